@@ -1,0 +1,80 @@
+"""How many requests a line needs. A script is a rule: answers in, more requests or a verdict out.
+
+The default asks once. Votes, re-asks and tool loops are other scripts, and so is a pack, which
+lets one call answer several lines: a unit of work is then as many rows as ``width`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from batch.records import Answer, Flaw, Request, Row
+
+Identity: TypeAlias = Mapping[str, str | int]
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """More requests, asked one after the other."""
+
+    requests: tuple[Request, ...]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What becomes of the rows: for each of them an answer, or a flaw."""
+
+    outcomes: tuple[Answer | Flaw, ...]
+
+
+class Script(Protocol):
+    """How many requests a unit of rows needs.
+
+    Both methods are functions of their arguments alone: after a crash the engine calls ``more``
+    with the answers that are on record, and goes on from there without asking them again.
+    """
+
+    width: int
+
+    def identity(self) -> Identity:
+        """Return what of this script makes another answer: part of the run's identity."""
+        ...
+
+    def begin(self, rows: Sequence[Row]) -> Ask:
+        """Return the first requests of a unit of one row, or of up to ``width`` rows."""
+        ...
+
+    def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:
+        """Return what follows from all answers of the unit so far, in the order asked."""
+        ...
+
+
+def request(row: Row, part: int = 0, body: bytes | None = None) -> Request:
+    """Return a request that asks one row, with its own body or another."""
+    return Request(
+        ordinals=(row.ordinal,),
+        custom_ids=(row.custom_id,),
+        format=row.format,
+        model=row.model,
+        body=row.body if body is None else body,
+        part=part,
+    )
+
+
+class AskOnce:
+    """Each line is one request, and its answer is the line's."""
+
+    width = 1
+
+    def identity(self) -> Identity:
+        """Return the name alone: nothing else of it could change an answer."""
+        return {"script": "once"}
+
+    def begin(self, rows: Sequence[Row]) -> Ask:
+        """Ask the one row of the unit."""
+        return Ask((request(rows[0]),))
+
+    def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:
+        """Take the answer as it is."""
+        return Verdict((answers[0],))

@@ -1,0 +1,54 @@
+"""A key that cannot be printed by accident, and the redaction of keys from what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NoReturn
+
+MASK: Final = "[key removed]"
+
+
+class Secret:
+    """A named key. Its value leaves only through ``reveal``; printing shows the name."""
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name = name
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value: for the header of a gateway call, and for nothing else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is never pickled")
+
+
+class Redactor:
+    """Removes the values of known keys from bytes and text that others sent."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        values = {secret.reveal() for secret in secrets if secret.reveal()}
+        # Longest first, so that a key which begins another one cannot leave its rest behind.
+        self._pairs = [
+            (value, value.encode()) for value in sorted(values, key=lambda v: (-len(v), v))
+        ]
+
+    def clean(self, data: bytes) -> bytes:
+        """Return the bytes without any key; the same object if there was none."""
+        for _, value in self._pairs:
+            if value in data:
+                data = data.replace(value, MASK.encode())
+        return data
+
+    def clean_text(self, text: str) -> str:
+        """Return the text without any key."""
+        for value, _ in self._pairs:
+            text = text.replace(value, MASK)
+        return text

@@ -1,0 +1,116 @@
+"""Wire formats: what the gateway says and how, as step machines without I/O.
+
+A format is one file here and its twin in ``batch/mock/``. The file ends with ``FORMAT = ...`` and
+is found by looking into this folder; nothing else changes for a new one. Only these two files spell
+the vendor's words. A format keeps no state of its own: what it must know again travels in a step.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Protocol
+
+import msgspec
+
+from batch.records import Repeat, Reply, Request, State, Step
+from batch.usage import Usage
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What a line says beside its body, and what the settings let us fill in."""
+
+    url: str | None = None
+    model: str | None = None  # for bodies without one
+    override_model: str | None = None  # for every body
+    add_usage: bool = True  # a streamed request asks for its usage
+
+
+class Shaped(msgspec.Struct, frozen=True):
+    """A body ready to be sent, and the model it asks for."""
+
+    model: str
+    body: bytes
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """How many tokens a request may take from the limits, before anything is known."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class Folder(Protocol):
+    """Folds a stream of events into the body that the same call would have given unstreamed."""
+
+    def feed(self, event: bytes) -> None:
+        """Take the data of one event. Raises ``CallFailed`` when the event reports an error."""
+        ...
+
+    def body(self) -> bytes:
+        """Return the folded body after the last event; what is missing in it shows in ``next``."""
+        ...
+
+
+class WireFormat(Protocol):
+    """One dialect of the gateway. All methods are functions of their arguments."""
+
+    name: str  # short and stable: it stands in files
+    endpoint: str  # the path as usage totals name it
+
+    def claims(self, url: str) -> bool:
+        """Return whether a line with this ``url`` is of this format."""
+        ...
+
+    def mine(self, body: Mapping[str, Any]) -> bool:
+        """Return whether a body without a ``url`` has this format's shape."""
+        ...
+
+    def shape(self, body: bytes, ask: Ask) -> Shaped:
+        """Check a line's body and fill it in, changing nothing else. Raises ``BadBody``."""
+        ...
+
+    def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
+        """Make a body, without a model, from a prompt, a system text and a JSON Schema."""
+        ...
+
+    def repeat(self, request: Request) -> Repeat:
+        """Return "once" if the request's work must not be done, and paid, a second time."""
+        ...
+
+    def estimate(self, request: Request) -> Estimate:
+        """Return the tokens the request is likely to take."""
+        ...
+
+    def bound(self, request: Request) -> Usage | None:
+        """Return the most that the request can use, by meter, or None if nothing bounds it."""
+        ...
+
+    def start(self, request: Request) -> Step:
+        """Return the first step."""
+        ...
+
+    def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+        """Return the step that follows from a reply. Raises ``CallFailed``."""
+        ...
+
+    def resume(self, request: Request, state: State) -> Step:
+        """Return the step that follows from a state kept before a crash; never one already paid."""
+        ...
+
+    def folder(self, request: Request) -> Folder | None:
+        """Return a new folder if the request's answer may come as events."""
+        ...
+
+
+@cache
+def formats() -> Mapping[str, WireFormat]:
+    """Return every format by its name, found by looking into this folder."""
+    found: dict[str, WireFormat] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            wire_format: WireFormat = importlib.import_module(f"{__name__}.{module.name}").FORMAT
+            found[wire_format.name] = wire_format
+    return found
