@@ -1,0 +1,154 @@
+"""Server-sent events, cut out of bytes as they come, and objects put together from their pieces.
+
+Values in, values out; it knows no format. Tolerant where gateways are sloppy: any line end, JSON
+printed over several lines of which only the first says ``data:``, a bare JSON object, blank runs, a
+byte order mark, a last event without an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+BOM: Final = b"\xef\xbb\xbf"
+_DONE: Final = b"[DONE]"
+_OTHER_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")  # the last one is a comment
+# Strings that come whole, and in some streams again and again; all others come in pieces.
+_WHOLE: Final = frozenset({"id", "type", "name", "role"})
+
+
+class Events:
+    """Collects the chunks of one stream and gives back the data of each event that is whole.
+
+    ``[DONE]`` is no event: it sets ``done``, which proves nothing about the answer. Time and
+    memory are linear in the bytes, however they are cut; who feeds it bounds their number.
+    """
+
+    __slots__ = ("_at_start", "_cr", "_held", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._held: list[bytes] = []  # of the unfinished event; none of the pieces is empty
+        self._at_start = True
+        self._cr = False  # the last chunk ended with CR, so that an LF now belongs to it
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes; return the data of the events that they finish."""
+        if not chunk:
+            return []
+        if self._at_start:
+            chunk = self._without_mark(chunk)
+        if self._cr or b"\r" in chunk:
+            chunk = self._line_feeds(chunk)
+        if not chunk:
+            return []
+        held = self._held
+        # Gateways that do not wait to fill a packet send each event as one chunk.
+        ends_once = chunk.find(b"\n") == len(chunk) - 2 and chunk.endswith(b"\n")
+        if ends_once and not held and chunk.startswith(b"data: {"):
+            return [chunk[6:-2]]
+        if held:
+            ends = b"\n\n" in chunk or (chunk[0] == 10 and held[-1][-1] == 10)
+            held.append(chunk)
+            if not ends:
+                return []
+            chunk = b"".join(held)
+        blocks = chunk.split(b"\n\n")
+        rest = blocks.pop()
+        self._held = [rest] if rest else []
+        events: list[bytes] = []
+        for block in blocks:
+            # What nearly every event looks like costs a look and a slice.
+            if block.startswith(b"data: {") and b"\n" not in block:
+                events.append(block[6:])
+            elif data := self._data(block):
+                events.append(data)
+        return events
+
+    def end(self) -> list[bytes]:
+        """Return the data of an event that the end of the stream left unfinished, if there is."""
+        data = self._data(b"".join(self._held))
+        self._held = []
+        return [data] if data else []
+
+    def _without_mark(self, chunk: bytes) -> bytes:
+        chunk = b"".join((*self._held, chunk))
+        if BOM.startswith(chunk) and chunk != BOM:
+            self._held = [chunk] if chunk else []  # too short to tell
+            return b""
+        self._held = []
+        self._at_start = False
+        return chunk.removeprefix(BOM)
+
+    def _line_feeds(self, chunk: bytes) -> bytes:
+        if self._cr:
+            chunk = chunk.removeprefix(b"\n")
+        self._cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _data(self, block: bytes) -> bytes:
+        """Return the data of one event; none for comments, for fields alone, and for the end."""
+        lines: list[bytes] = []
+        for line in block.split(b"\n"):
+            if line.startswith(b"data:"):
+                lines.append(line[5:].removeprefix(b" "))
+            elif line.startswith(_OTHER_FIELDS):
+                continue
+            # A line after ``data:`` goes on with it. A gateway that fails midway writes its error
+            # as plain JSON into the open stream, so an object may also begin without ``data:``.
+            elif lines or line.startswith(b"{"):
+                lines.append(line)
+        data = b"\n".join(lines)
+        # Some print it over two lines; one that the connection cut short still is no event.
+        if len(data) < 64 and _DONE.startswith(word := b"".join(data.split())):
+            self.done = self.done or bool(word)
+            return b""
+        return data
+
+
+class Text(list[str]):
+    """A string that is still coming, in pieces: joined once, at the end, so that it is linear."""
+
+
+def add_text(whole: dict[str, Any], key: str, text: str) -> None:
+    """Add a piece to the text under ``key``."""
+    held = whole.get(key)
+    if type(held) is Text:
+        held.append(text)
+    else:
+        whole[key] = Text((text,))
+
+
+def merge(whole: dict[str, Any], piece: Mapping[str, Any]) -> None:
+    """Add a piece: texts and lists go on, objects merge, of anything else the last one stays.
+
+    Null takes the place of nothing but a missing key. Raises ``RecursionError`` for a piece that
+    is nested as no real one is.
+    """
+    for key, value in piece.items():
+        held = whole.get(key)
+        if value is None:
+            whole.setdefault(key, None)
+        elif key in _WHOLE:
+            whole[key] = held or value
+        elif isinstance(value, str):
+            add_text(whole, key, value)
+        elif isinstance(value, dict):
+            if not isinstance(held, dict):
+                held = whole[key] = {}
+            merge(held, value)
+        elif isinstance(value, list) and type(held) is list:
+            held.extend(value)
+        else:
+            whole[key] = value
+
+
+def joined(whole: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the object with its texts as strings."""
+    return {key: _joined(value) for key, value in whole.items()}
+
+
+def _joined(value: Any) -> Any:
+    if type(value) is Text:
+        return "".join(value)
+    return joined(value) if isinstance(value, dict) else value

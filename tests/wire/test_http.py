@@ -1,0 +1,340 @@
+"""What a reply with a bad status, or an error under a good one, is called."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch import errors
+from batch.records import Reply, Saved
+from batch.usage import Meter, Usage
+from batch.wire._http import no_answer, one_line, read_failure, read_json, reported, retry_after
+
+
+def said(code: object = "", kind: str = "new_api_error", text: str = "no") -> bytes:
+    return json.dumps(
+        {"error": {"message": text, "type": kind, "param": "", "code": code}}
+    ).encode()
+
+
+MONEY = ["insufficient_user_quota", "pre_consume_token_quota_failed", "quota_not_enough"]
+UPSTREAM_MONEY = [
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_error",
+    "enforced_spend_limit_reached",
+    "contract_spend_limit_reached",
+]
+REFUSED = [
+    "invalid_request",
+    "bad_request_body",
+    "read_request_body_failed",
+    "convert_request_failed",
+    "sensitive_words_detected",
+    "prompt_blocked",
+    "model_price_error",
+    "invalid_api_type",
+    "api_not_implemented",
+    "missing_prompt",
+    "invalid_size",
+    "invalid_json",
+    "invalid_multipart_form",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "channel:param_override_invalid",
+    "channel:model_mapped_error",
+    "violation_fee.grok.csam",
+]
+CHANNEL = [
+    "do_request_failed",
+    "bad_response",
+    "bad_response_body",
+    "bad_response_status_code",
+    "read_response_body_failed",
+    "empty_response",
+    "channel:no_available_key",
+    "channel:invalid_key",
+    "query_data_error",
+    "update_data_error",
+    "aws_invoke_error",
+]
+
+DECISIONS = [
+    *((403, said(code), errors.NoMoney) for code in MONEY),
+    (500, said("insufficient_user_quota"), errors.NoMoney),
+    (400, b'{"code":4,"description":"quota_not_enough ","type":"upstream_error"}', errors.NoMoney),
+    (402, said(), errors.NoMoney),
+    *((429, said(code, "openai_error"), errors.UpstreamAccount) for code in UPSTREAM_MONEY),
+    (402, said("", "billing_error"), errors.UpstreamAccount),
+    (401, said(), errors.BadKey),
+    (401, said("", "one_api_error"), errors.BadKey),
+    (401, b"", errors.BadKey),
+    (401, said("invalid_api_key", "invalid_request_error"), errors.UpstreamAccount),
+    (401, said("", "authentication_error"), errors.UpstreamAccount),
+    (403, said(text="no access to model gpt-5"), errors.UnknownModel),
+    (403, said(text="该令牌无权访问模型 gpt-5"), errors.UnknownModel),
+    (403, said("access_denied", text="your IP is not on the list"), errors.BadKey),
+    (403, said(text="the user is banned"), errors.BadKey),
+    (403, said("", "permission_error", "no such model for you"), errors.Refused),
+    (403, b"<html>blocked</html>", errors.Refused),
+    (503, said("model_not_found"), errors.UnknownModel),
+    (404, said("model_not_found", "invalid_request_error"), errors.UnknownModel),
+    (400, said("invalid_model_name"), errors.UnknownModel),
+    (503, said("no_available_channel"), errors.UnknownModel),
+    *((500, said(code), errors.Refused) for code in REFUSED),
+    *((status, said(), errors.Refused) for status in (400, 404, 405, 413, 415, 422, 501)),
+    (404, said("", "invalid_request_error", "Invalid URL (POST /x)"), errors.WrongUrl),
+    (400, said("", "invalid_request_error", "Invalid URL in part 1"), errors.Refused),
+    *((status, b"", errors.WrongUrl) for status in (301, 302, 303, 304, 307, 308)),
+    *((status, said(), errors.ServerTrouble) for status in (408, 409, 425)),
+    (429, said(), errors.Throttled),
+    (429, b"", errors.Throttled),
+    (429, said("", "rate_limit_error"), errors.Saturated),
+    (429, said(429, "upstream_error", "当前分组上游负载已饱和"), errors.Saturated),
+    (429, b'{"code":30,"description":"full"}', errors.Saturated),
+    (529, b"", errors.Overloaded),
+    (500, said("", "overloaded_error"), errors.Overloaded),
+    (503, said("system_cpu_overloaded"), errors.Overloaded),
+    (503, said("system_memory_overloaded"), errors.Overloaded),
+    (503, said(), errors.ServerTrouble),
+    *((500, said(code), errors.ChannelTrouble) for code in CHANNEL),
+    (500, said("get_channel_failed"), errors.NoChannel),
+    (503, said("get_channel_failed"), errors.NoChannel),
+    (401, said("channel:invalid_key"), errors.ChannelTrouble),
+    # This one comes with the upstream's own status, which says more.
+    (429, said("bad_response_status_code", "openai_error"), errors.Saturated),
+    (504, said("bad_response_status_code"), errors.Interrupted),
+    (500, said("", "new_api_panic"), errors.Crashed),
+    (500, said("", "one_api_panic"), errors.Crashed),
+    *((status, said(), errors.ServerTrouble) for status in (500, 502, 520, 521, 522, 523, 525)),
+    *((status, said(), errors.Interrupted) for status in (504, 524)),
+    (418, b"", errors.Refused),
+    (999, b"", errors.Refused),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), DECISIONS)
+def test_a_failure_gets_its_class(status: int, body: bytes, kind: type) -> None:
+    assert type(read_failure(Reply(status, {}, body))) is kind
+
+
+SHAPES = [
+    ("A", 403, said("insufficient_user_quota"), errors.NoMoney, "insufficient_user_quota", "no"),
+    ("A without param", 429, b'{"error":{"message":"slow","type":"new_api_error","code":""}}',
+     errors.Throttled, "new_api_error", "slow"),
+    ("A with a number", 500, said(500, "upstream_error"), errors.ServerTrouble, "500", "no"),
+    ("A with null", 400, said(None, "<nil>"), errors.Refused, None, "no"),
+    ("B", 529, b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}',
+     errors.Overloaded, "overloaded_error", "busy"),
+    ("C", 429, b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"q","details":[]}}',
+     errors.Saturated, "429", "q"),
+    ("D", 400, b'{"code":"task_not_exist","message":"gone","data":null}',
+     errors.Refused, "task_not_exist", "gone"),
+    ("E", 400, b'{"code":4,"description":"task_no_found ","type":"upstream_error"}',
+     errors.Refused, "4", "task_no_found"),
+    ("F", 200, b'{"code":24,"description":"banned","properties":{"bannedWord":"x"}}',
+     errors.NotAnAnswer, "24", "banned"),
+    ("F, queue full", 200, b'{"code":23,"description":"full"}', errors.Saturated, "23", "full"),
+    ("G", 200, b'{"code":1201,"message":"bad","request_id":"r"}',
+     errors.NotAnAnswer, "1201", "bad"),
+    ("H", 404, b'{"error":"midjourney_task_not_found"}',
+     errors.Refused, None, "midjourney_task_not_found"),
+    ("I", 200, b'{"success":false,"message":"no models"}', errors.NotAnAnswer, None, "no models"),
+    ("J", 500, b'{"error":{"message":"lost","type":"server_error"}}',
+     errors.ServerTrouble, "server_error", "lost"),
+    ("K", 429, b"", errors.Throttled, None, ""),
+    ("L", 502, b"<html><h1>Bad Gateway</h1></html>", errors.ServerTrouble, None, "an HTML page"),
+    ("L as text", 503, b"upstream connect error", errors.ServerTrouble, None, "connect error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("shape", "status", "body", "kind", "code", "text"), SHAPES, ids=[row[0] for row in SHAPES]
+)
+def test_every_shape_of_an_error_is_read(
+    shape: str, status: int, body: bytes, kind: type, code: str | None, text: str
+) -> None:
+    with pytest.raises(errors.CallFailed) as caught:
+        read_json(Reply(status, {}, body))
+
+    failure = caught.value
+    assert type(failure) is kind
+    assert failure.vendor_code == code
+    assert text in failure.message
+    assert f"HTTP {status}" in failure.message
+    assert failure.status == status
+    assert failure.body == (body or None)
+
+
+INSIDE_200 = [
+    (said("insufficient_user_quota"), errors.NoMoney),
+    (said("model_not_found"), errors.UnknownModel),
+    (said("do_request_failed"), errors.ChannelTrouble),
+    (said("", "rate_limit_error"), errors.Saturated),
+    (said("", "invalid_request_error"), errors.Refused),
+    (said("", "authentication_error"), errors.UpstreamAccount),
+    (said(503, "upstream_error"), errors.ServerTrouble),
+    (b'{"error":{"status":"DEADLINE_EXCEEDED","code":504,"message":"x"}}', errors.Interrupted),
+    (said("never_seen", "never_seen"), errors.NotAnAnswer),
+    (b'{"error":"something"}', errors.NotAnAnswer),
+    (b"<html>hello</html>", errors.NotAnAnswer),
+    (b"", errors.NotAnAnswer),
+    (b"[1]", errors.NotAnAnswer),
+    (b"null", errors.NotAnAnswer),
+    (b'{"a":NaN}', errors.NotAnAnswer),
+    (b'{"a":"\xff"}', errors.NotAnAnswer),
+    (b'{"choices":[{"mess', errors.CutAnswer),
+    (b"[" * 100_000, errors.NotAnAnswer),
+]
+
+
+@pytest.mark.parametrize(("body", "kind"), INSIDE_200)
+def test_a_good_status_is_no_proof_of_an_answer(body: bytes, kind: type) -> None:
+    with pytest.raises(errors.CallFailed) as caught:
+        read_json(Reply(200, {}, body))
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":null,"id":"x"}',
+        b'{"code":1,"description":"submitted","result":"7"}',
+        b'{"code":22,"description":"queued","result":"7"}',
+        b'{"code":0,"message":"","data":{}}',
+        b'{"code":"success","message":"","data":{}}',
+        b'{"success":true}',
+        b'\xef\xbb\xbf{"id":"x"}',
+    ],
+)
+def test_what_only_looks_like_an_error_is_an_answer(body: bytes) -> None:
+    assert isinstance(read_json(Reply(200, {}, body)), dict)
+
+
+def test_an_unknown_error_gets_the_class_that_is_asked_for() -> None:
+    document = {"error": {"message": "x"}}
+
+    assert isinstance(reported(document, unknown=errors.CutAnswer), errors.CutAnswer)
+    assert reported({"id": "x"}) is None
+
+
+def test_a_failure_carries_what_its_record_needs() -> None:
+    headers = {"x-oneapi-request-id": "gw-1", "x-request-id": "up-1", "retry-after": "7"}
+    text = "a\x1b[31m\n\u2028b" + "x" * 5000
+
+    failure = read_failure(Reply(500, headers, said(text=text)))
+
+    assert failure.request_id == "gw-1"
+    assert failure.retry_after == 7.0
+    assert failure.body is not None
+    assert len(failure.body) == 2048
+    assert failure.message.isprintable()
+    assert len(failure.message) < 400
+    assert "a [31m b" in failure.message
+
+
+def test_the_vendors_request_id_is_the_second_choice() -> None:
+    assert read_failure(Reply(500, {"x-request-id": "up-1"}, b"")).request_id == "up-1"
+
+
+def test_a_redirect_says_where_to() -> None:
+    failure = read_failure(Reply(301, {"location": "https://other.example/v1"}, b""))
+
+    assert "check the base URL" in failure.message
+    assert "https://other.example/v1" in failure.message
+
+
+def test_a_saved_body_is_judged_by_its_head() -> None:
+    head = b'{"error":{"message":"no","type":"new_api_error","code":"model_not_found"}}'
+
+    with pytest.raises(errors.UnknownModel):
+        read_json(Reply(200, {}, Saved("x.mp3", len(head), "0", head)))
+
+
+def test_a_reply_without_an_answer_keeps_its_usage() -> None:
+    usage = Usage({Meter.INPUT: 3})
+
+    failure = no_answer(Reply(200, {}, b"{}"), errors.NotAnAnswer, "why", usage)
+
+    assert (failure.usage, failure.status, failure.message) == (usage, 200, "why")
+
+
+NOW = 1_700_000_000.0  # Tue, 14 Nov 2023 22:13:20 GMT
+
+PAUSES = [
+    ({}, None),
+    ({"retry-after": "3"}, 3.0),
+    ({"retry-after": "0"}, 0.0),
+    ({"retry-after": "1.5"}, 1.5),
+    ({"retry-after": " 2 "}, 2.0),
+    ({"retry-after": "-1"}, None),
+    ({"retry-after": "abc"}, None),
+    ({"retry-after": ""}, None),
+    ({"retry-after": "nan"}, None),
+    ({"retry-after": "inf"}, None),
+    ({"retry-after": "1e9"}, 900.0),
+    ({"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}, 30.0),
+    ({"retry-after": "Tue, 14 Nov 2023 22:13:50 -0000"}, 30.0),
+    ({"retry-after": "Tue, 14 Nov 2023 22:00:00 GMT"}, 0.0),
+    ({"retry-after": "Tue, 14 Nov 2033 22:00:00 GMT"}, 900.0),
+    ({"retry-after": "Tue, 99 Nov 2023 22:00:00 GMT"}, None),
+    ({"retry-after-ms": "250"}, 0.25),
+    ({"retry-after-ms": "250", "retry-after": "3"}, 0.25),
+    ({"retry-after-ms": "soon", "retry-after": "3"}, 3.0),
+]
+
+
+@pytest.mark.parametrize(("headers", "seconds"), PAUSES)
+def test_the_server_says_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+@given(st.text())
+def test_no_retry_after_is_too_odd(value: str) -> None:
+    pause = retry_after({"retry-after": value, "retry-after-ms": value}, NOW)
+
+    assert pause is None or 0 <= pause <= 900
+
+
+def test_a_date_is_compared_with_the_end_of_the_reply() -> None:
+    headers = {"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}
+
+    failure = read_failure(Reply(429, headers, b"", started_at=NOW, ms=10_000))
+
+    assert failure.retry_after == 20.0
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'{"a":1}', b'{"a":1}'),
+        (b'{\r\n  "a": 12345678901234567890.10,\n "b": "x\\ny"\n}\n',
+         b'{  "a": 12345678901234567890.10, "b": "x\\ny"}'),
+        (b"\xef\xbb\xbf{}", b"{}"),
+    ],
+)  # fmt: skip
+def test_json_becomes_one_line_without_a_changed_value(body: bytes, line: bytes) -> None:
+    assert one_line(body) == line
+    assert json.loads(line) == json.loads(body.removeprefix(b"\xef\xbb\xbf"))
+
+
+def test_json_that_is_one_line_is_not_copied() -> None:
+    body = b'{"a":1}'
+
+    assert one_line(body) is body
+
+
+@given(st.integers(100, 999), st.binary() | st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(
+        st.sampled_from(["error", "code", "type", "message", "description", "status", "success"]),
+        inner,
+    ),
+    max_leaves=6,
+).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+def test_no_reply_is_too_odd(status: int, body: bytes) -> None:
+    with contextlib.suppress(errors.CallFailed):
+        assert isinstance(read_json(Reply(status, {}, body)), dict)
