@@ -1,0 +1,207 @@
+"""The one door to the file system for everything that must survive a crash.
+
+Every operation whose failure or loss matters passes here as one small method, so that a test can
+hand in a file system that fails at the n-th call, or one that forgets what was not synced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+CHUNK: Final = 1 << 20
+OWNER_ONLY: Final = 0o600
+
+
+class Files(Protocol):
+    """What the ledger, the checkpoint and publishing need of a file system."""
+
+    def append(self, path: str) -> int:
+        """Open for appending, made if missing, readable by the owner alone."""
+        ...
+
+    def create(self, path: str) -> int:
+        """Open an empty file for writing, whatever was there."""
+        ...
+
+    def write(self, fd: int, data: bytes) -> int:
+        """Write and return how many bytes were taken, which may be fewer than given."""
+        ...
+
+    def sync(self, fd: int) -> None:
+        """Return when all that was written is on stable storage."""
+        ...
+
+    def size(self, fd: int) -> int:
+        """Return the length in bytes."""
+        ...
+
+    def identity(self, path: str) -> tuple[int, int] | None:
+        """Return what tells this file from another one of the same name, or None if missing."""
+        ...
+
+    def length(self, path: str) -> int:
+        """Return the length in bytes of a file by name, 0 if missing."""
+        ...
+
+    def truncate(self, fd: int, length: int) -> None:
+        """Cut to a length."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """Close."""
+        ...
+
+    def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
+        """Yield the bytes from an offset on, in chunks. Raises FileNotFoundError."""
+        ...
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename, atomically, over what may be there."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove if there."""
+        ...
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder for the owner alone, if missing."""
+        ...
+
+    def sync_folder(self, path: str) -> None:
+        """Return when the names in a folder are on stable storage."""
+        ...
+
+    def lock(self, path: str) -> int:
+        """Lock a file for this process until closed. Raises BlockingIOError if another holds it."""
+        ...
+
+
+class OsFiles:
+    """The real file system."""
+
+    def append(self, path: str) -> int:
+        """Open with O_APPEND and no buffer, so that what was written survives a kill."""
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+
+    def create(self, path: str) -> int:
+        """Open anew; a link of that name is not followed."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(path, flags, OWNER_ONLY)
+
+    def write(self, fd: int, data: bytes) -> int:
+        """Write once."""
+        return os.write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        """Use fdatasync; on macOS only F_FULLFSYNC reaches the platter."""
+        if sys.platform == "darwin":
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fdatasync(fd)
+
+    def size(self, fd: int) -> int:
+        """Ask the descriptor."""
+        return os.fstat(fd).st_size
+
+    def identity(self, path: str) -> tuple[int, int] | None:
+        """Return device and inode."""
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def length(self, path: str) -> int:
+        """Ask the name."""
+        try:
+            return os.stat(path).st_size
+        except FileNotFoundError:
+            return 0
+
+    def truncate(self, fd: int, length: int) -> None:
+        """Cut; needs no free space."""
+        os.ftruncate(fd, length)
+
+    def close(self, fd: int) -> None:
+        """Close."""
+        os.close(fd)
+
+    def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
+        """Read in chunks of 1 MiB."""
+        with open(path, "rb", buffering=0) as file:
+            file.seek(offset)
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def replace(self, old: str, new: str) -> None:
+        """Rename."""
+        os.replace(old, new)
+
+    def remove(self, path: str) -> None:
+        """Unlink."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+    def make_folder(self, path: str) -> None:
+        """Make with mode 0700."""
+        os.makedirs(path, mode=0o700, exist_ok=True)
+
+    def sync_folder(self, path: str) -> None:
+        """Open the folder and fsync it."""
+        fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def lock(self, path: str) -> int:
+        """Use flock, which dies with the process: there is no stale lock."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(fd)
+            raise
+        if os.fstat(fd).st_nlink == 0:
+            # The holder before us removed the file: a lock on no name guards nothing.
+            os.close(fd)
+            raise BlockingIOError(path)
+        return fd
+
+
+def write_all(files: Files, fd: int, data: bytes) -> None:
+    """Write every byte; a short write is normal, one that takes nothing is an error."""
+    view = memoryview(data)
+    while view:
+        taken = files.write(fd, bytes(view) if len(view) != len(data) else data)
+        if taken <= 0:
+            raise OSError(f"a write of {len(view)} bytes took nothing")
+        view = view[taken:]
+
+
+def write_whole(files: Files, path: str, data: bytes) -> None:
+    """Put a file in place in one step: the old one or the new one is there, also after a crash."""
+    temporary = f"{path}.tmp"
+    fd = files.create(temporary)
+    try:
+        write_all(files, fd, data)
+        files.sync(fd)
+    finally:
+        files.close(fd)
+    files.replace(temporary, path)
+    files.sync_folder(os.path.dirname(path))
+
+
+def read_whole(files: Files, path: str) -> bytes | None:
+    """Return a file's bytes, or None if it is missing."""
+    try:
+        return b"".join(files.read(path))
+    except FileNotFoundError:
+        return None

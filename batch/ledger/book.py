@@ -1,0 +1,185 @@
+"""The one writer of a run's logs, and what of them is on stable storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from batch import checkpoint
+from batch.errors import CannotWrite
+from batch.files import Files
+from batch.ledger.compact import compact_errors
+from batch.ledger.entries import (
+    Entry,
+    decode_entry,
+    decode_mark,
+    encode_entry,
+    encode_error,
+    encode_result,
+)
+from batch.ledger.log import Log
+from batch.ledger.paths import Paths
+from batch.ledger.recover import FORMAT_VERSION, Found, positions
+from batch.ledger.state import History
+from batch.ledger.writer import Offload, Writer
+from batch.records import Answer, Result
+
+JOURNAL, RESULTS, ERRORS = range(3)
+CHECKPOINT_SECONDS: Final = 5.0
+
+
+class Book:
+    """A run's logs, open for writing. Every promise about them is kept here or below.
+
+    ``history`` is what the logs say up to the last acknowledged line.
+    """
+
+    def __init__(self, files: Files, paths: Paths, run_id: str, limit: int) -> None:
+        self._files = files
+        self._paths = paths
+        self._limit = limit  # replies that may wait for their commit, at most
+        self._waiting = 0
+        self._saved_at = 0.0
+        self.committed = 0  # records that this process wrote and that are on stable storage
+        self.run_id = run_id
+        self.history = History()
+        self._logs: tuple[Log, ...] = ()
+        self._writer: Writer | None = None
+        self._offload: Offload | None = None
+
+    def begin(self, found: Found | None, header: Mapping[str, Any]) -> None:
+        """Mend torn tails, or make the files of a new run. Durable when it returns."""
+        try:
+            self._begin(found, header)
+        except OSError as error:
+            raise CannotWrite(
+                f"{error.filename or self._paths.folder}: {error.strerror}"
+            ) from error
+
+    def _begin(self, found: Found | None, header: Mapping[str, Any]) -> None:
+        for folder in (self._paths.folder, self._paths.cache):
+            self._files.make_folder(folder)
+        self._logs = tuple(
+            Log(self._files, path)
+            for path in (self._paths.journal, self._paths.results, self._paths.errors)
+        )
+        if found is None:
+            for log in self._logs:
+                log.cut(0)
+            run = {"version": FORMAT_VERSION, "run_id": self.run_id, **header}
+            self._logs[JOURNAL].write(encode_entry(Entry(kind="header", run=run)))
+            self.history.note_entry(Entry(kind="header", run=run))
+        else:
+            self.history = found.history
+            for log, end in zip(self._logs, found.ends, strict=True):
+                if end.keep < log.size:
+                    log.cut(end.keep)
+                else:
+                    log.sync()
+        self._files.sync_folder(self._paths.folder)
+        self._files.sync_folder(self._paths.parent)
+
+    def open(self, offload: Offload) -> None:
+        """Start committing. Needs the running loop."""
+        self._offload = offload
+        self._writer = Writer(self._logs, self._acknowledged, offload)
+        self._writer.after_commit = self._save_sometimes
+        self._saved_at = asyncio.get_running_loop().time()
+
+    def record(self, results: Sequence[Result]) -> None:
+        """Write results, or errors, of one unit of lines as one group. Does not wait."""
+        answered = [r for r in results if isinstance(r.outcome, Answer)]
+        failed = [r for r in results if not isinstance(r.outcome, Answer)]
+        for log, some, encode in (
+            (RESULTS, answered, encode_result),
+            (ERRORS, failed, encode_error),
+        ):
+            if some:
+                synced = self._logs[log].synced
+                self._put(log, [encode(one, self.run_id, synced) for one in some])
+        self._waiting += len(results)
+
+    def note(self, entry: Entry) -> None:
+        """Write a journal entry. Does not wait."""
+        self._put(JOURNAL, [self._encode(entry)])
+
+    async def keep(self, entry: Entry) -> None:
+        """Write a journal entry and return when it is on stable storage."""
+        await asyncio.shield(self._put(JOURNAL, [self._encode(entry)]))
+
+    async def room(self) -> None:
+        """Return when fewer replies wait for their commit than may."""
+        while self._waiting >= self._limit:
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Return when the oldest group under way is safe; at once if there is none."""
+        commit = self._writer.next_commit() if self._writer is not None else None
+        if commit is not None:
+            await asyncio.shield(commit)
+
+    async def close(self, *, compact: bool) -> None:
+        """Commit what is left, and leave a checkpoint. ``compact``: drop errors made up for."""
+        writer, self._writer = self._writer, None
+        if writer is None or self._offload is None:
+            return
+        await writer.close()
+        await self._offload(lambda: self._finish(compact))
+
+    def release(self) -> None:
+        """Let go of the files, without another write."""
+        logs, self._logs = self._logs, ()
+        for log in logs:
+            log.close()
+
+    def _finish(self, compact: bool) -> None:
+        if compact and self.history.error_records > self.history.failed.count:
+            self._logs[ERRORS].close()
+            compact_errors(self._files, self._paths.errors, self.history)
+            self._logs = (*self._logs[:ERRORS], Log(self._files, self._paths.errors))
+        self._save(self._encoded())
+
+    def _put(self, log: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        if self._writer is None:
+            raise RuntimeError("the book is not open")
+        return self._writer.put(log, lines)
+
+    def _encode(self, entry: Entry) -> bytes:
+        return encode_entry(msgspec.structs.replace(entry, synced=self._logs[JOURNAL].synced))
+
+    def _acknowledged(self, log: int, line: bytes) -> None:
+        """Take a safe line into the history by the same way that a resume reads it."""
+        line = line.removesuffix(b"\n")
+        if log == JOURNAL:
+            self.history.note_entry(decode_entry(line))
+            return
+        note: Callable[..., None] = (
+            self.history.note_result if log == RESULTS else self.history.note_error
+        )
+        note(decode_mark(line))
+        self._waiting -= 1
+        self.committed += 1
+
+    async def _save_sometimes(self) -> None:
+        """Save the checkpoint between two groups, when history and logs agree exactly."""
+        now = asyncio.get_running_loop().time()
+        if now - self._saved_at >= CHECKPOINT_SECONDS and self._offload is not None:
+            self._saved_at = now
+            data = self._encoded()
+            await self._offload(lambda: self._save(data))
+
+    def _encoded(self) -> bytes:
+        journal, results, errors = (log.size for log in self._logs)
+        where = positions(self._files, self._paths, (journal, results, errors))
+        return checkpoint.encode(self.run_id, self.history, where)
+
+    def _save(self, data: bytes) -> None:
+        try:
+            self._files.make_folder(self._paths.cache)
+            checkpoint.save(self._files, self._paths.checkpoint, data)
+        except OSError:
+            # The cache is worth nothing but time: a disk that fails is told by the next commit.
+            return

@@ -1,0 +1,188 @@
+"""How results, errors and journal entries are written as lines, and read back.
+
+``x_run`` stands first in a record and begins with ``line``, so that a resume reads the few bytes
+that it needs and not the answer. ``synced`` is the log's length that was on stable storage when
+the line was written: a hole after it is the torn tail of a power loss, one before it is damage.
+Every field is described in docs/formats.md.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+import orjson
+
+from batch.records import Answer, Fault, Result, State
+from batch.usage import fields
+
+HEAD: Final = b'{"x_run":'
+AFTER_HEAD: Final = b',"id":"batch_req_'
+RESULT_END: Final = b'"error":null}'
+Named: TypeAlias = dict[str, int | float | None]
+EntryKind: TypeAlias = Literal["header", "settings", "intent", "void", "task", "part", "billed"]
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resume needs of a result or an error: its ``x_run``, unknown keys passed over."""
+
+    line: int
+    sum: str
+    synced: int
+    model: str
+    endpoint: str
+    key: str | None
+    attempts: int
+    started_at: str | None  # null: nothing was sent
+    usage: Named | None = None
+    maybe_billed: int = 0
+    pack: tuple[int, int] | None = None
+    class_: str | None = msgspec.field(default=None, name="class")
+    retryable: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the journal. What a kind does not use is absent."""
+
+    kind: EntryKind
+    line: int = 0
+    sum: str = ""
+    synced: int = 0
+    part: int = 0
+    attempt: int = 0
+    at: str = ""
+    model: str = ""
+    endpoint: str = ""
+    key: str | None = None
+    ms: int = 0
+    usage: Named | None = None
+    why: str = ""
+    state: State | None = None
+    answer: Answer | None = None
+    run: dict[str, Any] | None = None
+
+
+_decode_mark = msgspec.json.Decoder(Mark).decode
+_decode_entry = msgspec.json.Decoder(Entry).decode
+
+
+def timestamp(seconds: float) -> str:
+    """Write seconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def encode_result(result: Result, run_id: str, synced: int) -> bytes:
+    """Write an answered line in the shape of an OpenAI Batch output line, ``x_run`` first."""
+    answer = result.outcome
+    if not isinstance(answer, Answer):
+        raise TypeError("an error is written by encode_error")
+    head = _head(result, run_id, synced)
+    head["model_answered"] = answer.model
+    head["usage"] = fields(answer.usage)
+    head["finish"] = answer.finish
+    if answer.files:
+        head["files"] = [
+            {"path": f.name, "bytes": f.size, "sha256": f.sha256, "type": f.content_type}
+            for f in answer.files
+        ]
+    if result.pack:
+        head["pack"] = result.pack
+    return orjson.dumps(
+        {
+            "x_run": head,
+            "id": record_id(run_id, result.ordinal),
+            "custom_id": result.custom_id,
+            "response": {
+                "status_code": answer.status,
+                "request_id": answer.request_id,
+                "body": orjson.Fragment(answer.body),
+            },
+            "error": None,
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def encode_error(result: Result, run_id: str, synced: int) -> bytes:
+    """Write a line without an answer in the shape of an OpenAI Batch error line."""
+    fault = result.outcome
+    if not isinstance(fault, Fault):
+        raise TypeError("an answer is written by encode_result")
+    head = _head(result, run_id, synced)
+    head["class"] = fault.code
+    head["retryable"] = fault.retryable
+    kept = result.flawed
+    response: dict[str, Any] | None = None
+    if kept is not None:
+        response = {"status_code": kept.status, "request_id": kept.request_id}
+        response["body"] = orjson.Fragment(kept.body)
+    elif fault.status is not None:
+        response = {"status_code": fault.status, "request_id": fault.request_id}
+        response["body"] = _as_json(fault.body)
+    # As at OpenAI, an HTTP failure speaks through ``response`` alone. A 2xx that is no answer, or
+    # none that the script accepts, has both: without ``error`` it would read as a success.
+    http_failure = response is not None and not 200 <= response["status_code"] < 300
+    return orjson.dumps(
+        {
+            "x_run": head | ({"message": fault.message} if http_failure else {}),
+            "id": record_id(run_id, result.ordinal),
+            "custom_id": result.custom_id,
+            "response": response,
+            "error": None if http_failure else {"code": fault.code, "message": fault.message},
+        },
+        option=orjson.OPT_APPEND_NEWLINE,
+    )
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Write a journal entry."""
+    return msgspec.json.encode(entry) + b"\n"
+
+
+def decode_mark(line: bytes) -> Mark:
+    """Read the ``x_run`` of a record. Raises ValueError if this is no record of ours."""
+    end = line.find(AFTER_HEAD, len(HEAD))
+    if end < 0 or not line.startswith(HEAD):
+        raise ValueError("not a record")
+    return _decode_mark(line[len(HEAD) : end])
+
+
+def decode_entry(line: bytes) -> Entry:
+    """Read a journal entry. Raises ValueError."""
+    return _decode_entry(line)
+
+
+def record_id(run_id: str, ordinal: int) -> str:
+    """Return a record's own id: the same for a line in every session of a run."""
+    return f"batch_req_{run_id[-6:]}{ordinal:010x}"
+
+
+def _head(result: Result, run_id: str, synced: int) -> dict[str, Any]:
+    timing = result.timing
+    head: dict[str, Any] = {
+        "line": result.ordinal,
+        "sum": f"{result.sum:016x}",
+        "synced": synced,
+        "run_id": run_id,
+        "model": result.model,
+        "endpoint": result.endpoint,
+        "key": result.key,
+        "attempts": timing.attempts,
+        "started_at": timestamp(timing.started_at) if timing.started_at else None,
+        "ms": timing.ms,
+    }
+    if result.maybe_billed:
+        head["maybe_billed"] = result.maybe_billed
+    return head
+
+
+def _as_json(body: bytes | None) -> object:
+    """Return a failure's body as JSON if it is that, else as text; never fails."""
+    if body is None:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")

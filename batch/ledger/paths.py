@@ -1,0 +1,78 @@
+"""Where the files of a run are: the results where the user said, everything else in one folder."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+
+class Paths(msgspec.Struct, frozen=True):
+    """All files of the run whose results go to ``results``."""
+
+    results: str
+
+    @property
+    def folder(self) -> str:
+        """The folder beside the results."""
+        return folder_of(self.results)
+
+    @property
+    def parent(self) -> str:
+        """The folder that holds the results."""
+        return os.path.dirname(self.results) or "."
+
+    @property
+    def errors(self) -> str:
+        """Lines that ended without an answer."""
+        return os.path.join(self.folder, "errors.jsonl")
+
+    @property
+    def journal(self) -> str:
+        """Header, intents, task states, paid attempts that are no line's answer."""
+        return os.path.join(self.folder, "journal.jsonl")
+
+    @property
+    def usage(self) -> str:
+        """Usage totals."""
+        return os.path.join(self.folder, "usage.jsonl")
+
+    @property
+    def manifest(self) -> str:
+        """Manifest and summary."""
+        return os.path.join(self.folder, "run.json")
+
+    @property
+    def live(self) -> str:
+        """Live state."""
+        return os.path.join(self.folder, "status.json")
+
+    @property
+    def files(self) -> str:
+        """Images, audio, video."""
+        return os.path.join(self.folder, "files")
+
+    @property
+    def cache(self) -> str:
+        """What can be deleted at any time."""
+        return os.path.join(self.folder, "cache")
+
+    @property
+    def checkpoint(self) -> str:
+        """Cache of what the logs say."""
+        return os.path.join(self.cache, "checkpoint")
+
+    @property
+    def spool(self) -> str:
+        """What came on stdin."""
+        return os.path.join(self.cache, "stdin.jsonl")
+
+    @property
+    def lock(self) -> str:
+        """Held by the process that writes."""
+        return os.path.join(self.folder, "lock")
+
+
+def folder_of(results: str) -> str:
+    """Return ``out.run`` for ``out.jsonl``."""
+    return f"{results.removesuffix('.jsonl')}.run"

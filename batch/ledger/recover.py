@@ -1,0 +1,135 @@
+"""What an earlier session left: read, judged, and not yet touched.
+
+Nothing is written here, so that every refusal comes before the first change.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from batch import checkpoint
+from batch.checkpoint import Checkpoint, Position
+from batch.errors import BadData
+from batch.files import Files
+from batch.ledger.entries import Entry, decode_entry
+from batch.ledger.paths import Paths
+from batch.ledger.scan import WAY_OUT, LogEnd, numbered, read_journal, read_records
+from batch.ledger.state import History
+
+FORMAT_VERSION: Final = 1
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An earlier session's run: what its logs say, and where their torn tails begin."""
+
+    history: History
+    run_id: str
+    ends: tuple[LogEnd, LogEnd, LogEnd]  # journal, results, errors
+    lost: int = 0  # answers that the checkpoint knew of and the logs no longer have
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what people should know about the mending."""
+        said = [
+            f"{end.path}: cut a torn tail of {end.size - end.keep} bytes that a crash left"
+            for end in self.ends
+            if end.keep < end.size
+        ]
+        if self.lost > 0:
+            said.append(
+                f"{self.ends[1].path} is shorter than it was: {self.lost} answers are lost and "
+                "their lines will be asked again"
+            )
+        return said
+
+
+def recover(files: Files, paths: Paths) -> Found | None:
+    """Return what is there, or None if nothing was ever recorded. Raises BadData."""
+    header = _read_header(files, paths)
+    if header is None:
+        if files.length(paths.results):
+            raise BadData(
+                f"{paths.results} exists but is no run of this tool: {paths.journal} has no "
+                "header. Nothing was changed. Choose another --output, or move that file away."
+            )
+        return None
+    run_id = str((header.run or {}).get("run_id", ""))
+    cached = checkpoint.load(files, paths.checkpoint)
+    start = cached if cached is not None and _fits(files, paths, cached) else None
+    found = _read_logs(files, paths, run_id, start)
+    if cached is None or start is not None:
+        return found
+    same_run = cached.history.header == header
+    lost = cached.history.answered.count - found.history.answered.count if same_run else 0
+    return msgspec.structs.replace(found, lost=max(0, lost))
+
+
+def positions(files: Files, paths: Paths, offsets: tuple[int, int, int]) -> dict[str, Position]:
+    """Return where the logs stand, for a checkpoint."""
+    return {
+        name: Position(files.identity(path), offset)
+        for (name, path), offset in zip(_logs(paths).items(), offsets, strict=True)
+    }
+
+
+def _logs(paths: Paths) -> dict[str, str]:
+    return {"journal": paths.journal, "results": paths.results, "errors": paths.errors}
+
+
+def _read_header(files: Files, paths: Paths) -> Entry | None:
+    if not files.length(paths.journal):
+        return None
+    _, line, whole = next(numbered(files, paths.journal, 0))
+    try:
+        header = decode_entry(line if whole else b"")
+    except ValueError:
+        return None
+    if header.kind != "header":
+        raise BadData(f"{paths.journal} does not begin with a header. {WAY_OUT}")
+    version = (header.run or {}).get("version")
+    if version != FORMAT_VERSION:
+        raise BadData(
+            f"{paths.journal} was written in format {version}, this is format {FORMAT_VERSION}. "
+            "Use the version of wbatch that wrote it, or choose another --output."
+        )
+    return header
+
+
+def _fits(files: Files, paths: Paths, cached: Checkpoint) -> bool:
+    """Return whether each log is still the file that was read, and at least that long."""
+    return all(
+        (at := cached.positions.get(name)) is not None
+        and at.identity == files.identity(path)
+        and at.offset <= files.length(path)
+        and _at_line_start(files, path, at.offset)
+        for name, path in _logs(paths).items()
+    )
+
+
+def _at_line_start(files: Files, path: str, offset: int) -> bool:
+    return offset == 0 or next(files.read(path, offset - 1), b"")[:1] == b"\n"
+
+
+def _read_logs(files: Files, paths: Paths, run_id: str, start: Checkpoint | None) -> Found:
+    """Read results first, then the journal, then errors.
+
+    So a line with its result needs nothing kept of its journal, and an error finds what it ends.
+    """
+    history = start.history if start is not None else History()
+    at = {name: start.positions[name].offset if start else 0 for name in _logs(paths)}
+    sizes = {name: files.length(path) for name, path in _logs(paths).items()}
+
+    def records(name: str, path: str) -> LogEnd:
+        if not sizes[name]:
+            return LogEnd(path, 0, 0)
+        note = history.note_result if name == "results" else history.note_error
+        return read_records(files, path, at[name], sizes[name], note)
+
+    results = records("results", paths.results)
+    journal = read_journal(
+        files, paths.journal, at["journal"], sizes["journal"], history.note_entry
+    )
+    errors = records("errors", paths.errors)
+    return Found(history, run_id, (journal, results, errors))

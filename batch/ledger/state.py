@@ -1,0 +1,152 @@
+"""What the logs say, all together: which lines have ended, what was used, what is still open.
+
+A function of the logs alone, built by reading them or by noting what was just committed: both go
+through the same three methods, so that a run and its resume cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from batch.ledger.entries import Entry, Mark
+from batch.ledger.lines import LineSet
+from batch.ledger.totals import Totals, hour_of
+from batch.records import Answer, State
+
+BLOCK: Final = 4096  # lines that share one sum of hashes
+WORD: Final = (1 << 64) - 1
+
+
+def weighed(ordinal: int, value: int) -> int:
+    """Tie a line's hash to its place: else two lines that changed places would go unnoticed."""
+    return value * (2 * ordinal + 1)
+
+
+class Open(msgspec.Struct):
+    """A line that began something and has not ended: what a resume must know of it."""
+
+    intent: int = 0  # attempt number of the last submit that may have reached the gateway
+    part: int = 0  # which request of the line that submit was
+    state: State | None = None  # of a task that is known by its id
+    parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
+    attempts: int = 0  # sent so far, as far as the journal says
+
+
+class History:
+    """What the logs say."""
+
+    def __init__(self) -> None:
+        self.answered = LineSet()
+        self.failed = LineSet()  # lines whose record is an error
+        self.error_records = 0  # in the errors log, those that a later record replaced among them
+        self.sums: list[int] = []
+        self.totals = Totals()
+        self.open: dict[int, Open] = {}
+        self.header: Entry | None = None
+        self.identity: dict[str, object] = {}
+
+    def ended(self, ordinal: int) -> bool:
+        """Return whether the line has its terminal record."""
+        return ordinal in self.answered or ordinal in self.failed
+
+    def last(self) -> int:
+        """Return the highest line that has ended."""
+        return max(self.answered.last(), self.failed.last())
+
+    def note_result(self, mark: Mark) -> None:
+        """Take in a result. Raises ValueError if the line has one already."""
+        fresh = not self.ended(mark.line)
+        if not self.answered.add(mark.line):
+            raise ValueError(f"line {mark.line} has two results")
+        self.failed.discard(mark.line)
+        if fresh:
+            self.add_sum(mark.line, int(mark.sum, 16))
+        calls = 1 if mark.pack is None or mark.pack[0] == 0 else 0
+        key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
+        self.totals.add(key, "result", mark.usage, calls)
+        self.open.pop(mark.line, None)
+
+    def note_error(self, mark: Mark) -> None:
+        """Take in an error: the line's record unless it has a result."""
+        self.error_records += 1
+        begun = self.open.get(mark.line)
+        # What the journal says of later attempts was written by a retry of this error.
+        if begun is not None and begun.attempts <= mark.attempts:
+            del self.open[mark.line]
+        if mark.line in self.answered:
+            return
+        if self.failed.add(mark.line):
+            self.add_sum(mark.line, int(mark.sum, 16))
+
+    def note_entry(self, entry: Entry) -> None:
+        """Take in a journal entry."""
+        _ENTRIES[entry.kind](self, entry)
+
+    def add_sum(self, ordinal: int, value: int) -> None:
+        """Add to a block's sum; a negative value takes a line out again."""
+        block = ordinal // BLOCK
+        if block >= len(self.sums):
+            self.sums.extend([0] * (block + 1 - len(self.sums)))
+        self.sums[block] = (self.sums[block] + weighed(ordinal, value)) & WORD
+
+    def forget_error(self, ordinal: int, value: int) -> None:
+        """Make a failed line pending again, because the line itself has changed."""
+        if self.failed.discard(ordinal):
+            self.add_sum(ordinal, -value)
+
+    def opened(self, ordinal: int) -> Open:
+        """Return the open line's entry, made if missing."""
+        return self.open.setdefault(ordinal, Open())
+
+    def _header(self, entry: Entry) -> None:
+        run = entry.run or {}
+        if entry.kind == "header":
+            self.header = entry
+        self.identity = dict(run.get("identity", {}))
+
+    def _intent(self, entry: Entry) -> None:
+        if entry.line in self.answered:
+            return
+        begun = self.opened(entry.line)
+        begun.intent, begun.part, begun.state = entry.attempt, entry.part, None
+        begun.attempts = max(begun.attempts, entry.attempt)
+
+    def _void(self, entry: Entry) -> None:
+        begun = self.open.get(entry.line)
+        if begun is not None and begun.intent <= entry.attempt:
+            begun.intent = 0
+
+    def _task(self, entry: Entry) -> None:
+        if entry.line not in self.answered:
+            begun = self.opened(entry.line)
+            begun.part, begun.state = entry.part, entry.state
+            begun.attempts = max(begun.attempts, entry.attempt)
+
+    def _part(self, entry: Entry) -> None:
+        self._bill(entry, "part")
+        if entry.line not in self.answered and entry.answer is not None:
+            begun = self.opened(entry.line)
+            begun.parts.append(entry.answer)
+            begun.intent, begun.state = 0, None
+            begun.attempts = max(begun.attempts, entry.attempt)
+
+    def _billed(self, entry: Entry) -> None:
+        self._bill(entry, "billed")
+
+    def _bill(self, entry: Entry, source: str) -> None:
+        key = (hour_of(entry.at), entry.model, entry.endpoint, entry.key or "")
+        self.totals.add(key, "part" if source == "part" else "billed", entry.usage)
+
+
+_ENTRIES: Final[dict[str, Callable[[History, Entry], None]]] = {
+    "header": History._header,
+    "settings": History._header,
+    "intent": History._intent,
+    "void": History._void,
+    "task": History._task,
+    "part": History._part,
+    "billed": History._billed,
+}

@@ -1,0 +1,102 @@
+"""Usage totals: a function of the records, summed by hour, model asked, endpoint and key.
+
+Every billed attempt stands in exactly one record: a result, a ``billed`` or a ``part`` of the
+journal. What nobody reported stays unknown: it is counted as such and never added as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from batch.ledger.entries import Named
+from batch.usage import ALWAYS, FIELDS
+
+Key: TypeAlias = tuple[str, str, str, str]  # hour, model asked, endpoint, name of the key
+Source: TypeAlias = Literal["result", "part", "billed"]
+
+SCHEMA: Final = 1
+EPOCH: Final = "1970-01-01T00"  # no billed record lacks a time; this one would show
+COUNTS: Final[Mapping[Source, str]] = {
+    "result": "num_succeeded",
+    "part": "num_parts",
+    "billed": "num_wasted",
+}
+
+
+class Totals:
+    """Sums that grow with each billed record, and nothing else."""
+
+    __slots__ = ("buckets",)
+
+    def __init__(self, buckets: dict[Key, dict[str, int | float]] | None = None) -> None:
+        self.buckets: dict[Key, dict[str, int | float]] = buckets or {}
+
+    def add(self, key: Key, source: Source, usage: Named | None, calls: int = 1) -> None:
+        """Count one record; ``calls`` is 0 for the second and later lines of a pack."""
+        bucket = self.buckets.get(key)
+        if bucket is None:
+            bucket = self.buckets[key] = {}
+        _count(bucket, "num_model_requests", calls)
+        _count(bucket, COUNTS[source], 1)
+        if usage is None or usage.get("input_tokens") is None is usage.get("output_tokens"):
+            _count(bucket, "num_usage_unknown", 1)
+        if usage is None:
+            return
+        for name, value in usage.items():
+            if value is not None:
+                _count(bucket, name, value)
+        if source == "billed":
+            tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
+            _count(bucket, "wasted_tokens", tokens)
+
+    def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
+        """Yield the lines of usage.jsonl, oldest hour first."""
+        for key in sorted(self.buckets):
+            hour, model, endpoint, name = key
+            start = int(datetime.fromisoformat(f"{hour}:00:00+00:00").astimezone(UTC).timestamp())
+            yield {
+                "object": "usage.bucket",
+                "schema": SCHEMA,
+                "start_time": start,
+                "end_time": start + 3600,
+                "run_id": run_id,
+                "model": model,
+                "endpoint": endpoint,
+                "key": name or None,
+                **named(self.buckets[key]),
+            }
+
+    def sum(self) -> dict[str, Any]:
+        """Return the totals over all buckets, with the same names."""
+        whole: dict[str, int | float] = {}
+        for bucket in self.buckets.values():
+            for name, value in bucket.items():
+                _count(whole, name, value)
+        return named(whole)
+
+
+def hour_of(started_at: str | None) -> str:
+    """Return the hour of an RFC 3339 time in UTC, as ``2026-11-22T02``."""
+    return (started_at or EPOCH)[:13]
+
+
+def named(bucket: Mapping[str, int | float]) -> dict[str, Any]:
+    """Write a bucket: counts always, tokens null when none is known, other meters when known."""
+    row: dict[str, Any] = {
+        "num_model_requests": bucket.get("num_model_requests", 0),
+        **{name: bucket.get(name, 0) for name in COUNTS.values()},
+        "num_usage_unknown": bucket.get("num_usage_unknown", 0),
+    }
+    for name in FIELDS:
+        if name in bucket or name in ALWAYS:
+            row[name] = bucket.get(name)
+    row["wasted_tokens"] = bucket.get("wasted_tokens", 0)
+    return row
+
+
+def _count(bucket: dict[str, int | float], name: str, value: float) -> None:
+    # Thousandths keep seconds exact: 0.1 + 0.2 would not be 0.3.
+    total = bucket.get(name, 0) + value
+    bucket[name] = round(total, 3) if isinstance(total, float) else total
