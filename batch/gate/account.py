@@ -1,0 +1,84 @@
+"""What a gateway counts and bills: its limits, its money, and whether it is there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from batch.errors import CallFailed
+from batch.gate.breakers import Breakers
+from batch.gate.health import Health
+from batch.gate.passage import Passage
+from batch.gate.retry_budget import RetryBudget
+from batch.gate.settings import GateSettings
+
+
+class Account(Passage):
+    """One account of one gateway. Calls of all its keys pass here, after their key's own side."""
+
+    __slots__ = (
+        "_health",
+        "_short_of_money",
+        "breakers",
+        "last_answer_at",
+        "money_is_gone",
+        "retries",
+    )
+
+    def __init__(self, settings: GateSettings, clock: Callable[[], float]) -> None:
+        super().__init__(settings, settings.ceiling, clock)
+        self._health = Health()
+        self._short_of_money = False
+        self.breakers = Breakers()
+        self.money_is_gone = False
+        self.last_answer_at: float | None = None
+        self.retries = RetryBudget(clock)
+
+    def now(self) -> float:
+        """Return the gate's time."""
+        return self._clock()
+
+    @property
+    def down(self) -> bool:
+        """Return whether the account only fails, so that one call at a time may try it."""
+        return self._health.down
+
+    def heard(self) -> None:
+        """Take note of a sign of life, and open the account again if it was down."""
+        self.last_answer_at = self._clock()
+        if self._health.failures:
+            if self._health.down:
+                self.slots.window.restart()
+                self.schedule.resume()
+                self.slots.look()
+            self._health.recover()
+
+    def charged(self) -> None:
+        """Take note of an answer, which was paid for: there is money."""
+        self._short_of_money = self.money_is_gone = False
+
+    def silent(self, failure: CallFailed, sent_at: float) -> None:
+        """Take note of a failure that is no sign of life; after some in a row, only probe."""
+        pause = self._health.failed(self._clock(), sent_at)
+        if pause is not None:
+            self.slots.window.collapse()
+            self.schedule.hold(pause, f"gateway does not answer ({failure.code}), probing it")
+
+    def refused_money(self, sent_at: float) -> None:
+        """Halve the window: what is on the wire may have reserved the money.
+
+        It is gone for certain only when that is said again to a call which was alone on the wire.
+        """
+        slots = self.slots
+        alone = slots.taken <= 1 and sent_at >= slots.alone_since
+        self.money_is_gone = alone and self._short_of_money
+        self._short_of_money = True
+        slots.window.halve(slots.taken)
+
+    def down_for(self, now: float) -> float | None:
+        """Return for how many seconds the account has only failed, or None if it is not down.
+
+        A probe on the wire may still be answered: its time counts once it has failed.
+        """
+        if not self._health.down:
+            return None
+        return (self._health.last_at if self.slots.taken else now) - self._health.first_at

@@ -1,0 +1,62 @@
+"""What is hopeless at an account, and therefore closed: a model with a key, a key, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from batch.retry import Closing
+
+_SENTENCES: Final[Mapping[Closing, str]] = {
+    "model": "key {key!r} is not used for model {model!r} any more: {message}",
+    "key": "key {key!r} is not used any more: {message}",
+    "account": "the account of key {key!r} is not used any more: {message}",
+}
+
+
+class Breaker(msgspec.Struct):
+    """One thing that is closed, and why."""
+
+    scope: Closing
+    key: str  # name of the key that was in use
+    model: str  # that was asked for; the breaker is for it alone only if the scope is "model"
+    message: str  # of the failure
+    lines: int = 0  # turned away so far
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        return _SENTENCES[self.scope].format(key=self.key, model=self.model, message=self.message)
+
+
+class Breakers:
+    """The breakers of one account that are open, for good."""
+
+    __slots__ = ("records",)
+
+    def __init__(self) -> None:
+        self.records: list[Breaker] = []
+
+    def open(self, scope: Closing, key: str, model: str, message: str) -> Breaker:
+        """Close a scope, and return its breaker; the first message is kept."""
+        wanted = Breaker(scope, key, model, message)
+        for record in self.records:
+            if _identity(record) == _identity(wanted):
+                return record
+        self.records.append(wanted)
+        return wanted
+
+    def find(self, key: str, model: str) -> Breaker | None:
+        """Return the breaker that stops a key and a model, if any."""
+        for record in self.records:
+            if record.scope == "account" or (
+                record.key == key and (record.scope == "key" or record.model == model)
+            ):
+                return record
+        return None
+
+
+def _identity(record: Breaker) -> tuple[str, ...]:
+    parts = {"account": (), "key": (record.key,), "model": (record.key, record.model)}
+    return record.scope, *parts[record.scope]

@@ -1,0 +1,30 @@
+"""A key with the models it serves at one account: limits, window and pause of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from batch.gate.account import Account
+from batch.gate.passage import Passage
+from batch.gate.settings import Limits
+from batch.secret import Secret
+
+
+class Lane(Passage):
+    """What calls of one key and one pattern of models share."""
+
+    __slots__ = ("account", "key_name", "name", "secret")
+
+    def __init__(
+        self,
+        pattern: str,
+        secret: Secret,
+        account: Account,
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(limits, limits.concurrency or account.slots.window.ceiling, clock)
+        self.name = pattern  # for our own use; messages name key and model
+        self.secret = secret
+        self.key_name = secret.name
+        self.account = account

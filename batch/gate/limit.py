@@ -1,0 +1,89 @@
+"""A declared rate, kept: requests or tokens a minute, over aiolimiter.
+
+aiolimiter serves small amounts first, so that a heavy one could wait for ever; it refuses amounts
+above its capacity, and gives nothing back. Hence one caller at a time, pieces, and a debt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from aiolimiter import AsyncLimiter
+
+BURST_SECONDS: Final = 1 / 20  # of the rate that may go at once: half of a shallow gateway's bucket
+# Timers fire late, and a bucket as deep as one unit would lose that time on each of them. It is
+# deeper by 5 ms worth of the rate, yet by no more than a tenth of a unit.
+LATE_SECONDS: Final = 0.005
+MOST_LATE_UNITS: Final = 0.1
+
+
+class Limit:
+    """So many units a minute. In no span of time more pass than rate x time + ``capacity``."""
+
+    __slots__ = ("_bucket", "_clock", "_limiter", "_lock", "_owed", "_rate", "capacity", "why")
+
+    def __init__(
+        self, per_minute: float, unit: str, clock: Callable[[], float], bucket: float | None = None
+    ) -> None:
+        self.why = f"{unit}/min limit"
+        self._clock = clock
+        self._bucket = bucket
+        self._lock = asyncio.Lock()
+        self._owed = 0.0  # units that went through unpaid; below zero: paid in advance
+        self._build(per_minute)
+
+    def change(self, per_minute: float) -> None:
+        """Go on at another rate, without a burst. A call that waits already keeps its old wait."""
+        self._build(per_minute)
+        self._owed = max(0.0, self._owed) + self.capacity
+
+    def free(self, amount: float) -> bool:
+        """Return whether ``pay`` would return without waiting."""
+        due = amount + self._owed
+        if self._lock.locked():
+            return False
+        return due <= 0 or (due <= self.capacity and self._limiter.has_capacity(due))
+
+    async def pay(self, amount: float) -> None:
+        """Take units, and what is owed; wait for them in order of arrival."""
+        async with self._lock:
+            self._owed += amount
+            try:
+                while self._owed > 0:
+                    piece = min(self._owed, self.capacity)
+                    await self._limiter.acquire(piece)
+                    self._owed -= piece
+            except BaseException:
+                # What was taken in vain is lost: given back later, it would make a burst.
+                self._owed = max(0.0, self._owed - amount)
+                raise
+
+    async def renew(self, amount: float, paid_at: float) -> None:
+        """Bring a payment up to now, after its call had to wait for something else. Never waits.
+
+        The bucket has leaked meanwhile as if the call were long gone; without this, that call and
+        a fresh burst would be sent together.
+        """
+        stale = min(amount, self.capacity, (self._clock() - paid_at) * self._rate)
+        if stale <= 0:
+            return
+        if self._limiter.has_capacity(stale):
+            await self._limiter.acquire(stale)
+        else:
+            self._owed += stale
+
+    def settle(self, difference: float) -> None:
+        """Correct an estimate: the next calls pay so much more, or less where it is negative."""
+        # More than a minute's units in advance would be a burst that no minute allows.
+        self._owed = max(self._owed + difference, -60 * self._rate)
+
+    def _build(self, per_minute: float) -> None:
+        self._rate = per_minute / 60
+        depth = self._rate * BURST_SECONDS
+        if self._bucket is not None:
+            depth = min(depth, self._bucket / 2)
+        floor = 1 + min(self._rate * LATE_SECONDS, MOST_LATE_UNITS)
+        self.capacity = max(floor, depth)
+        self._limiter = AsyncLimiter(self.capacity, self.capacity / self._rate)

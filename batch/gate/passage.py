@@ -1,0 +1,144 @@
+"""What a call passes on one side of the gate, the key's or the account's, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from batch.errors import CallFailed
+from batch.gate.limit import Limit
+from batch.gate.schedule import Schedule
+from batch.gate.settings import Limits
+from batch.gate.slots import Slots
+from batch.gate.waits import Door, Waiter
+from batch.window import Window
+
+UNKNOWN_TRIP = 1.0  # seconds, as long as nothing has been answered
+SMOOTHING = 1 / 8  # part of each new round trip in the smoothed one
+
+
+class Fare(Waiter):
+    """A call that has to wait in the gate: what it needs, and what it has paid already."""
+
+    __slots__ = ("paid", "takes_slot", "tokens")
+
+    def __init__(self, takes_slot: bool, tokens: int) -> None:
+        super().__init__()
+        self.takes_slot = takes_slot
+        self.tokens = tokens
+        self.paid: dict[Limit, tuple[float, float]] = {}  # limit → amount, and when
+
+
+class Passage:
+    """A pause, slots, requests a minute, tokens a minute: in this order, the rates last.
+
+    Paid before a slot is free, calls would pile up behind slow ones and leave together.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_poll_door",
+        "_requests",
+        "_slot_door",
+        "_tokens",
+        "_trip",
+        "limited",
+        "schedule",
+        "slots",
+    )
+
+    def __init__(self, limits: Limits, ceiling: int, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._trip: float | None = None  # seconds, smoothed
+        self._requests: Limit | None = None
+        self._tokens: Limit | None = None
+        self._slot_door = Door()
+        self._poll_door = Door()
+        self.schedule = Schedule(clock)
+        self.slots = Slots(Window(ceiling))
+        if limits.rpm:
+            self._requests = Limit(limits.rpm, "requests", clock, limits.rpm_bucket)
+        if limits.tpm:
+            self._tokens = Limit(limits.tpm, "tokens", clock, limits.tpm_bucket)
+        self.limited = self._requests is not None or self._tokens is not None
+
+    def free(self, now: float, takes_slot: bool, tokens: int) -> bool:
+        """Return whether a call would pass without waiting."""
+        if self.schedule.until > now or self.door(takes_slot).busy:
+            return False
+        if takes_slot and not self.slots.free():
+            return False
+        return not self.limited or all(limit.free(due) for limit, due in self._dues(tokens))
+
+    def door(self, takes_slot: bool) -> Door:
+        """Return the door to wait at: polls never wait behind calls that want a slot."""
+        return self._slot_door if takes_slot else self._poll_door
+
+    async def take(self, fare: Fare) -> None:
+        """Wait for a slot and the rates, and take them. The caller is inside the door."""
+        await self.schedule.passed(fare)
+        if fare.takes_slot:
+            await self.slots.freed(fare)
+            self.slots.take(self._clock())
+        try:
+            await self._wait_and_pay(fare)
+            await self.schedule.passed(fare)  # a pause may have begun meanwhile
+        except BaseException:
+            self.give_back(fare)
+            raise
+
+    def give_back(self, fare: Fare) -> None:
+        """Return what was taken and is not used; rates that were paid stay paid."""
+        if fare.takes_slot:
+            self.slots.give_back()
+
+    async def pay(self, tokens: int) -> None:
+        """Pay the rates, which are free: nothing waits."""
+        for limit, due in self._dues(tokens):
+            await limit.pay(due)
+
+    def answered(self) -> None:
+        """Take note that a call which holds a slot was answered."""
+        self.schedule.answered()
+        self.slots.window.answered()
+
+    def reckon(self, seconds: float, difference: int | None) -> None:
+        """Take note of a round trip, and of how many more tokens it took than it had paid for."""
+        trip = self._trip
+        self._trip = seconds if trip is None else trip + SMOOTHING * (seconds - trip)
+        if difference and self._tokens is not None:
+            self._tokens.settle(difference)
+
+    def rejected(self, failure: CallFailed, sent_at: float) -> bool:
+        """Pause and narrow the window after a rate limit. Returns whether it was news."""
+        self.overloaded(sent_at)
+        return self.schedule.rejected(sent_at, failure.retry_after, self._trip or UNKNOWN_TRIP)
+
+    def overloaded(self, sent_at: float) -> bool:
+        """Narrow the window after a sign of overload. Returns whether it was news."""
+        slots, trip = self.slots, self._trip or UNKNOWN_TRIP
+        return slots.window.dropped(self._clock(), sent_at, trip, slots.taken)
+
+    async def _wait_and_pay(self, fare: Fare) -> None:
+        """Pay the rates that were not paid yet."""
+        while dues := [due for due in self._dues(fare.tokens) if due[0] not in fare.paid]:
+            slow = [(limit, due) for limit, due in dues if not limit.free(due)]
+            if slow:
+                # Side by side: a long prompt saves up tokens while it waits for its request.
+                paying = asyncio.gather(*(self._record(fare, limit, due) for limit, due in slow))
+                await fare.wait(paying, slow[0][0].why)
+            else:
+                for limit, due in dues:
+                    await self._record(fare, limit, due)
+
+    async def _record(self, fare: Fare, limit: Limit, due: float) -> None:
+        await limit.pay(due)
+        fare.paid[limit] = due, self._clock()
+
+    def _dues(self, tokens: int) -> list[tuple[Limit, float]]:
+        dues: list[tuple[Limit, float]] = []
+        if self._requests is not None:
+            dues.append((self._requests, 1))
+        if self._tokens is not None and tokens:
+            dues.append((self._tokens, tokens))
+        return dues

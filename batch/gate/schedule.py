@@ -1,0 +1,69 @@
+"""When a scope may go on after it was told to wait: one time for all, not one for each worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from batch.gate.waits import Bell, Waiter
+
+LONGEST: Final = 60.0  # seconds of a pause that nobody asked for
+
+
+class Schedule:
+    """One pause for everybody under the same limit. Times in seconds."""
+
+    __slots__ = ("_bell", "_clock", "_held_at", "_pause", "_why", "until")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._bell = Bell()
+        self._held_at = -math.inf
+        self._pause = 0.0  # the last one that nobody asked for
+        self._why = ""
+        self.until = -math.inf
+
+    def rejected(self, sent_at: float, asked: float | None, trip: float) -> bool:
+        """Pause after a rejection: as long as asked, else one round trip, and twice that next time.
+
+        Returns whether it is news. Of calls that were sent before the last pause began and are
+        rejected in it, none is; it moves the pause only if it asks for more.
+        """
+        fresh = sent_at >= self._held_at
+        if asked:
+            self.asked(asked)
+        elif fresh:
+            self._pause = min(max(2 * self._pause, trip), LONGEST)
+            self.hold(self._pause, f"pause of {self._pause:.1f} s after a rate limit")
+        return fresh
+
+    def asked(self, seconds: float) -> None:
+        """Pause for as long as the gateway asked."""
+        self.hold(seconds, f"gateway asked for {seconds:.0f} s")
+
+    def hold(self, seconds: float, why: str) -> None:
+        """Let nobody through for some time from now on; a pause that is longer stays as it is."""
+        now = self._clock()
+        if now + seconds > self.until:
+            self.until = now + seconds
+            self._held_at = now
+            self._why = why
+
+    def answered(self) -> None:
+        """Take note of an answer: the next pause that nobody asked for is short again."""
+        self._pause = 0.0
+
+    def resume(self) -> None:
+        """End the pause now."""
+        self.until = -math.inf
+        self._bell.ring()
+
+    def is_open(self) -> bool:
+        """Return whether nobody needs to wait."""
+        return self.until <= self._clock()
+
+    async def passed(self, waiter: Waiter) -> None:
+        """Wait until nobody needs to; the pause may be moved meanwhile."""
+        while (left := self.until - self._clock()) > 0:
+            await self._bell.wait(waiter, self._why, left)

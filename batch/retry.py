@@ -1,0 +1,202 @@
+"""May a call be asked again, and when: one table from kinds of failure to what follows.
+
+A rule: the clock, chance and what the gate knows are handed in. What holds many lines at once (rate
+limits, an account that is down, reserved money) is the gate's; here each line waits by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from batch.errors import (
+    BadKey,
+    CallFailed,
+    ChannelTrouble,
+    Crashed,
+    CutAnswer,
+    Interrupted,
+    NoMoney,
+    NotAnAnswer,
+    OutcomeUnknown,
+    Overloaded,
+    Refused,
+    ServerTrouble,
+    Throttled,
+    UnknownModel,
+    Unreachable,
+    UpstreamAccount,
+    WrongUrl,
+)
+
+Closing: TypeAlias = Literal["model", "key", "account"]
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """How patient a line is. Times in seconds."""
+
+    attempts: int = 6  # in all, of those that count
+    timeout: float = 3600.0  # since work on the line began
+    wait_initial: float = 0.5
+    wait_max: float = 60.0
+    wait_exp_base: float = 2.0
+
+
+class Past(msgspec.Struct):
+    """What a line's attempts have come to so far, in this process."""
+
+    attempts: int = 0  # those that count
+    repeats: dict[str, int] = {}  # by name of the rule that granted them
+
+
+class Case(msgspec.Struct, frozen=True):
+    """What is known of a failed attempt beside the failure."""
+
+    chance: float  # uniform in [0, 1)
+    elapsed: float = 0.0  # seconds since work on the line began
+    # Work that must not be done, and paid, a second time.
+    once: bool = False
+    # The call does no work at all, a poll or a fetch: it may be repeated after anything.
+    safe: bool = False
+    # The account has answered somebody since the line's previous attempt was sent. Only then is
+    # the attempt the line's own, so that a gateway which is down for an hour fails no line.
+    counts: bool = True
+    # The gate has seen that the account is empty, not only reserved up by calls on the wire.
+    money_is_gone: bool = False
+
+
+class Again(msgspec.Struct, frozen=True):
+    """Ask again after so many seconds."""
+
+    wait: float
+    budgeted: bool = True  # it must also be granted by the account's retry budget
+
+
+class End(msgspec.Struct, frozen=True):
+    """The line ends with this failure as its error."""
+
+    failure: CallFailed
+
+
+class Block(msgspec.Struct, frozen=True):
+    """The key, its model or the account is hopeless: close it, and leave the line pending."""
+
+    scope: Closing
+    failure: CallFailed
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What follows from a kind of failure. Waits in seconds; None: the policy's."""
+
+    name: str
+    repeats: float = math.inf
+    only: int | None = None  # the repeats are for this HTTP status alone
+    at_once: bool = False  # the first repeat does not wait
+    held: bool = False  # the gate's schedule holds all such lines: no wait of the line's own
+    least: float = 0.0
+    initial: float | None = None
+    most: float | None = None
+    budgeted: bool = True
+    closes: Closing | None = None  # what is closed when the repeats are used up; None: an error
+
+    def allows(self, failure: CallFailed) -> float:
+        """Return how many repeats this failure gets."""
+        return self.repeats if self.only in (None, failure.status) else 0
+
+    def wait(self, policy: RetryPolicy, done: int, chance: float) -> float:
+        """Return the wait before the next repeat: full jitter over a doubling span."""
+        if self.held or (self.at_once and not done):
+            return 0.0
+        initial = policy.wait_initial if self.initial is None else self.initial
+        most = policy.wait_max if self.most is None else self.most
+        # The exponent is bounded: a line may be held up thousands of times by others' trouble.
+        step = min(done - self.at_once, 64)
+        span = min(most, initial * policy.wait_exp_base**step)
+        return self.least + chance * max(0.0, span - self.least)
+
+
+# A timeout, reset, 504 or 524 and a cut answer share one repeat: each may have been billed.
+_AMBIGUOUS: Final = Rule("ambiguous", repeats=1)
+# A poll is free to repeat, and its task is paid: give up late, after about half an hour of trouble.
+_POLL: Final = Rule("poll", repeats=60, budgeted=False)
+
+TABLE: Final[Mapping[type[CallFailed], Rule]] = {
+    # The same request gets the same refusal.
+    Refused: Rule("refused", repeats=0),
+    # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little.
+    Throttled: Rule("throttled", held=True, budgeted=False),
+    # The vendor sheds load and says so: come back late, and not all together.
+    Overloaded: Rule("overloaded", least=5.0, initial=10.0, most=60.0),
+    ServerTrouble: Rule("server_trouble"),
+    # The next try likely takes another channel.
+    ChannelTrouble: Rule("channel_trouble", at_once=True),
+    # Some panics are deterministic: a second one is the line's own.
+    Crashed: Rule("crashed", repeats=1, at_once=True),
+    # Nothing was sent, so nothing can be paid twice and no server is loaded.
+    Unreachable: Rule("unreachable", at_once=True, budgeted=False),
+    Interrupted: _AMBIGUOUS,
+    CutAnswer: _AMBIGUOUS,
+    # Mostly billed each time, so few.
+    NotAnAnswer: Rule("not_an_answer", repeats=2),
+    # Another channel of the gateway may serve; if not, no line of this model gets through.
+    UpstreamAccount: Rule("upstream", repeats=2, least=15.0, initial=30.0, closes="model"),
+    # 503: all channels may be off for a moment. Any other status is a wrong key or a typing error.
+    UnknownModel: Rule("unknown_model", repeats=1, only=503, least=2, initial=5, closes="model"),
+    BadKey: Rule("bad_key", repeats=0, closes="key"),
+    WrongUrl: Rule("wrong_url", repeats=0, closes="key"),
+    # With calls on the wire the money may only be reserved; the gate drains, and then knows.
+    NoMoney: Rule("no_money", budgeted=False, closes="account"),
+    OutcomeUnknown: Rule("outcome_unknown", repeats=0),
+}
+
+
+def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> Again | End | Block:
+    """Decide what follows from a failed attempt, and count it in the line's past.
+
+    A server's ``Retry-After`` is a floor of the wait, except where the gate's schedule keeps it.
+    """
+    past.attempts += case.counts
+    if case.once and not failure.before_work and not isinstance(failure, (Refused, OutcomeUnknown)):
+        return End(_unknown(failure))
+    rule = rule_of(type(failure))
+    if case.safe and rule.closes is None and not rule.held and not isinstance(failure, Refused):
+        rule = _POLL
+    done = past.repeats.get(rule.name, 0)
+    hopeless = rule.closes == "account" and case.money_is_gone
+    if hopeless or done >= rule.allows(failure):
+        return Block(rule.closes, failure) if rule.closes else End(failure)
+    spent = past.attempts >= policy.attempts or case.elapsed >= policy.timeout
+    # What is closed rather than ended is not the line's fault, whatever the line has been through.
+    if spent and case.counts and rule.closes is None:
+        return End(failure)
+    past.repeats[rule.name] = done + 1
+    wait = rule.wait(policy, done, case.chance)
+    if not rule.held:
+        wait = max(wait, failure.retry_after or 0.0)
+    return Again(wait, rule.budgeted)
+
+
+def retryable(failure: CallFailed) -> bool:
+    """Return whether asking again another day may help."""
+    return rule_of(type(failure)).repeats > 0
+
+
+def rule_of(kind: type[CallFailed]) -> Rule:
+    """Return the rule of a kind of failure: its own, else that of the nearest kind above it."""
+    return next(TABLE[above] for above in kind.__mro__ if above in TABLE)
+
+
+def _unknown(failure: CallFailed) -> OutcomeUnknown:
+    """Say that paid work may or may not have been done, keeping what the failure knew."""
+    unknown = OutcomeUnknown(
+        f"{failure.message} (the work may have been done and paid, so it is not sent again)",
+        status=failure.status,
+        vendor_code=failure.vendor_code,
+        request_id=failure.request_id,
+        body=failure.body,
+    )
+    unknown.usage = failure.usage
+    return unknown

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from batch.gate.schedule import Schedule
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_pauses_nobody_asked_for_start_at_a_round_trip_and_double_up_to_a_minute() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+    pauses: list[float] = []
+
+    for _ in range(8):
+        schedule.rejected(sent_at=clock.now, asked=None, trip=1.5)
+        pauses.append(schedule.until - clock.now)
+        clock.now = schedule.until
+
+    assert pauses == [1.5, 3, 6, 12, 24, 48, 60, 60]
+
+
+def test_calls_rejected_together_begin_one_pause() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+
+    news = []
+    for _ in range(20):
+        clock.now += 0.001
+        news.append(schedule.rejected(sent_at=99.0, asked=None, trip=1.0))
+
+    assert news == [True] + [False] * 19
+    assert schedule.until == 101.001
+
+
+def test_the_latest_wish_counts_and_a_shorter_one_changes_nothing() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+
+    for asked in (5.0, 30.0, 2.0):
+        schedule.rejected(sent_at=99.0, asked=asked, trip=1.0)
+
+    assert schedule.until == 130.0
+
+
+def test_an_answer_makes_the_next_pause_short_again() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+    for _ in range(5):
+        schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
+        clock.now = schedule.until
+
+    schedule.answered()
+    schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
+
+    assert schedule.until == clock.now + 1.0
+
+
+def test_a_wish_of_no_time_at_all_is_no_wish() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+
+    schedule.rejected(sent_at=clock.now, asked=0.0, trip=2.0)
+
+    assert schedule.until == clock.now + 2.0

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+
+from batch import errors
+from batch.errors import CallFailed
+from batch.retry import TABLE, Again, Block, Case, End, Past, RetryPolicy, judge, retryable, rule_of
+
+POLICY = RetryPolicy()
+PATIENT = RetryPolicy(attempts=1000)
+
+
+def kinds(root: type[CallFailed] = CallFailed) -> list[type[CallFailed]]:
+    return [k for kind in root.__subclasses__() for k in (kind, *kinds(kind))]
+
+
+def course(
+    failure: CallFailed, policy: RetryPolicy = PATIENT, times: int = 40, **case: object
+) -> str:
+    """The verdicts on a failure that comes again and again: waits at full chance, then the end."""
+    past = Past()
+    waits: list[str] = []
+    while len(waits) < times:
+        verdict = judge(policy, failure, past, Case(chance=0.999999, **case))  # type: ignore[arg-type]
+        if isinstance(verdict, Again):
+            waits.append(f"{verdict.wait:.3g}")
+        else:
+            end = f"block {verdict.scope}" if isinstance(verdict, Block) else verdict.failure.code
+            return " ".join([*waits, end])
+    return " ".join([*waits[:10], "..."])
+
+
+BACKOFF = "0.5 1 2 4 8 16 32 60 60 60 ..."
+CATALOGUE = [
+    (errors.Refused("r"), "refused"),
+    (errors.Throttled("t"), "0 0 0 0 0 0 0 0 0 0 ..."),
+    (errors.Saturated("s"), "0 0 0 0 0 0 0 0 0 0 ..."),
+    (errors.Overloaded("o"), "10 20 40 60 60 60 60 60 60 60 ..."),
+    (errors.ServerTrouble("s"), BACKOFF),
+    (errors.ChannelTrouble("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
+    (errors.NoChannel("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
+    (errors.Crashed("p"), "0 gateway_panic"),
+    (errors.Unreachable("u"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
+    (errors.Interrupted("i"), "0.5 interrupted"),
+    (errors.TimedOut("i"), "0.5 timeout"),
+    (errors.NotAnAnswer("n"), "0.5 1 invalid_response"),
+    (errors.CutAnswer("c"), "0.5 incomplete_response"),
+    (errors.UpstreamAccount("u"), "30 60 block model"),
+    (errors.UnknownModel("m", status=503), "5 block model"),
+    (errors.UnknownModel("m", status=404), "block model"),
+    (errors.BadKey("k"), "block key"),
+    (errors.WrongUrl("w"), "block key"),
+    (errors.NoMoney("m"), BACKOFF),
+    (errors.OutcomeUnknown("o"), "outcome_unknown"),
+]
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"), CATALOGUE, ids=[type(f).__name__ for f, _ in CATALOGUE]
+)
+def test_each_failure_has_its_course(failure: CallFailed, expected: str) -> None:
+    assert course(failure) == expected
+
+
+def test_the_catalogue_names_every_failure() -> None:
+    assert {type(failure) for failure, _ in CATALOGUE} == set(kinds())
+
+
+def test_the_most_specific_rule_counts() -> None:
+    assert rule_of(errors.CutAnswer) is TABLE[errors.Interrupted]
+    assert rule_of(errors.NoChannel) is TABLE[errors.ChannelTrouble]
+
+
+ONCE_AGAIN = {
+    errors.Throttled,
+    errors.Saturated,
+    errors.NoChannel,
+    errors.Unreachable,
+    errors.UpstreamAccount,
+    errors.NoMoney,
+}
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_paid_work_is_repeated_only_after_a_failure_that_precedes_it(
+    kind: type[CallFailed],
+) -> None:
+    failure = kind("what happened", status=500, request_id="r-1")
+
+    verdict = judge(POLICY, failure, Past(), Case(chance=0.5, once=True))
+
+    if kind in ONCE_AGAIN:
+        assert isinstance(verdict, Again)
+    elif failure.before_work:
+        assert isinstance(verdict, Block)
+    elif kind is errors.Refused:
+        assert verdict == End(failure)
+    else:
+        assert isinstance(verdict, End)
+        assert isinstance(verdict.failure, errors.OutcomeUnknown)
+        assert "what happened" in verdict.failure.message
+        assert verdict.failure.request_id == "r-1"
+
+
+def test_all_ambiguous_failures_of_a_line_share_one_repeat() -> None:
+    past = Past()
+
+    first = judge(POLICY, errors.TimedOut("t"), past, Case(chance=0))
+    second = judge(POLICY, errors.CutAnswer("c"), past, Case(chance=0))
+
+    assert isinstance(first, Again)
+    assert isinstance(second, End)
+
+
+def test_a_line_ends_after_as_many_attempts_as_the_policy_grants() -> None:
+    past = Past()
+
+    trouble = errors.ServerTrouble("5")
+
+    verdicts = [judge(POLICY, trouble, past, Case(chance=0)) for _ in range(POLICY.attempts)]
+
+    assert [type(verdict) for verdict in verdicts] == [Again] * 5 + [End]
+
+
+def test_attempts_at_a_gateway_that_answers_nobody_do_not_count() -> None:
+    past = Past()
+    away = Case(chance=0, counts=False, elapsed=4000)
+
+    verdicts = [judge(POLICY, errors.Unreachable("u"), past, away) for _ in range(5000)]
+
+    assert {type(verdict) for verdict in verdicts} == {Again}
+    assert past.attempts == 0
+
+
+def test_a_line_ends_when_its_time_is_up() -> None:
+    late = Case(chance=0, elapsed=3600)
+
+    assert isinstance(judge(POLICY, errors.ServerTrouble("5"), Past(), late), End)
+
+
+def test_what_is_not_the_lines_fault_never_becomes_its_error() -> None:
+    past = Past(attempts=100)
+    late = Case(chance=0, elapsed=10_000)
+
+    assert isinstance(judge(POLICY, errors.NoMoney("m"), past, late), Again)
+    assert isinstance(judge(POLICY, errors.BadKey("k"), past, late), Block)
+
+
+def test_no_money_closes_the_account_when_the_gate_is_certain() -> None:
+    failure = errors.NoMoney("empty")
+
+    verdict = judge(POLICY, failure, Past(), Case(chance=0, money_is_gone=True))
+
+    assert verdict == Block("account", failure)
+
+
+@pytest.mark.parametrize("kind", [errors.Interrupted, errors.NotAnAnswer, errors.Crashed])
+def test_a_poll_is_repeated_after_anything_but_not_for_ever(kind: type[CallFailed]) -> None:
+    past = Past()
+    poll = Case(chance=0.5, safe=True, counts=False)
+
+    verdicts = [judge(POLICY, kind("x"), past, poll) for _ in range(61)]
+
+    assert {type(verdict) for verdict in verdicts[:60]} == {Again}
+    assert isinstance(verdicts[60], End)
+
+
+def test_a_refused_poll_is_refused() -> None:
+    failure = errors.Refused("no such task")
+
+    assert judge(POLICY, failure, Past(), Case(chance=0, safe=True)) == End(failure)
+
+
+def test_jitter_is_full_above_the_least_wait() -> None:
+    def first(failure: CallFailed, chance: float) -> Again | End | Block:
+        return judge(POLICY, failure, Past(), Case(chance=chance))
+
+    assert first(errors.ServerTrouble("5"), 0) == Again(0.0)
+    assert first(errors.ServerTrouble("5"), 0.5) == Again(0.25)
+    assert first(errors.Overloaded("o"), 0) == Again(5.0)
+
+
+def test_a_servers_wish_is_a_floor_except_where_the_schedule_keeps_it() -> None:
+    trouble, throttled = errors.ServerTrouble("5"), errors.Throttled("t")
+    trouble.retry_after = throttled.retry_after = 12.0
+
+    assert judge(POLICY, trouble, Past(), Case(chance=0.5)) == Again(12.0)
+    assert judge(POLICY, throttled, Past(), Case(chance=0.5)) == Again(0.0, budgeted=False)
+
+
+def test_rate_limits_and_failed_connections_do_not_burden_the_retry_budget() -> None:
+    free = {kind for kind in kinds() if not rule_of(kind).budgeted}
+
+    assert free == {errors.Throttled, errors.Saturated, errors.Unreachable, errors.NoMoney}
+
+
+def test_only_what_may_succeed_another_day_is_called_retryable() -> None:
+    assert retryable(errors.ServerTrouble("5"))
+    assert retryable(errors.TimedOut("t"))
+    assert not retryable(errors.Refused("r"))
+    assert not retryable(errors.OutcomeUnknown("o"))
