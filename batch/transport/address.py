@@ -1,0 +1,64 @@
+"""What a base URL must be, and what may be said about an address."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+from batch.errors import BadConfig
+
+
+def normalise_base_url(text: str, allow_http: bool = False) -> str:
+    """Return the base URL without a trailing ``/`` and without one trailing ``/v1``.
+
+    Paths of all wire formats are joined to it, and not all of them begin with /v1. Raises
+    ``BadConfig``, never showing more of the text than its host, because people paste keys.
+    """
+    parts = _split(text.strip())
+    host = parts.hostname or ""
+    if parts.username is not None or parts.password is not None:
+        raise BadConfig(f"the base URL of {host} contains a user or password: give the key as key")
+    if parts.query or parts.fragment:
+        raise BadConfig(f"the base URL of {host} has a part after ? or #: leave that part out")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+        raise BadConfig(
+            f"the base URL of {host} begins with http://, which would show the key to the network: "
+            "write https://, or allow http explicitly"
+        )
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc.lower()}{path}"
+
+
+def is_host(name: str) -> bool:
+    """Return whether a resolver would take the name; a bad one would raise no network error."""
+    try:
+        return bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def host_of(address: str) -> str:
+    """Return host and port of an absolute address, for messages."""
+    return address.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        usable = (
+            parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
+        )
+    except ValueError:
+        usable = False
+    if not usable or any(character.isspace() for character in text):
+        raise BadConfig("the base URL is no web address: write it like https://gateway.example/v1")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

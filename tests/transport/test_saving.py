@@ -1,0 +1,214 @@
+"""A file of an answer is on disk whole under its name, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from batch.errors import CallFailed, CannotWrite, Interrupted, NotAnAnswer
+from batch.files import OsFiles
+from batch.records import Call, Saved
+from batch.secret import Redactor
+from batch.transport import TransportSettings
+from batch.transport.client import AioTransport
+from tests.raw_server import Act, RawServer, Script, chunk, head, http
+from tests.transport.kit import KEY, run, transport
+
+READ, CLOSE, RESET, HOLD = Act.READ, Act.CLOSE, Act.RESET, Act.HOLD
+VIDEO = "Content-Type: video/mp4"
+CHUNKED = "Transfer-Encoding: chunked"
+FETCH = Call("GET", "/v1/videos/1/content", kind="fetch", expect="file")
+BYTES = bytes(range(256)) * 12_000  # 3 MB: several trips to the disk
+CHUNKS = [chunk(BYTES[at : at + 99_999]) for at in range(0, len(BYTES), 99_999)]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        (READ, http(BYTES, VIDEO)),
+        (READ, head(VIDEO, CHUNKED), *CHUNKS, chunk(b"")),
+    ],
+    ids=["length", "chunks"],
+)
+def test_a_file_is_saved_whole_for_its_owner_alone(
+    script: Script, loop: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        folder = tmp_path / "out.run" / "files"
+        async with (
+            RawServer(script) as server,
+            transport(server.url, files_folder=str(folder)) as network,
+        ):
+            reply = await network.send(FETCH, KEY, save_as="a.mp4")
+
+        path = folder / "a.mp4"
+        sha256 = hashlib.sha256(BYTES).hexdigest()
+        assert reply.body == Saved(str(path), len(BYTES), sha256, BYTES[:512])
+        assert path.read_bytes() == BYTES
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert os.listdir(folder) == ["a.mp4"]
+        # A compressed file that is cut would pass unnoticed.
+        assert server.got[0].headers["accept-encoding"] == "identity"
+
+    run(main(), loop)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    ("script", "failure"),
+    [
+        ((READ, http(BYTES, VIDEO, length=len(BYTES) + 1), CLOSE), Interrupted),
+        ((READ, http(b"ID3", VIDEO, length=99), RESET), Interrupted),
+        ((READ, head(VIDEO, CHUNKED) + chunk(BYTES), CLOSE), Interrupted),
+        ((READ, http(BYTES + BYTES, VIDEO)), NotAnAnswer),
+    ],
+    ids=["short", "reset", "cut", "too large"],
+)
+def test_a_file_that_did_not_come_whole_leaves_nothing(
+    script: Script, failure: type[CallFailed], loop: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            RawServer(script) as server,
+            transport(server.url, files_folder=str(tmp_path), max_file=len(BYTES)) as network,
+        ):
+            with pytest.raises(failure):
+                await network.send(FETCH, KEY, save_as="a.mp4")
+
+        assert os.listdir(tmp_path) == []
+
+    run(main(), loop)
+
+
+def test_what_a_crash_or_an_attacker_left_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    async def main() -> None:
+        victim, folder = tmp_path / "victim", tmp_path / "files"
+        victim.write_bytes(b"precious")
+        folder.mkdir()
+        (folder / "a.mp4.part").symlink_to(victim)
+        (folder / "b.mp4.part").write_bytes(BYTES)
+        script = (READ, http(b"video", VIDEO), READ, http(b"video", VIDEO))
+        async with (
+            RawServer(script) as server,
+            transport(server.url, files_folder=str(folder)) as network,
+        ):
+            await network.send(FETCH, KEY, save_as="a.mp4")
+            await network.send(FETCH, KEY, save_as="b.mp4")
+
+        assert victim.read_bytes() == b"precious"
+        assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+            "a.mp4": b"video",
+            "b.mp4": b"video",
+        }
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (http(b'{"error":1}', "Content-Type: application/json"), b'{"error":1}'),
+        (http(b' {"error":1}', VIDEO), b' {"error":1}'),
+        (http(b"not yet", VIDEO, status="400 Bad Request"), b"not yet"),
+        (http(b"", VIDEO), b""),
+    ],
+    ids=["JSON", "JSON that calls itself a video", "error", "nothing"],
+)
+def test_what_is_no_file_is_not_saved(answer: bytes, body: bytes, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            RawServer((READ, answer)) as server,
+            transport(server.url, files_folder=str(tmp_path)) as network,
+        ):
+            reply = await network.send(FETCH, KEY, save_as="a.mp4")
+
+        assert reply.body == body
+        assert os.listdir(tmp_path) == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["../a", "/tmp/a", "", ".", "..", "a/b"])
+def test_a_name_that_leaves_the_folder_is_a_bug(name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            RawServer((READ, http(b"video", VIDEO))) as server,
+            transport(server.url, files_folder=str(tmp_path)) as network,
+        ):
+            with pytest.raises(ValueError, match="no plain file name"):
+                await network.send(FETCH, KEY, save_as=name)
+
+    run(main())
+
+
+class FullDisk(OsFiles):
+    """A file system without space."""
+
+    def write(self, fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class SlowDisk(OsFiles):
+    """A file system that writes when it is told to."""
+
+    def __init__(self) -> None:
+        self.writing = threading.Event()
+        self.go_on = threading.Event()
+        self.closed = threading.Event()
+
+    def write(self, fd: int, data: bytes) -> int:
+        self.writing.set()
+        self.go_on.wait(5)
+        return super().write(fd, data)
+
+    def close(self, fd: int) -> None:
+        self.closed.set()
+        super().close(fd)
+
+
+def with_files(url: str, folder: Path, files: OsFiles) -> AioTransport:
+    """Return a transport over another file system."""
+    settings = TransportSettings(base_url=url, files_folder=str(folder))
+    return AioTransport(settings, Redactor([KEY]), files=files)
+
+
+def test_a_full_disk_stops_the_run_and_leaves_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            RawServer((READ, http(b"video", VIDEO))) as server,
+            with_files(server.url, tmp_path, FullDisk()) as network,
+        ):
+            with pytest.raises(CannotWrite, match=r"a\.mp4: No space"):
+                await network.send(FETCH, KEY, save_as="a.mp4")
+
+        assert os.listdir(tmp_path) == []
+
+    run(main())
+
+
+def test_a_call_cancelled_under_a_running_write_leaves_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        disk = SlowDisk()
+        async with (
+            RawServer((READ, http(BYTES, VIDEO))) as server,
+            with_files(server.url, tmp_path, disk) as network,
+        ):
+            call = asyncio.create_task(network.send(FETCH, KEY, save_as="a.mp4"))
+            await asyncio.to_thread(disk.writing.wait)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            # A descriptor that is closed too soon may be another file's when the write goes on.
+            assert not await asyncio.to_thread(disk.closed.wait, 0.05)
+            disk.go_on.set()
+
+        assert os.listdir(tmp_path) == []
+
+    run(main())
