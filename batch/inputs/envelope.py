@@ -1,0 +1,198 @@
+"""Understands a line: whose it is, which wire format serves it, and the bytes of its body.
+
+A line is OpenAI's batch envelope, with or without method and url, or a bare body. The body is a
+slice of the line, so that numbers, order and spelling go out as the caller wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+
+import msgspec
+import orjson
+
+from batch.errors import BadBody, BadConfig
+from batch.inputs.lines import RawLine
+from batch.inputs.settings import InputSettings
+from batch.inputs.wording import shown
+from batch.records import BadLine, Row
+from batch.wire import Ask, WireFormat
+
+MAX_ID: Final = 512  # characters
+_MAX_MESSAGE: Final = 500  # characters
+_KNOWN_URLS: Final = 256  # urls kept with their format: some formats name the model in it
+
+_Route: TypeAlias = tuple[WireFormat, Ask]
+
+
+class _Envelope(msgspec.Struct):
+    body: msgspec.Raw
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Reader:
+    """Turns raw lines into rows."""
+
+    def __init__(self, formats: Mapping[str, WireFormat], settings: InputSettings) -> None:
+        """Raises ``BadConfig`` if the endpoint of the settings is not known."""
+        self._formats = tuple(formats.values())
+        self._settings = settings
+        self._by_url = lru_cache(_KNOWN_URLS)(self._find)
+        self._by_name = {f.name: (f, self._ask(None)) for f in self._formats}
+        self._fallback = None if settings.endpoint is None else self._named(settings.endpoint)
+
+    def parse(self, line: RawLine) -> Row | BadLine:
+        """Return what a line asks, or why it asks nothing. Costs no request, raises nothing."""
+        custom_id = None
+        try:
+            document = self._document(line)
+            custom_id = _custom_id(document)
+            route, body = self._understand(document, line.raw or b"")
+            shaped = route[0].shape(body, route[1])
+        except BadBody as error:
+            return _bad(line, custom_id, error.code, str(error))
+        except RecursionError:
+            return _bad(line, custom_id, "invalid_json", "The line is nested too deeply.")
+        return Row(
+            ordinal=line.ordinal,
+            sum=line.sum,
+            custom_id=custom_id or generated_id(line.ordinal),
+            format=route[0].name,
+            model=shaped.model,
+            body=shaped.body,
+            source=line.source,
+            number=line.number,
+        )
+
+    def _document(self, line: RawLine) -> dict[str, Any]:
+        """Return the line as JSON, strictly: orjson refuses NaN, bad UTF-8 and lone surrogates."""
+        if line.raw is None:
+            raise BadBody(
+                f"The line has {line.size} bytes; at most {self._settings.max_line_bytes} are "
+                "allowed (--max-line-bytes).",
+                "line_too_long",
+            )
+        try:
+            document = orjson.loads(line.raw)
+        except orjson.JSONDecodeError as error:
+            raise BadBody(_json_flaw(line.raw, error), "invalid_json") from None
+        if not isinstance(document, dict):
+            raise BadBody("The line is JSON, but not an object: {…}.")
+        return document
+
+    def _understand(self, document: dict[str, Any], raw: bytes) -> tuple[_Route, bytes]:
+        """Return the route of a line and the bytes of its body."""
+        if "body" in document:
+            return self._enveloped(document), bytes(_envelope.decode(raw).body)
+        if "url" in document or "method" in document:
+            raise BadBody('The line has no "body".')
+        route = self._by_shape(document)
+        return route, _without_id(raw) if "custom_id" in document else raw
+
+    def _enveloped(self, document: dict[str, Any]) -> _Route:
+        """Check everything around a body and return its route."""
+        if document.get("method") not in (None, "POST"):
+            raise BadBody('The "method" must be "POST".')
+        if "headers" in document:
+            raise BadBody('A line cannot set "headers": keys and headers belong to the settings.')
+        body, url = document["body"], document.get("url")
+        if not isinstance(body, dict):
+            raise BadBody('The "body" must be an object: {…}.')
+        if url is None:
+            return self._by_shape(body)
+        if not isinstance(url, str):
+            raise BadBody('The "url" must be a text.')
+        return self._by_url(url)
+
+    def _find(self, url: str) -> _Route:
+        """Return the route of a url. Raises ``BadBody``."""
+        path = url.partition("?")[0]  # what follows may hold a key
+        if "://" in path or path.startswith("//"):
+            raise BadBody(
+                'The "url" is a whole address. A line gives only a path, such as '
+                "/v1/chat/completions; the host belongs to the settings (--base-url)."
+            )
+        for one in self._formats:
+            if one.claims(url):
+                return one, self._ask(url)
+        raise BadBody(f'The "url" {shown(path)} is not known. {self._known()}', "unknown_endpoint")
+
+    def _by_shape(self, body: Mapping[str, Any]) -> _Route:
+        """Return the route of a body without a url: what its shape tells, else the settings."""
+        claims = [one for one in self._formats if one.mine(body)]
+        if len(claims) == 1:
+            return self._by_name[claims[0].name]
+        if self._fallback is not None:
+            return self._fallback
+        fits = "several endpoints" if claims else "no endpoint"
+        raise BadBody(
+            f'The line has no "url", and its body fits {fits}. Give --endpoint. {self._known()}',
+            "unknown_endpoint",
+        )
+
+    def _named(self, endpoint: str) -> _Route:
+        """Return the route of an endpoint in the settings: a path, or a format's name."""
+        try:
+            return self._by_name.get(endpoint) or self._find(endpoint)
+        except BadBody:
+            raise BadConfig(f"endpoint {shown(endpoint)}: not known. {self._known()}") from None
+
+    def _ask(self, url: str | None) -> Ask:
+        settings = self._settings
+        return Ask(url, settings.model, settings.override_model, settings.add_usage)
+
+    def _known(self) -> str:
+        return f"Known are {', '.join(sorted({one.endpoint for one in self._formats}))}."
+
+
+def generated_id(ordinal: int) -> str:
+    """Return the custom_id of a line that gives none."""
+    return f"line-{ordinal}"
+
+
+def usable_id(custom_id: object) -> str | None:
+    """Return a custom_id as text, or None if it cannot be one."""
+    # Integers are common in files that were made from tables; a bool is an int to Python only.
+    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
+        return str(custom_id)
+    return custom_id if isinstance(custom_id, str) and 0 < len(custom_id) <= MAX_ID else None
+
+
+def _custom_id(document: Mapping[str, Any]) -> str | None:
+    given = document.get("custom_id")
+    custom_id = usable_id(given)
+    if custom_id is None and given is not None:
+        raise BadBody(f'The "custom_id" must be a text of 1 to {MAX_ID} characters, or an integer.')
+    return custom_id
+
+
+def _without_id(raw: bytes) -> bytes:
+    """Return a bare body without its custom_id, every other value as it was written."""
+    fields = _fields.decode(raw)
+    del fields["custom_id"]
+    return msgspec.json.encode(fields)
+
+
+def _json_flaw(raw: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as flaw:
+        return f"The line is not UTF-8: byte {flaw.start + 1} is wrong."
+    return f"The line is not JSON: {error.msg} (character {error.pos + 1})."
+
+
+def _bad(line: RawLine, custom_id: str | None, code: str, message: str) -> BadLine:
+    return BadLine(
+        ordinal=line.ordinal,
+        sum=line.sum,
+        custom_id=custom_id or generated_id(line.ordinal),
+        source=line.source,
+        number=line.number,
+        code=code,
+        message=shown(message, _MAX_MESSAGE),
+    )

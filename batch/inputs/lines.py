@@ -1,0 +1,179 @@
+"""Cuts streams of bytes into lines, in memory that neither lines nor files can grow.
+
+A line feed ends a line, and one carriage return before it belongs to that break. Nothing else does:
+U+2028 and its like are text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from hashlib import blake2b
+from typing import Final, Protocol
+
+import msgspec
+
+from batch.errors import BadData, BatchError
+
+SUM_BYTES: Final = 8
+UTF8_MARK: Final = b"\xef\xbb\xbf"
+
+
+class Damaged(BatchError):
+    """The bytes of a source end early or are corrupt."""
+
+
+class Chunked(Protocol):
+    """Something that lines can be read from."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that messages use."""
+        ...
+
+    def chunks(self) -> Iterator[bytes]:
+        """Return the bytes in pieces of any size. Raises ``Damaged``."""
+        ...
+
+
+class RawLine(msgspec.Struct, frozen=True, gc=False):
+    """One line that is not blank, not yet understood."""
+
+    ordinal: int  # over all inputs, from 1; blank lines count
+    number: int  # in its file, from 1
+    source: str  # file it came from, for messages
+    raw: bytes | None  # without the line break; None if it is over the cap
+    size: int  # bytes, without the line break
+    long_sum: int = 0  # the sum of a line that is over the cap
+
+    @property
+    def sum(self) -> int:
+        """Return the line's identity beside its ordinal."""
+        return self.long_sum if self.raw is None else line_sum(self.raw)
+
+    @property
+    def where(self) -> str:
+        """Return ``file:line``, for messages."""
+        return f"{self.source}:{self.number}"
+
+
+def line_sum(raw: bytes) -> int:
+    """Return the 64-bit hash of a line's bytes without the line break."""
+    return int.from_bytes(blake2b(raw, digest_size=SUM_BYTES).digest(), "big")
+
+
+def read_lines(sources: Iterable[Chunked], max_line_bytes: int) -> Iterator[RawLine]:
+    """Read every line that is not blank; a longer one than allowed comes without its bytes.
+
+    Raises ``BadData`` with file and line where a source turns out to be damaged.
+    """
+    before = 0
+    for source in sources:
+        before += yield from _read_one(source, before, max_line_bytes)
+
+
+def _read_one(source: Chunked, before: int, cap: int) -> Generator[RawLine, None, int]:
+    """Yield the lines of one source and return how many it has, blank ones included."""
+    name, number = source.name, 0
+    for block in _blocks(source, cap):
+        for item in block:
+            number += 1
+            if not isinstance(item, bytes):
+                yield RawLine(before + number, number, name, None, item.size, item.sum())
+                continue
+            raw = item.removesuffix(b"\r")
+            size = len(raw)
+            if size > cap:
+                yield RawLine(before + number, number, name, None, size, line_sum(raw))
+            elif raw and not raw.isspace():
+                yield RawLine(before + number, number, name, raw, size)
+    return number
+
+
+def _blocks(source: Chunked, cap: int) -> Iterator[list[bytes | _Skipped]]:
+    """Yield the lines of a source, as many at a time as a chunk ends."""
+    cutter = _Cutter(cap)
+    try:
+        for chunk in _unmarked(source.chunks()):
+            yield cutter.feed(chunk)
+    except Damaged as damage:
+        raise BadData(f"{source.name}:{cutter.ended + 1}: {damage}") from None
+    yield cutter.finish()
+
+
+def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the chunks without a UTF-8 byte order mark at their very start."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= len(UTF8_MARK):
+            break
+    yield head.removeprefix(UTF8_MARK)
+    yield from chunks
+
+
+class _Skipped:
+    """A line over the cap: hashed as it passes, never held."""
+
+    __slots__ = ("_digest", "_return", "size")
+
+    def __init__(self) -> None:
+        self._digest = blake2b(digest_size=SUM_BYTES)
+        self._return = b""  # a last \r: it may turn out to belong to the line break
+        self.size = 0
+
+    def feed(self, piece: bytes) -> None:
+        data = self._return + piece
+        self._return = b"\r" if data.endswith(b"\r") else b""
+        data = data.removesuffix(b"\r")
+        self._digest.update(data)
+        self.size += len(data)
+
+    def sum(self) -> int:
+        return int.from_bytes(self._digest.digest(), "big")
+
+
+class _Cutter:
+    """Cuts chunks at line feeds and holds the one line that has begun, up to the cap."""
+
+    __slots__ = ("_cap", "_held", "_pieces", "_skipped", "ended")
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._skipped: _Skipped | None = None
+        self.ended = 0  # lines
+
+    def feed(self, chunk: bytes) -> list[bytes | _Skipped]:
+        """Take a chunk and return the lines that end in it."""
+        first, *others = chunk.split(b"\n")
+        self._hold(first)
+        if not others:
+            return []
+        last = others.pop()
+        ended = [self._take(), *others]
+        self.ended += len(ended)
+        self._hold(last)
+        return ended
+
+    def finish(self) -> list[bytes | _Skipped]:
+        """Return the last line if no line break ended it."""
+        return [self._take()] if self._held or self._skipped else []
+
+    def _hold(self, piece: bytes) -> None:
+        if self._skipped is not None:
+            self._skipped.feed(piece)
+            return
+        self._pieces.append(piece)
+        self._held += len(piece)
+        # One byte more than the cap, because it may be the \r of the line break.
+        if self._held > self._cap + 1:
+            self._skipped = _Skipped()
+            for held in self._pieces:
+                self._skipped.feed(held)
+            self._pieces, self._held = [], 0
+
+    def _take(self) -> bytes | _Skipped:
+        line = self._skipped or b"".join(self._pieces)
+        self._pieces, self._held, self._skipped = [], 0, None
+        return line

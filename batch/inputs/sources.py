@@ -1,0 +1,162 @@
+"""Turns the paths that the user named into inputs that can be read again and again.
+
+Everything that can be refused by looking at the paths and the first bytes is refused here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from batch.errors import BadData, BadUsage, NoInput
+from batch.inputs.foreign import refuse_foreign
+from batch.inputs.lines import Damaged, RawLine, read_lines
+from batch.inputs.settings import MAX_LINE_BYTES
+from batch.inputs.source import CHUNK_BYTES, GZIP_MAGIC, Source
+from batch.inputs.spool import spool
+from batch.inputs.wording import shown
+
+STDIN: Final = "-"
+_HEAD_BYTES: Final = CHUNK_BYTES
+_UNREADABLE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
+    (stat.S_ISDIR, "a directory. Name the files in it"),
+    (stat.S_ISCHR, "a device. Name a file, or pipe the lines in"),
+    (stat.S_ISBLK, "a device. Name a file, or pipe the lines in"),
+)
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """All inputs of a run, in their order."""
+
+    sources: tuple[Source, ...]
+    max_line_bytes: int
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the absolute paths as given, and ``-`` for standard input."""
+        return tuple(source.given for source in self.sources)
+
+    @property
+    def stdin(self) -> bool:
+        """Whether standard input is one of them, so that the same command needs it again."""
+        return STDIN in self.paths
+
+    def describe(self) -> list[dict[str, str | int]]:
+        """Return each input for the run's header: path, bytes on disk, container format."""
+        return [
+            {"path": s.given, "bytes": s.size, "format": "jsonl.gz" if s.zipped else "jsonl"}
+            for s in self.sources
+        ]
+
+    def lines(self) -> Iterator[RawLine]:
+        """Read all lines from the start. Raises ``BadData`` and ``NoInput``."""
+        return read_lines(self.sources, self.max_line_bytes)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """A path that exists, not yet looked into."""
+
+    path: str
+    name: str
+    status: os.stat_result
+
+    @property
+    def streamed(self) -> bool:
+        return self.path == STDIN or not stat.S_ISREG(self.status.st_mode)
+
+
+def open_inputs(
+    paths: Sequence[str], spool_path: str, max_line_bytes: int = MAX_LINE_BYTES, stdin: int = 0
+) -> Inputs:
+    """Check all paths, then copy standard input and named pipes to disk, then look at each head.
+
+    Standard input goes to ``spool_path``, a named pipe beside it. Raises ``NoInput`` for what
+    cannot be read, ``BadUsage`` for a file named twice, ``BadData`` for what is no prompt file,
+    ``CannotWrite`` if a stream finds no room.
+    """
+    named = [_look(path, stdin) for path in paths]
+    _refuse_twice(named)
+    sources = []
+    for place, one in enumerate(named, 1):
+        copy = spool_path if one.path == STDIN else f"{spool_path}.{place}"
+        sources.append(_source(one, copy, stdin))
+    for source in sources:
+        _refuse_head(source)
+    return Inputs(tuple(sources), max_line_bytes)
+
+
+def _look(path: str, stdin: int) -> _Named:
+    """Return a path with what the system says of it. Raises ``NoInput``."""
+    name = "standard input" if path == STDIN else shown(path, 300)
+    try:
+        status = os.fstat(stdin) if path == STDIN else os.stat(path)
+    except OSError as error:
+        raise NoInput(f"{name}: {error.strerror}. Check the path.") from None
+    except ValueError:
+        raise NoInput(f"{name}: a path cannot hold a NUL character.") from None
+    for is_kind, hint in _UNREADABLE:
+        if is_kind(status.st_mode):
+            raise NoInput(f"{name} is {hint}.")
+    return _Named(path, name, status)
+
+
+def _refuse_twice(named: Sequence[_Named]) -> None:
+    """Refuse the same file under two names: its lines would be paid twice."""
+    seen: dict[tuple[int, int], str] = {}
+    for one in named:
+        inode = (one.status.st_dev, one.status.st_ino)
+        if inode in seen:
+            raise BadUsage(
+                f"{one.name} and {seen[inode]} are the same file: its lines would be asked twice. "
+                "Name it once."
+            )
+        seen[inode] = one.name
+
+
+def _source(one: _Named, copy: str, stdin: int) -> Source:
+    """Return the file to read: the one named, or the copy of a stream."""
+    path = os.path.abspath(one.path)
+    given = STDIN if one.path == STDIN else path
+    if one.streamed:
+        _spool(one, os.path.abspath(copy), stdin)
+        path = os.path.abspath(copy)
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            zipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    except OSError as error:
+        raise NoInput(f"{one.name}: cannot be read: {error.strerror}.") from None
+    inode = (status.st_dev, status.st_ino)
+    return Source(one.name, path, given, status.st_size, inode, zipped)
+
+
+def _spool(one: _Named, copy: str, stdin: int) -> None:
+    if one.path == STDIN:
+        spool(stdin, one.name, copy)
+        return
+    try:
+        stream = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NoInput(f"{one.name}: cannot be read: {error.strerror}.") from None
+    try:
+        spool(stream, one.name, copy)
+    finally:
+        os.close(stream)
+
+
+def _refuse_head(source: Source) -> None:
+    """Refuse a source whose first bytes show that it holds no prompts. Raises ``BadData``."""
+    head = b""
+    try:
+        for chunk in source.chunks():
+            head += chunk
+            if len(head) >= _HEAD_BYTES:
+                break
+    except Damaged as damage:
+        reached = head.count(b"\n") + 1
+        raise BadData(f"{source.name}:{reached}: {damage}") from None
+    refuse_foreign(source.name, head)

@@ -1,0 +1,90 @@
+import pytest
+
+from batch.errors import BadData
+from batch.inputs.foreign import refuse_foreign
+
+GOOD = b'{"model":"m","messages":[{"role":"user","content":"a"}]}\n'
+TUNE = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n'
+
+REFUSED = [
+    ("UTF-16 with a mark", '{"a": 1}'.encode("utf-16"), "iconv"),
+    ("UTF-16 big end first", b"\xfe\xff" + '{"a": 1}'.encode("utf-16-be"), "iconv"),
+    ("UTF-32", '{"a": 1}'.encode("utf-32"), "iconv"),
+    ("UTF-16 without a mark", '{"a": 1}'.encode("utf-16-le"), "iconv"),
+    ("zstd", b"\x28\xb5\x2f\xfd\x00", "zstd -dc"),
+    ("bzip2", b"BZh91AY", "bzip2 -dc"),
+    ("xz", b"\xfd7zXZ\x00\x00", "xz -dc"),
+    ("zip", b"PK\x03\x04\x00", "zip archive"),
+    ("gzip in gzip", b"\x1f\x8b\x08", "gzip twice"),
+    ("Parquet", b"PAR1\x15", "Parquet"),
+    ("array on one line", b'[{"messages":[]},{"messages":[]}]', "jq -c '.\\[\\]'"),
+    ("array over many lines", b'[\n  {"a": 1},\n  {"a": 2}\n]\n', "jq -c '.\\[\\]'"),
+    ("array, one element a line", b'[{"a": 1},\n{"a": 2}]\n', "jq -c '.\\[\\]'"),
+    ("empty array", b"[]", "jq -c '.\\[\\]'"),
+    ("array after a mark and blanks", b"\xef\xbb\xbf\n \n[1]", ":3: "),
+    ("pretty-printed object", b'{\n  "a": 1\n}\n', "jq -c \\. "),
+    ("CSV", b"id,text\n1,hello\n2,bye\n", "CSV"),
+    ("quoted CSV", b'"id","text"\n"1","hello"\n', "CSV"),
+    ("numeric CSV", b"1,2\n3,4\n", "CSV"),
+    ("TSV", b"id\ttext\n1\thello\n", "CSV"),
+    (
+        "batch output",
+        b'{"id":"b","custom_id":"a","response":{"status_code":200,"body":{}},"error":null}\n',
+        "holds answers",
+    ),
+    ("batch errors", b'{"custom_id":"a","error":{"code":"x"}}\n', "holds answers"),
+    ("our own output", b'{"line":1,"custom_id":"a","response":{},"x_run":{}}\n', "holds answers"),
+    ("message results", b'{"custom_id":"a","result":{"type":"succeeded"}}\n', "holds answers"),
+    ("script results", b'[{"model":"m"},{"id":"x"}]\n[{"model":"m"},["error"]]\n', "holds answers"),
+    ("fine-tuning", TUNE * 3, "fine-tuning"),
+    (
+        "ShareGPT",
+        b'{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}]}\n',
+        "ShareGPT",
+    ),
+]
+
+TAKEN = [
+    ("empty", b""),
+    ("blank", b"\n \n"),
+    ("good", GOOD),
+    ("good after a mark", b"\xef\xbb\xbf" + GOOD),
+    ("good after a broken line", b"a, b\n" + GOOD),
+    ("one line of nonsense", b"hello, world"),
+    ("scalars", b'"a"\n42\nnull\n'),
+    ("an array line among good ones", b'[{"a":1},{"b":2}]\n' + GOOD),
+    ("NUL block", b"\x00" * 64 + b"\n" + GOOD),
+    ("an answer among prompts", GOOD + b'{"custom_id":"a","response":{}}\n'),
+    ("training chats that name a model", TUNE.replace(b"{", b'{"model":"m",', 1)),
+    ("a chat to be gone on with, among others", GOOD + TUNE),
+    (
+        "batch lines that end with an answer",
+        b'{"custom_id":"a","body":' + TUNE.strip() + b"}\n",
+    ),
+    ("odd shapes", b'{"messages":[]}\n{"messages":[1]}\n{"messages":{}}\n{"result":1}\n'),
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "hint"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
+)
+def test_a_file_that_holds_no_prompts_is_refused_with_a_hint(head, hint):
+    with pytest.raises(BadData, match=hint) as refusal:
+        refuse_foreign("in.jsonl", head)
+
+    assert str(refusal.value).startswith("in.jsonl")
+
+
+@pytest.mark.parametrize("head", [row[1] for row in TAKEN], ids=[row[0] for row in TAKEN])
+def test_a_file_that_may_hold_prompts_is_taken(head):
+    refuse_foreign("in.jsonl", head)
+
+
+def test_a_last_line_that_the_head_cuts_off_is_not_judged():
+    with pytest.raises(BadData, match="fine-tuning"):
+        refuse_foreign("in.jsonl", TUNE + GOOD[:20])
+
+
+def test_an_array_longer_than_the_head_is_refused():
+    with pytest.raises(BadData, match="one JSON array"):
+        refuse_foreign("in.json", b'[{"a": 1}, {"a"')
