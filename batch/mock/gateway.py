@@ -1,0 +1,193 @@
+"""The mock gateway's server: routes, the way of one request through it, start and end.
+
+One gateway is one account: all keys share its limits and its money. What a request gets is a
+function of the dials, its body and how often that body came; limits, capacity and money depend on
+what else is under way, as they must.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp.web import BaseRequest, Response, Server, ServerRunner, StreamResponse, TCPSite
+
+from batch.errors import BadUsage
+from batch.mock import Twin, _errors, chance, delivery, twins
+from batch.mock._errors import TurnedAway
+from batch.mock.accounts import mark
+from batch.mock.dials import Dials
+from batch.mock.door import Admitted, Door
+from batch.mock.faults import FAULTS
+from batch.mock.ledger import Counts, Ledger, Row
+from batch.mock.limits import Slots
+
+HOST: Final = "127.0.0.1"
+LARGEST_BODY: Final = 256 << 20  # bytes
+_BACKLOG: Final = 1024
+# aiohttp waits this long for its connections at the end; what served them is cancelled before.
+_GRACE: Final = 0.1  # seconds
+
+
+class Gateway:
+    """``async with Gateway(Dials()) as gateway:`` serves at ``gateway.url`` in that block."""
+
+    url: str
+
+    def __init__(
+        self,
+        dials: Dials,
+        *,
+        ledger_path: str | None = None,
+        host: str = HOST,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dials = dials
+        self._address = (host, port)
+        self._door = Door(dials, clock)
+        self._slots = Slots(dials)
+        self._attempts = chance.Attempts()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ledger = Ledger(ledger_path)
+
+    @property
+    def counts(self) -> Counts:
+        """What happened so far."""
+        return self._ledger.counts
+
+    @property
+    def rows(self) -> deque[Row]:
+        """The latest rows of the ledger; none if they go to a file."""
+        return self._ledger.rows
+
+    async def __aenter__(self) -> Self:
+        server = Server(self._handle, request_factory=_request, access_log=None)
+        self._runner = ServerRunner(server, shutdown_timeout=_GRACE)
+        await self._runner.setup()
+        host, port = self._address
+        self._site = TCPSite(self._runner, host, port, backlog=_BACKLOG)
+        try:
+            await self._site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            self._ledger.close()
+            raise BadUsage(f"the mock gateway cannot listen on {host}:{port}: {error}") from error
+        self.url = f"http://{host}:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop at once: what is under way is cut off, and its rows are written."""
+        await self._site.stop()
+        await self._stop_tasks()
+        await self._runner.cleanup()
+        await self._stop_tasks()
+        self._ledger.close()
+
+    async def _stop_tasks(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _handle(self, request: BaseRequest) -> StreamResponse:
+        for twin in twins():
+            if twin.serves(request.method, request.path):
+                return await self._serve(request, twin)
+        return await self._page(request)
+
+    async def _serve(self, request: BaseRequest, twin: Twin) -> StreamResponse:
+        """Answer one request of a wire format; whatever happens, it has its row."""
+        at = time.time()
+        raw = await request.read()
+        row = self._arrive(request, raw, at)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            admitted = self._door.admit(twin, row, raw, _key(request))
+            return await self._work(request, row, admitted)
+        except TurnedAway as away:
+            return await delivery.say(request, row, away)
+        finally:
+            self._ledger.leave(row)
+            self._tasks.discard(task)
+
+    def _arrive(self, request: BaseRequest, raw: bytes, at: float) -> Row:
+        body_sum = chance.sum_of(raw)
+        return Row(
+            n=self._ledger.arrive(),
+            at=at,
+            path=request.path,
+            key=mark(_key(request)),
+            sum=body_sum,
+            attempt=self._attempts.count(body_sum),
+        )
+
+    async def _work(self, request: BaseRequest, row: Row, admitted: Admitted) -> StreamResponse:
+        """Take a slot and the time that it takes; then bill, answer, and settle."""
+        fault, spent = admitted.fate.fault, 0
+        try:
+            async with self._slots:
+                if admitted.fate.latency > 0:
+                    await asyncio.sleep(admitted.fate.latency)
+                if fault and FAULTS[fault] == "work":
+                    raise TurnedAway(fault, reset=fault == "reset")
+                row.fate, row.status = fault or "answered", 200
+                row.billed, spent = admitted.billed, admitted.tokens
+                return await delivery.answer(request, row, admitted.prepared, self._dials)
+        finally:
+            self._door.money.settle(admitted.prepared.reserve, spent)
+
+    async def _page(self, request: BaseRequest) -> StreamResponse:
+        """Answer what is no request of a wire format: it has no row and costs nothing."""
+        account, key = self._door.account, _key(request)
+        route = (request.method, request.path)
+        if route == ("GET", "/mock/ledger"):
+            return _page(self._ledger.summary())
+        if route != ("GET", "/v1/models"):
+            return await delivery.say(request, _nobody(request), TurnedAway("unknown_path"))
+        try:
+            account.knows(key)
+        except TurnedAway as away:
+            return await delivery.say(request, _nobody(request), away)
+        return _page(_errors.model_list(account.models(key)))
+
+
+def _page(body: bytes) -> StreamResponse:
+    return Response(body=body, headers={"Content-Type": _errors.JSON})
+
+
+def _nobody(request: BaseRequest) -> Row:
+    """Return a row for a refusal that the ledger does not keep."""
+    return Row(n=0, at=0.0, path=request.path, key="", sum="0", attempt=0)
+
+
+def _key(request: BaseRequest) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:
+    loop = asyncio.get_running_loop()
+    return BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=LARGEST_BODY)
+
+
+async def serve(
+    dials: Dials,
+    host: str,
+    port: int,
+    ledger_path: str | None,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve until cancelled; ``ready`` is told the URL once connections are accepted."""
+    async with Gateway(dials, ledger_path=ledger_path, host=host, port=port) as gateway:
+        ready(gateway.url)
+        await asyncio.Event().wait()
