@@ -78,3 +78,18 @@ class AskOnce:
     def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:
         """Take the answer as it is."""
         return Verdict((answers[0],))
+
+
+def shared(answer: Answer) -> tuple[Answer, ...]:
+    """Return a pack's answers, the call's usage divided in whole units that add up exactly."""
+    usages = answer.usage.divide(len(answer.shares)) if answer.usage is not None else None
+    return tuple(
+        msgspec.structs.replace(
+            share,
+            usage=usages[place] if usages is not None else None,
+            model=answer.model,
+            status=answer.status,
+            request_id=answer.request_id,
+        )
+        for place, share in enumerate(answer.shares)
+    )

@@ -1,0 +1,203 @@
+"""Many lines: fan out over workers, record what comes back, and end in order.
+
+A worker delivers one unit at a time and records it without waiting for the disk; only when too many
+replies wait for their commit does it wait. While a unit rests between two tries, another worker
+takes the next one, so that resting holds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from batch.deliver import Deliver, Halves
+from batch.errors import Blocked, Halted
+from batch.feed import Feed, Lines
+from batch.halt import Halt
+from batch.ledger.state import Open
+from batch.records import BadLine, Fault, Result, Row, Timing
+
+DRAIN_SECONDS: Final = 20.0  # for what is on the wire, once the run has been asked to end
+RESTING_AT_ONCE: Final = 2000  # units that rest while others work in their place, per lane
+
+
+class Records(Protocol):
+    """Where results go."""
+
+    def record(self, results: Sequence[Result]) -> None:
+        """Write one unit's records as one group."""
+        ...
+
+    async def room(self) -> None:
+        """Return when another reply may wait for its commit."""
+        ...
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """How wide the pipeline is, and what its lines need."""
+
+    workers: int  # per lane
+    lane_of: Callable[[str], str]  # model → name of the lane; raises Blocked
+    width: int = 1  # lines of a unit
+    begun: Mapping[int, Open] = {}  # what earlier sessions left of lines that did not end
+
+
+class Pool:
+    """The workers: so many for each lane that there are always enough that do not rest."""
+
+    def __init__(self, workers: int, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        self._wanted = workers
+        self._work = work
+        self._resting: dict[str, int] = {}
+        self._running: dict[str, int] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.failure: BaseException | None = None
+        self.over = asyncio.Event()
+
+    def start(self, lane: str) -> None:
+        """Bring a lane to life."""
+        for _ in range(self._wanted):
+            self._spawn(lane)
+
+    def surplus(self, lane: str) -> bool:
+        """Return whether a lane has more workers than it needs."""
+        resting = min(self._resting.get(lane, 0), RESTING_AT_ONCE)
+        return self._running[lane] > self._wanted + resting
+
+    @contextlib.contextmanager
+    def resting(self, lane: str) -> Iterator[None]:
+        """While a worker rests in this, another one works in its place."""
+        self._resting[lane] = self._resting.get(lane, 0) + 1
+        if self._resting[lane] <= RESTING_AT_ONCE:
+            self._spawn(lane)
+        try:
+            yield
+        finally:
+            self._resting[lane] -= 1
+
+    async def stop(self) -> None:
+        """Cancel every worker, and return when they are gone."""
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, lane: str) -> None:
+        self._running[lane] = self._running.get(lane, 0) + 1
+        task = asyncio.get_running_loop().create_task(self._work(lane), name=lane)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self._running[task.get_name()] -= 1
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and self.failure is None:
+            self.failure = failure
+        if not self.tasks or self.failure is not None:
+            self.over.set()
+
+
+class Pipeline:
+    """One pass over the lines still to be asked."""
+
+    def __init__(self, flow: Flow, records: Records, halt: Halt) -> None:
+        self._flow = flow
+        self._records = records
+        self._halt = halt
+        self._pool = Pool(flow.workers, self._work)
+        self._feed: Feed
+        self._deliver: Deliver
+        self.blocked = 0  # lines left pending because key, model or account is hopeless
+
+    async def run(self, lines: Lines, deliver: Deliver) -> None:
+        """Deliver every line, or as many as can be. Raises what broke a worker."""
+        flow, pool = self._flow, self._pool
+        self._deliver = deliver
+        self._feed = feed = Feed(lines, flow.lane_of, flow.width, pool.start)
+        self._halt.listen(feed.stop)
+        halted = asyncio.ensure_future(self._halt.wait())
+        over = asyncio.ensure_future(pool.over.wait())
+        try:
+            while not (feed.exhausted or pool.tasks):
+                await feed.prime()
+                await self._record_bad()
+            if pool.tasks:
+                await asyncio.wait({over, halted}, return_when=asyncio.FIRST_COMPLETED)
+            if halted.done() and pool.tasks:
+                await self._drain()
+        finally:
+            over.cancel()
+            halted.cancel()
+            await pool.stop()
+        self.blocked += feed.blocked
+        if pool.failure is not None:
+            raise pool.failure
+
+    async def rest(self, lane: str, seconds: float) -> None:
+        """Sleep as one of a lane's units. Raises Halted when the run ends first."""
+        with self._pool.resting(lane):
+            await self._halt.sleep(seconds)
+
+    async def _work(self, lane: str) -> None:
+        while self._halt.reason is None and not self._pool.surplus(lane):
+            unit = await self._feed.take(lane)
+            if self._feed.bad:
+                await self._record_bad()
+            if unit is None:
+                return
+            if unit:
+                await self._deliver_unit(unit)
+
+    async def _deliver_unit(self, unit: Sequence[Row]) -> None:
+        """Deliver and record. A refused pack is halved until the line to blame stands alone."""
+        begun = self._flow.begun.get(unit[0].ordinal) if len(unit) == 1 else None
+        units: list[tuple[Sequence[Row], Open | None]] = [(unit, begun)]
+        while units:
+            rows, begun = units.pop()
+            try:
+                outcome = await self._deliver(rows, begun)
+            except Blocked:
+                self.blocked += len(rows)
+                continue
+            except Halted:
+                return
+            if isinstance(outcome, Halves):
+                units.extend((half, Open(attempts=outcome.attempts)) for half in outcome.units)
+                continue
+            self._records.record(outcome)
+            await self._records.room()
+
+    async def _record_bad(self) -> None:
+        bad = self._feed.bad
+        while bad:
+            self._records.record([bad_result(bad.popleft())])
+            await self._records.room()
+
+    async def _drain(self) -> None:
+        """Let what is on the wire finish, for a bounded time."""
+        hurried = asyncio.ensure_future(self._halt.hurried())
+        over = asyncio.ensure_future(self._pool.over.wait())
+        await asyncio.wait(
+            {hurried, over}, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        hurried.cancel()
+        over.cancel()
+
+
+def bad_result(line: BadLine) -> Result:
+    """Return the error record of a line that asks nothing."""
+    return Result(
+        ordinal=line.ordinal,
+        sum=line.sum,
+        custom_id=line.custom_id,
+        model="",
+        endpoint="",
+        key=None,
+        timing=Timing(0.0, 0, 0),
+        outcome=Fault(line.code, f"{line.where}: {line.message}"),
+    )

@@ -1,0 +1,186 @@
+"""A run in small: real gate, retries, engine and ledger around a transport that a test hands in.
+
+Time is virtual, files are real. A session can be crashed: it is dropped where it stands, and the
+next one finds only what was written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from batch.deliver import Deliver, Means
+from batch.files import OsFiles
+from batch.gate.gate import Gate
+from batch.gate.settings import GateSettings
+from batch.halt import Halt
+from batch.ledger.book import Book
+from batch.ledger.paths import Paths
+from batch.ledger.recover import recover
+from batch.pipeline import Flow, Pipeline
+from batch.records import Call, Reply, Row
+from batch.retry import RetryPolicy
+from batch.script import AskOnce, Script
+from batch.secret import Secret
+from batch.transport import Transport
+from batch.wire import Folder, WireFormat
+from tests.virtual import run
+
+EPOCH = 1_760_000_000.0
+
+
+class Scripted:
+    """A transport that answers with what a function says, and remembers what it was asked."""
+
+    def __init__(self, reply_to: Callable[[Call], Reply]) -> None:
+        self.reply_to = reply_to
+        self.calls: list[Call] = []
+        self.keys: list[Secret | None] = []
+
+    async def send(
+        self,
+        call: Call,
+        secret: Secret | None,
+        folder: Folder | None = None,
+        save_as: str | None = None,
+    ) -> Reply:
+        """Answer after a moment."""
+        self.calls.append(call)
+        self.keys.append(secret)
+        await asyncio.sleep(0.01)
+        return self.reply_to(call)
+
+
+class Crashed(Exception):
+    """The session was dropped, as by kill -9."""
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    """Return a reply of JSON."""
+    return Reply(status, {"content-type": "application/json"}, orjson.dumps(value), EPOCH, 10)
+
+
+def rows(count: int, format_name: str, model: str = "toy") -> list[Row]:
+    """Return so many lines of a format; each body says which line it is."""
+    return [
+        Row(n, n * 1_000_003, f"row-{n}", format_name, model, b'{"line":%d}' % n, "toys.jsonl", n)
+        for n in range(1, count + 1)
+    ]
+
+
+class Rig:
+    """One output folder, and sessions over it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        wire: WireFormat,
+        script: Script | None = None,
+        concurrency: int = 8,
+        keys: Sequence[str] = ("*",),
+    ) -> None:
+        self.paths = Paths(str(folder / "out.jsonl"))
+        self.wire = wire
+        self.script = script or AskOnce()
+        self.concurrency = concurrency
+        self.keys = [(pattern, Secret(f"key of {pattern}", "sk-1")) for pattern in keys]
+
+    def session(
+        self,
+        lines: Iterable[Row],
+        transport: Transport,
+        crash: Callable[[], bool] | None = None,
+        halt: Halt | None = None,
+    ) -> None:
+        """Run to the end, or until ``crash`` says so: then raise Crashed."""
+        run(self._session(list(lines), transport, crash, halt or Halt()))
+
+    async def _session(
+        self,
+        lines: Sequence[Row],
+        transport: Transport,
+        crash: Callable[[], bool] | None,
+        halt: Halt,
+    ) -> None:
+        files = OsFiles()
+        book = Book(files, self.paths, "20261122T020000Z-abcdef", limit=self.concurrency)
+        book.begin(recover(files, self.paths), {"inputs": [], "identity": {}})
+
+        async def offload(write: Callable[[], None]) -> None:
+            write()
+
+        book.open(offload)
+        loop = asyncio.get_running_loop()
+        gate = Gate(GateSettings(concurrency=self.concurrency), self.keys, loop.time)
+        halt.listen(gate.halt)
+        begun = {
+            n: msgspec.structs.replace(one, parts=list(one.parts))
+            for n, one in book.history.open.items()
+        }
+        flow = Flow(
+            workers=self.concurrency,
+            lane_of=lambda model: gate.lane(model).name,
+            width=self.script.width,
+            begun=begun,
+        )
+        pipeline = Pipeline(flow, book, halt)
+        means = Means(
+            script=self.script,
+            formats={self.wire.name: self.wire},
+            gate=gate,
+            transport=transport,
+            journal=book,
+            policy=RetryPolicy(),
+            rest=pipeline.rest,
+            chance=lambda: 0.5,
+            clock=loop.time,
+            now=lambda: EPOCH + loop.time(),
+            retried=lambda: None,
+        )
+        todo = iter([row for row in lines if not book.history.ended(row.ordinal)])
+        work = loop.create_task(pipeline.run(todo, Deliver(means)))
+        while crash is not None and not work.done():
+            await asyncio.wait({work}, timeout=0.004)
+            if crash():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                book.release()
+                raise Crashed
+        try:
+            await work
+        finally:
+            await book.close(compact=True)
+            book.release()
+
+    def results(self) -> dict[int, dict[str, Any]]:
+        """Return the answered lines' records by ordinal."""
+        return _by_line(self.paths.results)
+
+    def errors(self) -> dict[int, dict[str, Any]]:
+        """Return the failed lines' records by ordinal."""
+        return _by_line(self.paths.errors)
+
+    def journal(self, kind: str) -> list[Mapping[str, Any]]:
+        """Return the journal's entries of a kind."""
+        with open(self.paths.journal, "rb") as file:
+            entries = [orjson.loads(line) for line in file]
+        return [entry for entry in entries if entry["kind"] == kind]
+
+    def totals(self) -> dict[str, Any]:
+        """Return the usage totals, from the logs alone."""
+        found = recover(OsFiles(), self.paths)
+        assert found is not None
+        return found.history.totals.sum()
+
+
+def _by_line(path: str) -> dict[int, dict[str, Any]]:
+    with open(path, "rb") as file:
+        records = [orjson.loads(line) for line in file]
+    by_line = {record["x_run"]["line"]: record for record in records}
+    assert len(by_line) == len(records), "a line has two records"
+    return by_line
