@@ -1,0 +1,453 @@
+"""The one place where the rooms are joined: settings in, a finished session out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+
+from batch import __version__, conclude
+from batch.deliver import Deliver, Means
+from batch.errors import NoInput, Refusal
+from batch.feed import Lines
+from batch.files import Files, OsFiles
+from batch.gate.gate import Gate
+from batch.gate.settings import GateSettings
+from batch.halt import Halt
+from batch.inputs.envelope import Reader
+from batch.inputs.settings import InputSettings
+from batch.inputs.sources import Inputs
+from batch.ledger.book import Book
+from batch.ledger.entries import Entry
+from batch.ledger.paths import Paths
+from batch.ledger.publish import failed_lines
+from batch.ledger.recover import recover
+from batch.ledger.state import History, Open
+from batch.mock.dials import Dials
+from batch.mock.faults import parse_faults
+from batch.opening import (
+    Opened,
+    Wanted,
+    drop_changed,
+    held,
+    keep_aside,
+    open_run,
+    recorded_inputs,
+)
+from batch.pipeline import Flow, Pipeline
+from batch.progress import Snapshot
+from batch.retry import RetryPolicy
+from batch.script import AskOnce, Script
+from batch.secret import Redactor, Secret
+from batch.session import Ending, Watch, signals, ticker
+from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
+from batch.summary import Outcome
+from batch.transport import TransportSettings
+from batch.transport.client import AioTransport
+from batch.wire import formats
+
+GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of a run
+SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
+
+
+class Access(msgspec.Struct, frozen=True):
+    """The way to the gateway."""
+
+    base_url: str
+    keys: tuple[tuple[str, Secret], ...]  # pattern of models, key
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What one session is to do."""
+
+    settings: Settings
+    paths: Paths
+    opened: Opened
+    script: Script
+    redo: Mapping[int, int] | None = None  # retry: lines to ask again → attempts so far
+
+    @property
+    def todo(self) -> int:
+        """Return how many lines are to be asked."""
+        if self.redo is not None:
+            return len(self.redo)
+        found = self.opened.found
+        ended = found.history.answered.count + found.history.failed.count if found else 0
+        return self.opened.census.lines - ended
+
+
+async def run(settings: Settings, watch: Watch) -> Outcome:
+    """Run what the settings describe, or carry on. Raises Refusal before the first write."""
+    files, paths = OsFiles(), paths_of(settings.output)
+    script = AskOnce()
+    if settings.run.new_run:
+        with held(files, paths):
+            suffix = keep_aside(files, paths)
+        if suffix:
+            watch.say(f"the old output is kept as {settings.output}.{suffix}")
+    with held(files, paths):
+        wanted = Wanted(
+            inputs=settings.inputs,
+            max_line_bytes=settings.limits.max_line_bytes,
+            identity=identity(settings, script),
+            keep_answers=settings.run.keep_answers,
+        )
+        opened = open_run(files, paths, recover(files, paths), wanted)
+        return await _conduct(files, Plan(settings, paths, opened, script), watch)
+
+
+async def retry(
+    settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
+) -> Outcome:
+    """Send again what ended with an error: what can be retried, or the classes named."""
+    files, paths = OsFiles(), paths_of(settings.output)
+    _require_run(files, paths)
+    with held(files, paths):
+        found = recover(files, paths)
+        if found is None:
+            raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
+        settings = _as_recorded(settings, found.history.identity)
+        wanted = Wanted(
+            recorded_inputs(found.history, paths), settings.limits.max_line_bytes, identity=None
+        )
+        opened = open_run(files, paths, found, wanted)
+        redo = {
+            one.ordinal: one.attempts
+            for one in failed_lines(files, paths, found.history).values()
+            if _wanted_again(one.class_, one.retryable, only, ambiguous)
+        }
+        return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
+
+
+def status(output: str) -> Outcome:
+    """Say how far a run is, from its files alone; it may be running."""
+    files, paths = OsFiles(), paths_of(output)
+    _require_run(files, paths)
+    found = recover(files, paths)
+    if found is None:
+        raise NoInput(f"{output}: nothing was recorded there yet.")
+    return conclude.standing_still(files, paths, found)
+
+
+def paths_of(output: str) -> Paths:
+    """Return where the files of a run are; a link is followed once, here."""
+    return Paths(os.path.realpath(output))
+
+
+def identity(settings: Settings, script: Script) -> dict[str, Any]:
+    """Return what makes another answer: it must not change while a run goes on."""
+    request = settings.request
+    return {
+        "model": request.model,
+        "override_model": request.override_model,
+        "endpoint": request.endpoint,
+        "add_usage": request.add_usage,
+        "mock": settings.run.mock,
+        **script.identity(),
+    }
+
+
+def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
+    """Return address and keys, or None for a rehearsal. Raises Refusal, naming what is missing."""
+    if settings.run.mock:
+        _dials(settings.run)
+        return None
+    keys = tuple(resolve_keys(settings, environ))
+    return Access(resolve_base_url(settings, environ), keys)
+
+
+async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
+    """Do what is to be done, and say what it came to."""
+    paths, settings, opened = plan.paths, plan.settings, plan.opened
+    way = access(settings, os.environ) if plan.todo else None
+    started = time.time(), time.monotonic()
+    drop_changed(files, paths, opened)
+    run_id = opened.found.run_id if opened.found else new_run_id(started[0])
+    book = Book(files, paths, run_id, settings.limits.at_most)
+    header = {
+        "created_at": round(started[0]),
+        "tool": f"wenwen-batch {__version__}",
+        "lines": opened.census.lines,
+        "inputs": opened.inputs.describe(),
+        "identity": identity(settings, plan.script),
+    }
+    book.begin(opened.found, header)
+    for note in opened.found.notes if opened.found else ():
+        watch.say(note)
+    halt = Halt()
+    ending = Ending(halt, watch)
+    joined = Joined(files, plan, book, halt, ending, started)
+    try:
+        if plan.todo:
+            await joined.deliver_all(way, watch)
+        return joined.conclude()
+    finally:
+        book.release()
+
+
+class Joined:
+    """The rooms of one session, joined."""
+
+    def __init__(
+        self,
+        files: Files,
+        plan: Plan,
+        book: Book,
+        halt: Halt,
+        ending: Ending,
+        started: tuple[float, float],
+    ) -> None:
+        self.files = files
+        self.plan = plan
+        self.book = book
+        self.halt = halt
+        self.ending = ending
+        self.started_at, self.started = started
+        self.retries = 0
+        self.gate: Gate | None = None
+        self.pipeline: Pipeline | None = None
+        history = book.history
+        self.before = history.answered.count + history.failed.count - len(plan.redo or ())
+
+    async def deliver_all(self, way: Access | None, watch: Watch) -> None:
+        """Send everything that is to be sent, and commit what comes of it."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "commit") as executor, _lean_collector():
+            self.book.open(lambda write: loop.run_in_executor(executor, write))
+            if self.plan.opened.new_identity:
+                run = {"identity": identity(self.plan.settings, self.plan.script)}
+                await self.book.keep(Entry(kind="settings", run=run))
+            watch.begin(self.plan.opened.census.lines, self.before)
+            try:
+                with signals(self.ending):
+                    async with _gateway(self.plan.settings, way) as reached:
+                        await self._pipe(reached, watch)
+            except Refusal as refusal:
+                self.ending.failed(refusal)
+            finally:
+                await self._close(watch)
+
+    async def _close(self, watch: Watch) -> None:
+        try:
+            await self.book.close(compact=not self.ending.reasons)
+        except Refusal as refusal:
+            self.ending.failed(refusal)
+        watch.tick(self.snapshot())
+        watch.end()
+
+    async def _pipe(self, way: Access, watch: Watch) -> None:
+        settings, plan = self.plan.settings, self.plan
+        loop = asyncio.get_running_loop()
+        self.gate = gate = Gate(_gate_settings(settings), way.keys, loop.time)
+        self.halt.listen(gate.halt)
+        flow = Flow(
+            workers=settings.limits.at_most,
+            lane_of=lambda model: gate.lane(model).name,
+            width=plan.script.width,
+            begun=_begun(self.book.history, plan.redo),
+        )
+        self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
+        redactor = Redactor(secret for _, secret in way.keys)
+        where = _transport_settings(settings, way, plan.paths)
+        async with AioTransport(where, redactor, files=self.files) as transport:
+            means = Means(
+                script=plan.script,
+                formats=formats(),
+                gate=gate,
+                transport=transport,
+                journal=self.book,
+                policy=RetryPolicy(attempts=settings.limits.max_attempts),
+                rest=pipeline.rest,
+                chance=random.random,
+                clock=loop.time,
+                now=time.time,
+                retried=self._retried,
+            )
+            ticking = loop.create_task(self._tick(gate, watch))
+            try:
+                await pipeline.run(self._lines(), Deliver(means))
+            finally:
+                ticking.cancel()
+
+    async def _tick(self, gate: Gate, watch: Watch) -> None:
+        loop = asyncio.get_running_loop()
+        await ticker(
+            self.ending,
+            self.snapshot,
+            lambda: gate.down_for(loop.time()),
+            watch,
+            lambda now: conclude.write_status(self.files, self.plan.paths, self.book.run_id, now),
+        )
+
+    def _lines(self) -> Lines:
+        settings = self.plan.settings
+        reader = Reader(formats(), _input_settings(settings))
+        return pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
+
+    def _retried(self) -> None:
+        self.retries += 1
+
+    def snapshot(self) -> Snapshot:
+        """Return where the run stands."""
+        history = self.book.history
+        return Snapshot(
+            total=self.plan.opened.census.lines,
+            done=self.before + self.book.committed,
+            ok=history.answered.count,
+            failed=history.failed.count,
+            pending_blocked=self.pipeline.blocked if self.pipeline else 0,
+            retries=self.retries,
+            in_flight=self.gate.in_flight if self.gate else 0,
+            waiting_for=self.gate.waiting_for() if self.gate else None,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def conclude(self) -> Outcome:
+        """Say what the session came to, and publish it."""
+        blocked = self.gate.blocked if self.gate else ()
+        facts = conclude.Facts(
+            total=self.plan.opened.census.lines,
+            started_at=self.started_at,
+            seconds=time.monotonic() - self.started,
+            recorded=self.book.committed,
+            retries=self.retries,
+            reasons=self.ending.reasons,
+            blocked=tuple(str(one) for one in blocked),
+        )
+        return conclude.session(self.files, self.plan.paths, self.book, facts)
+
+
+def pending(
+    inputs: Inputs, reader: Reader, history: History, redo: Mapping[int, int] | None
+) -> Lines:
+    """Yield the lines that are still to be asked, understood; now and then None for a breath."""
+    skipped = 0
+    for line in inputs.lines():
+        wanted = line.ordinal in redo if redo is not None else not history.ended(line.ordinal)
+        if wanted:
+            yield reader.parse(line)
+            continue
+        skipped += 1
+        if skipped % SKIPPED_AT_ONCE == 0:
+            yield None
+
+
+def new_run_id(at: float) -> str:
+    """Return an id that sorts by time and is safe in paths."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{os.urandom(3).hex()}"
+
+
+def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:
+    """Return what earlier sessions left of lines that did not end; the history itself goes on."""
+    begun = {
+        ordinal: msgspec.structs.replace(one, parts=list(one.parts))
+        for ordinal, one in history.open.items()
+    }
+    for ordinal, attempts in (redo or {}).items():
+        begun.setdefault(ordinal, Open(attempts=attempts))
+    return begun
+
+
+def _wanted_again(class_: str, can: bool, only: frozenset[str] | None, ambiguous: bool) -> bool:
+    if class_ == "outcome_unknown":
+        return ambiguous
+    return class_ in only if only is not None else can
+
+
+def _require_run(files: Files, paths: Paths) -> None:
+    if not files.length(paths.journal):
+        raise NoInput(
+            f"{paths.results}: no run was begun there ({paths.journal} is missing). Name the file "
+            "that was given as --output."
+        )
+
+
+def _as_recorded(settings: Settings, then: Mapping[str, Any]) -> Settings:
+    """Return the settings with what a run's identity says of the requests, and of the mock."""
+    request = msgspec.structs.replace(
+        settings.request,
+        **{name: then.get(name) for name in ("model", "override_model", "endpoint")},
+        add_usage=bool(then.get("add_usage", True)),
+    )
+    mock = bool(then.get("mock"))
+    return msgspec.structs.replace(
+        settings, request=request, run=msgspec.structs.replace(settings.run, mock=mock)
+    )
+
+
+@contextlib.asynccontextmanager
+async def _gateway(settings: Settings, way: Access | None) -> AsyncIterator[Access]:
+    """Reach the gateway, or start the one that needs no key."""
+    if way is not None:
+        yield way
+        return
+    # Only here: a run against a real gateway needs no server.
+    from batch.mock.gateway import Gateway  # noqa: PLC0415
+
+    async with Gateway(_dials(settings.run)) as gateway:
+        yield Access(gateway.url, (("*", Secret("mock", "sk-mock")),))
+
+
+def _dials(wanted: RunSettings) -> Dials:
+    """Return the dials of a rehearsal. Raises BadUsage for faults that cannot be made."""
+    dials: dict[str, Any] = dict(parse_faults(wanted.mock_fail)) if wanted.mock_fail else {}
+    if wanted.mock_latency is not None:
+        dials["latency_ms"] = wanted.mock_latency
+    if wanted.mock_seed is not None:
+        dials["seed"] = wanted.mock_seed
+    return Dials(**dials)
+
+
+@contextlib.contextmanager
+def _lean_collector() -> Iterator[None]:
+    """Collect garbage seldom while a run makes few cycles and many objects."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _gate_settings(settings: Settings) -> GateSettings:
+    limits = settings.limits
+    return GateSettings(concurrency=limits.concurrency, rpm=limits.rpm, tpm=limits.tpm)
+
+
+def _input_settings(settings: Settings) -> InputSettings:
+    request = settings.request
+    return InputSettings(
+        paths=settings.inputs,
+        endpoint=request.endpoint,
+        model=request.model,
+        override_model=request.override_model,
+        add_usage=request.add_usage,
+        max_line_bytes=settings.limits.max_line_bytes,
+    )
+
+
+def _transport_settings(settings: Settings, way: Access, paths: Paths) -> TransportSettings:
+    gateway = settings.gateway
+    times = gateway.timeouts
+    return TransportSettings(
+        base_url=way.base_url,
+        files_folder=paths.files,
+        connect_seconds=times.connect_seconds,
+        total_seconds=times.total_seconds,
+        media_seconds=times.media_seconds,
+        idle_seconds=times.idle_seconds,
+        allow_http=gateway.allow_http,
+        ca_bundle=gateway.ca_bundle,
+        user_agent=f"wenwen-batch/{__version__}",
+    )

@@ -1,0 +1,121 @@
+"""The command ``wbatch``: reads flags and environment, starts a use, ends with its exit code.
+
+A command is a file here, loaded only when it is called. Law of this room: stdout carries nothing
+but the one object of ``--json``, and the help that was asked for; people are spoken to on stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.shape import HELP_NAMES, PREFIX, LazyCommand, Placed, manners
+
+COMMANDS: Final = {
+    "run": "Send every line of the inputs, or carry on where it stopped.",
+    "retry": "Send again the lines of a run that ended with an error.",
+    "status": "Say how far a run is, from its files alone.",
+    "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
+}
+INTERRUPTED: Final = 130
+
+
+class _Group(Placed, click.Group):
+    """The command itself; its options may stand before or after the name of a command."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which they are used."""
+        return list(self.commands)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)
+
+
+@click.command(
+    cls=_Group,
+    commands={name: LazyCommand(name, text) for name, text in COMMANDS.items()},
+    context_settings={"help_option_names": HELP_NAMES, "auto_envvar_prefix": PREFIX},
+    endings=(
+        (
+            "Start here, without a key",
+            "wbatch run sample_inputs/batch_openai.jsonl -o out.jsonl --mock",
+        ),
+    ),
+)
+@manners
+def wbatch() -> None:
+    """Answer every line of a file of prompts exactly once, through an OpenAI-compatible gateway.
+
+    The same command again carries on after anything that went wrong.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and leave the process with its exit code."""
+    secure_streams()
+    caller = Caller()
+    code = answer(sys.argv[1:], caller)
+    caller.flush()
+    sys.exit(code)
+
+
+def secure_streams() -> None:
+    """Open what of the three standard streams the process was started without.
+
+    A file or a socket that took the number of one of them would be written to by mistake, and
+    uvloop aborts on it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
+def answer(args: Sequence[str], caller: Caller) -> int:
+    """Run a command line and return its exit code. What is to be said of a failure is said."""
+    try:
+        code = wbatch.main(list(args), "wbatch", standalone_mode=False, obj=caller)
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        caller.tell_raw(wrong.format_message())
+        return wrong.exit_code
+    except click.ClickException as wrong:
+        return _misused(wrong, caller)
+    except click.Abort as abort:
+        # Click makes one of Ctrl-C and of every EOFError, and the second would be our bug.
+        cause = abort.__cause__
+        return _failed(cause, caller) if isinstance(cause, EOFError) else INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place that knows what to say of any failure
+        return _failed(error, caller)
+    return code if isinstance(code, int) else 0
+
+
+def _misused(wrong: click.ClickException, caller: Caller) -> int:
+    caller.complain(wrong.format_message())
+    if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
+        caller.tell(f"help: {wrong.ctx.command_path} --help")
+    return wrong.exit_code
+
+
+def _failed(error: BaseException, caller: Caller) -> int:
+    # Not at the top: the words load msgspec, which --help can do without.
+    from batch.errors import Refusal  # noqa: PLC0415
+
+    if not isinstance(error, Refusal):
+        caller.tell_raw("".join(traceback.format_exception(error)))
+        caller.complain("this is a bug; the run can be resumed with the same command")
+        return Refusal.exit_code
+    caller.complain(str(error))
+    cause = error.__cause__ if caller.verbose else None
+    while cause is not None:
+        caller.tell(f"because: {type(cause).__name__}: {cause}")
+        cause = cause.__cause__
+    return error.exit_code

@@ -1,0 +1,79 @@
+"""Who called, how they want to be spoken to, and the writing to the two streams of the process.
+
+A stream whose reader is gone is a nuisance, not a failure: it never changes an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+
+class Caller:
+    """One call of the command. ``engine`` stands in for the real one where it is given."""
+
+    def __init__(self, engine: Any = None, environ: Mapping[str, str] = os.environ) -> None:
+        self.engine = engine
+        self.environ = environ
+        self.quiet = False
+        self.verbose = 0
+        self.json = False
+        self.progress = "auto"
+        self.no_color = False
+
+    def tell(self, line: str) -> None:
+        """Write a line for people on stderr, with nothing in it that a terminal would obey."""
+        # Not at the top: it loads msgspec, which --help can do without.
+        from batch.progress import visible  # noqa: PLC0415
+
+        self.tell_raw(visible(line))
+
+    def tell_raw(self, text: str) -> None:
+        """Write a text of our own on stderr, line breaks and colors as they are."""
+        _write(sys.stderr, text.rstrip("\n") + "\n")
+
+    def complain(self, message: str) -> None:
+        """Say on stderr what went wrong, in one paragraph."""
+        if self._colors():
+            _write(sys.stderr, click.style("error:", fg="red", bold=True) + " ")
+            self.tell(message)
+        else:
+            self.tell(f"error: {message}")
+
+    def emit(self, data: bytes) -> None:
+        """Write data on stdout. Raises ``OSError`` if that fails, unless nobody reads any more."""
+        failure = _write(sys.stdout, data)
+        if failure is not None and not isinstance(failure, BrokenPipeError):
+            raise failure
+
+    def flush(self) -> None:
+        """Empty both streams; what fails later, while Python ends, would be the exit code."""
+        _write(sys.stdout, b"")
+        _write(sys.stderr, b"")
+
+    def _colors(self) -> bool:
+        stream = sys.stderr
+        plain = self.no_color or self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb"
+        return not plain and stream is not None and stream.isatty()
+
+
+def _write(stream: TextIO | None, data: str | bytes) -> OSError | None:
+    """Write and flush. After a failure, which is returned, the stream leads nowhere."""
+    if stream is None:  # the process was started with the stream closed
+        return OSError("the stream is closed")
+    try:
+        if isinstance(data, str):
+            stream.write(data)
+        else:
+            stream.buffer.write(data)
+        stream.flush()
+    except OSError as failure:
+        with suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return failure
+    return None

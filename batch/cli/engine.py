@@ -1,0 +1,106 @@
+"""The way from a command into the engine and back: event loop, progress, closing words."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TextIO, TypeVar, cast
+
+import orjson
+
+from batch.cli.caller import Caller
+from batch.errors import CannotWrite
+from batch.progress import Progress, choose_style
+from batch.settings import Settings
+from batch.summary import Outcome
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """What of ``batch/assemble.py`` the commands call."""
+
+    def run(self, settings: Settings, watch: Progress) -> Coroutine[Any, Any, Outcome]:
+        """Run, or carry on."""
+        ...
+
+    def retry(
+        self, settings: Settings, watch: Progress, only: frozenset[str] | None, ambiguous: bool
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Send again what ended with an error."""
+        ...
+
+    def status(self, output: str) -> Outcome:
+        """Read how far a run is."""
+        ...
+
+
+def engine_of(caller: Caller) -> Engine:
+    """Return the engine; it is loaded here, so that help and bad flags answer at once."""
+    return cast("Engine", caller.engine or importlib.import_module("batch.assemble"))
+
+
+def conduct(
+    caller: Caller, start: Callable[[Engine, Progress], Coroutine[Any, Any, Outcome]]
+) -> int:
+    """Run a use in an event loop while showing its progress; return its exit code.
+
+    Signals are the engine's: it knows what is in flight, and its outcome holds the code.
+    """
+    progress = _progress(caller)
+    try:
+        outcome = in_loop(start(engine_of(caller), progress))
+    finally:
+        progress.end()
+    return report(caller, outcome)
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run to its end what is given, on uvloop where that is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
+
+
+def report(caller: Caller, outcome: Outcome) -> int:
+    """Say what a run came to, and return its exit code. Raises ``CannotWrite``."""
+    if outcome.exit_code != 0 or not caller.quiet:
+        for line in outcome.lines:
+            caller.tell(line)
+    if caller.json:
+        try:
+            caller.emit(orjson.dumps(outcome.summary, option=orjson.OPT_APPEND_NEWLINE))
+        except OSError as error:
+            raise CannotWrite(f"cannot write the summary to stdout: {error}") from error
+    return outcome.exit_code
+
+
+def _progress(caller: Caller) -> Progress:
+    stream = sys.stderr or io.StringIO()
+    style = choose_style(
+        "none" if caller.quiet else caller.progress,
+        columns=_columns(stream),
+        term=caller.environ.get("TERM", ""),
+    )
+    return Progress(style, stream, time.time, quiet=caller.quiet)
+
+
+def _columns(stream: TextIO) -> int:
+    try:
+        # Terminals of containers may be 0 by 0, and a bar on them shows nothing at all.
+        size = os.get_terminal_size(stream.fileno())
+    except OSError:
+        return 0
+    return size.columns if size.lines else 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - missing where it has not been built
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,102 @@
+"""``wbatch mock``: serve the gateway that needs no key."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.engine import in_loop
+from batch.cli.shape import make_command, option
+from batch.mock.dials import Dials
+from batch.mock.faults import parse_faults
+
+PORT: Final = click.IntRange(0, 65_535)  # beyond it, sockets wrap around without a word
+SERVED: Final = "Where"
+TIMED: Final = "Answers"
+BOUNDED: Final = "Limits of its account"
+
+EXAMPLES: Final = """
+wbatch mock --latency 200 --fail '429=5%,500=1%' --rpm 600
+wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
+"""
+
+
+@make_command(prefix="WBATCH_MOCK_GATEWAY", endings=(("Examples", EXAMPLES),))
+@option(
+    SERVED,
+    "--port",
+    type=PORT,
+    default=8089,
+    metavar="N",
+    show_default=True,
+    help="0: any free one.",
+)
+@option(
+    SERVED,
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Where to listen.",
+)
+@option(SERVED, "--ledger", metavar="FILE", help="Write one line of JSON for each request.")
+@option(TIMED, "--latency", type=float, default=0.0, metavar="MS", help="Time to an answer.")
+@option(TIMED, "--fail", default="", metavar="SHARES", help="Such as '429=5%,500=1%,reset=0.5%'.")
+@option(TIMED, "--seed", type=int, default=0, metavar="N", help="Other failures, other answers.")
+@option(BOUNDED, "--rpm", type=float, metavar="N", help="Requests a minute.")
+@option(BOUNDED, "--tpm", type=float, metavar="N", help="Tokens a minute.")
+@option(BOUNDED, "--capacity", type=int, metavar="N", help="Requests at once, as no header tells.")
+@option(
+    BOUNDED,
+    "--overflow",
+    type=click.Choice(("queue", "429", "reset")),
+    default="queue",
+    show_default=True,
+    help="What becomes of a request beyond the capacity.",
+)
+@option(
+    BOUNDED,
+    "--key",
+    multiple=True,
+    metavar="KEY[=MODELS]",
+    help="Know only this key, for models like 'claude-*'. Invent one: it is no secret. Repeatable.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, host: str, port: int, ledger: str | None, **flags: Any) -> int:
+    """Serve a gateway on this machine that needs no key and costs nothing, until Ctrl-C.
+
+    The same request meets the same answer and the same failures each time.
+    """
+    caller = ctx.ensure_object(Caller)
+
+    def ready(url: str) -> None:
+        if not caller.quiet:
+            caller.tell(f"the mock gateway listens at {url}; Ctrl-C ends it. Try:")
+            caller.tell(
+                f"  OPENAI_API_KEY=any-word wbatch run prompts.jsonl -o out.jsonl --base-url {url}"
+            )
+
+    dials = _dials(**flags)
+    # Loaded now, as it brings aiohttp, which help and bad flags can do without.
+    server = caller.engine or importlib.import_module("batch.mock.gateway")
+    in_loop(server.serve(dials, host, port, ledger, ready))
+    return 0
+
+
+def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
+    pairs = [(value, models or "*") for value, _, models in (one.partition("=") for one in key)]
+    dials: dict[str, Any] = {
+        "seed": flags["seed"],
+        "latency_ms": flags["latency"],
+        "requests_per_minute": flags["rpm"],
+        "tokens_per_minute": flags["tpm"],
+        "capacity": flags["capacity"],
+        "overflow": flags["overflow"],
+        # A key is its own group, so that one key may call one pattern of models, or more.
+        "keys": tuple((value, value) for value, _ in pairs),
+        "groups": tuple(pairs),
+    }
+    return Dials(**dials | parse_faults(fail))

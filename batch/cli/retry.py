@@ -1,0 +1,60 @@
+"""``wbatch retry``: send again the lines of a run that ended with an error."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.engine import conduct
+from batch.cli.options import CONDUCTED, gateway_options, limit_options, settings_from
+from batch.cli.shape import EXIT_CODES, make_command, option
+from batch.errors import BadUsage
+
+EXAMPLES: Final = """
+wbatch retry out.jsonl
+wbatch retry out.jsonl --only timeout,server_error -c 8
+"""
+
+
+@make_command(
+    endings=(
+        ("Exit codes", "\n".join(f"{code:<4} {meaning}" for code, meaning in EXIT_CODES)),
+        ("Examples", EXAMPLES),
+    )
+)
+@click.argument("output", metavar="OUT")
+@option(
+    CONDUCTED,
+    "--only",
+    metavar="CODE,...",
+    help="Only lines with one of these error codes, as errors.jsonl has them.",
+)
+@option(
+    CONDUCTED,
+    "--ambiguous",
+    is_flag=True,
+    help="Also lines whose paid work may have been done: it may be paid twice.",
+)
+@gateway_options
+@limit_options
+@click.pass_context
+def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **flags: Any) -> int:
+    """Send again what ended with an error in the run that wrote OUT.
+
+    The inputs and what is asked are those of the run. Answers are never sent again.
+    """
+    caller = ctx.ensure_object(Caller)
+    settings = settings_from({**flags, "verbose": caller.verbose})
+    codes = _codes(only)
+    return conduct(caller, lambda engine, watch: engine.retry(settings, watch, codes, ambiguous))
+
+
+def _codes(only: str | None) -> frozenset[str] | None:
+    if only is None:
+        return None
+    codes = frozenset(code.strip() for code in only.split(",")) - {""}
+    if not codes:
+        raise BadUsage("--only names no error code. Write --only timeout,server_error")
+    return codes

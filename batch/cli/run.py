@@ -1,0 +1,97 @@
+"""``wbatch run``: start a run, or carry on with it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.engine import conduct
+from batch.cli.options import (
+    ASKED,
+    CONDUCTED,
+    REHEARSED,
+    gateway_options,
+    limit_options,
+    settings_from,
+)
+from batch.cli.shape import EXIT_CODES, make_command, option
+from batch.errors import BadUsage
+
+EXAMPLES: Final = """
+wbatch run prompts.jsonl -o out.jsonl --mock            # a rehearsal, without a key
+wbatch run prompts.jsonl -o out.jsonl -m gpt-4o-mini    # again: carries on
+wbatch run a.jsonl b.jsonl -o out.jsonl -c 32 --rpm 500
+wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
+"""
+
+
+@make_command(
+    usage="-o OUT [OPTIONS]",
+    endings=(
+        ("Exit codes", "\n".join(f"{code:<4} {meaning}" for code, meaning in EXIT_CODES)),
+        ("Examples", EXAMPLES),
+    ),
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@option(CONDUCTED, "-o", "--output", metavar="OUT", help="File for the answers, JSONL.")
+@option(
+    CONDUCTED,
+    "--new-run",
+    is_flag=True,
+    help="Keep the old output aside and start over.",
+)
+@option(
+    CONDUCTED,
+    "--keep-answers",
+    is_flag=True,
+    help="Inputs or settings changed: answers to unchanged lines stay.",
+)
+@option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
+@option(ASKED, "--override-model", metavar="MODEL", help="For every line.")
+@option(
+    ASKED,
+    "--endpoint",
+    metavar="PATH",
+    help="For lines without a url whose body does not tell, such as /v1/embeddings.",
+)
+@option(
+    ASKED,
+    "--add-usage/--no-add-usage",
+    default=True,
+    show_default=True,
+    help="Ask for the usage of streamed answers.",
+)
+@gateway_options
+@limit_options
+@option(REHEARSED, "--mock", is_flag=True, help="Ask a gateway inside this process: no cost.")
+@option(
+    REHEARSED, "--mock-fail", metavar="SHARES", help="Failures to make, such as '429=5%,500=1%'."
+)
+@option(REHEARSED, "--mock-latency", type=float, metavar="MS", help="Time to an answer.")
+@option(REHEARSED, "--mock-seed", type=int, metavar="N", help="Other failures, other answers.")
+@click.pass_context
+def command(ctx: click.Context, /, **flags: Any) -> int:
+    """Send every line of the INPUTs and write each answer to OUT, exactly once.
+
+    After anything went wrong the same command carries on: what is answered is not sent again.
+    Errors, usage totals and the summary are in the folder beside OUT.
+    """
+    caller = ctx.ensure_object(Caller)
+    _check_output(flags["output"])
+    settings = settings_from({**flags, "verbose": caller.verbose})
+    return conduct(caller, lambda engine, watch: engine.run(settings, watch))
+
+
+def _check_output(output: str | None) -> None:
+    if not output:
+        raise BadUsage(
+            "where should the answers go? Name a file: wbatch run INPUT -o out.jsonl. "
+            "The same command with the same file carries on with a run"
+        )
+    if output == "-":
+        raise BadUsage(
+            "answers cannot go to stdout, as a run is carried on from what its file holds. "
+            "Write -o out.jsonl, and read it with cat out.jsonl afterwards"
+        )

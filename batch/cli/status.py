@@ -1,0 +1,23 @@
+"""``wbatch status``: say how far a run is."""
+
+from __future__ import annotations
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.engine import engine_of, report
+from batch.cli.shape import make_command
+
+
+@make_command(
+    endings=(
+        ("Exit code", "that of the run as its files stand: see wbatch run --help"),
+        ("Examples", "wbatch status out.jsonl\nwbatch status out.jsonl --json"),
+    )
+)
+@click.argument("output", metavar="OUT")
+@click.pass_context
+def command(ctx: click.Context, /, output: str) -> int:
+    """Say how far the run is that writes OUT, from its files alone. It may be running."""
+    caller = ctx.ensure_object(Caller)
+    return report(caller, engine_of(caller).status(output))

@@ -1,0 +1,114 @@
+"""From a session's end to its outcome: what the ledger says, published and put into words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from batch.files import Files, read_whole
+from batch.ledger import publish
+from batch.ledger.book import Book
+from batch.ledger.paths import Paths
+from batch.ledger.recover import Found
+from batch.ledger.state import History
+from batch.progress import Snapshot
+from batch.summary import Outcome, Session, Standing, closing_lines, exit_code, manifest
+
+NO_ACCESS: Final = 77
+PARTIAL: Final = 3
+TRY_LATER: Final = 75  # of ``status``, for a run that is not at its end
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What one session knows beside the ledger."""
+
+    total: int
+    started_at: float
+    seconds: float
+    recorded: int
+    retries: int
+    reasons: Mapping[int, str]
+    blocked: tuple[str, ...]
+
+
+def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
+    """Return what a session came to. Publishes it, unless nothing happened since it was last."""
+    stand = _standing(files, paths, book.run_id, book.history, facts.total)
+    reasons = dict(facts.reasons)
+    if facts.blocked and stand.pending:
+        reasons[NO_ACCESS] = "; ".join(facts.blocked)
+    if stand.failed:
+        reasons[PARTIAL] = f"{stand.failed:,} lines failed"
+    if not reasons:
+        reasons[0] = "every line is answered"
+    what = Session(facts.started_at, facts.seconds, facts.recorded, facts.retries, reasons)
+    summary = manifest(stand, what)
+    if facts.recorded or not files.length(paths.manifest) or set(reasons) - {0, PARTIAL}:
+        # A disk that is full has ended the run already, and these files can be made again.
+        with contextlib.suppress(OSError):
+            publish.publish_usage(files, paths, book.history, book.run_id)
+            publish.publish_object(files, paths.manifest, summary)
+            files.remove(paths.live)
+    return Outcome(exit_code(reasons), summary, closing_lines(stand, what))
+
+
+def standing_still(files: Files, paths: Paths, found: Found) -> Outcome:
+    """Return how a run stands by its files alone."""
+    total = _recorded_total(files, paths, found)
+    stand = _standing(files, paths, found.run_id, found.history, total)
+    ended = PARTIAL if stand.failed else 0
+    code = ended if stand.pending == 0 else TRY_LATER
+    return Outcome(code, manifest(stand, None), closing_lines(stand, None))
+
+
+def write_status(files: Files, paths: Paths, run_id: str, now: Snapshot) -> None:
+    """Replace status.json. It says less than the logs, so that a failure is not worth a word."""
+    with contextlib.suppress(OSError):
+        state = {name: getattr(now, name) for name in now.__struct_fields__}
+        publish.publish_object(files, paths.live, {"run_id": run_id, **state})
+
+
+def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
+    """Return how many lines the inputs had when they were last read."""
+    for path, where in (
+        (paths.live, ("total",)),
+        (paths.manifest, ("request_counts", "total")),
+    ):
+        value: Any = orjson.loads(read_whole(files, path) or b"null")
+        for name in where:
+            value = (value or {}).get(name)
+        if value is not None:
+            return int(value)
+    header = found.history.header
+    return (header.run or {}).get("lines") if header else None
+
+
+def _from_here(path: str) -> str:
+    """Return a path as people would type it from where they are."""
+    near = os.path.relpath(path)
+    return path if near.startswith("..") else near
+
+
+def _standing(
+    files: Files, paths: Paths, run_id: str, history: History, total: int | None
+) -> Standing:
+    header: dict[str, Any] = (history.header.run or {}) if history.header else {}
+    failed = publish.failed_lines(files, paths, history)
+    return Standing(
+        run_id=run_id,
+        output=paths.results,
+        folder=paths.folder,
+        shown=_from_here(paths.results),
+        created_at=int(header.get("created_at", 0)),
+        total=total,
+        ok=history.answered.count,
+        failed=history.failed.count,
+        classes=publish.error_classes(failed.values()),
+        usage=history.totals.sum(),
+        header=header | {"identity": history.identity},
+    )

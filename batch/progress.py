@@ -1,0 +1,228 @@
+"""What people see while a run goes on: a bar on a terminal, now and then a plain line elsewhere.
+
+Everything is written to the stream that was handed in, which is stderr: stdout belongs to data. A
+stream that breaks ends the talking, never the run.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias
+
+import msgspec
+
+Style: TypeAlias = Literal["bar", "plain", "none"]
+
+# Seconds after the start at which a plain line is written; later every minute.
+FIRST_LINES: Final = (5.0, 15.0, 60.0)
+POSTFIX_SECONDS: Final = 1.0
+# The bar's width is fixed, else the fields beside it would eat it up.
+BAR: Final = "{percentage:3.0f}% |{bar:10}| {n:,}/{total:,}, {rate_fmt}, {remaining} left{postfix}"
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Where a run stands. Lines of earlier processes are counted in."""
+
+    total: int
+    done: int  # acknowledged: their records are on stable storage
+    ok: int
+    failed: int
+    pending_blocked: int  # not sent, as their key, model or account is hopeless for now
+    retries: int
+    in_flight: int
+    waiting_for: str | None  # what holds the run up, for people
+    seconds: float  # since this process began
+
+
+def visible(text: str) -> str:
+    """Return the text without anything that moves a cursor, colors a screen or forges a line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def choose_style(wanted: str, *, columns: int, term: str) -> Style:
+    """Return how to show progress; ``auto`` is a bar where one can be drawn.
+
+    ``columns`` is the width of the terminal, 0 where there is none or it does not know its size.
+    """
+    match wanted:
+        case "bar" | "plain" | "none":
+            return wanted
+        case _:
+            return "bar" if columns > 0 and term != "dumb" else "plain"
+
+
+class _View(Protocol):
+    def tick(self, now: Snapshot) -> None: ...
+    def say(self, message: str) -> None: ...
+    def end(self) -> None: ...
+
+
+class Progress:
+    """Shows one run. ``clock`` gives seconds since the epoch; ``quiet`` leaves out messages."""
+
+    def __init__(
+        self, style: Style, stream: TextIO, clock: Callable[[], float], *, quiet: bool = False
+    ) -> None:
+        self._style = style
+        self._stream = stream
+        self._clock = clock
+        self._quiet = quiet
+        self._deaf = False
+        self._view: _View = _Silent(stream)
+
+    def begin(self, total: int, done: int) -> None:
+        """Start to show a run of so many lines, of which some were done before this process."""
+        if self._style == "bar" and total > 0:
+            self._try(lambda: self._open_bar(total, done))
+        elif self._style == "plain":
+            self._view = _Plain(self._stream, self._clock, done)
+
+    def tick(self, now: Snapshot) -> None:
+        """Show where the run stands, if it is time to."""
+        self._try(lambda: self._view.tick(now))
+
+    def say(self, message: str) -> None:
+        """Write a line for people, above the bar."""
+        if not self._quiet:
+            self._try(lambda: self._view.say(visible(message)))
+
+    def end(self) -> None:
+        """Leave the screen in order; a second call does nothing."""
+        self._try(self._view.end)
+        self._view = _Silent(self._stream)
+
+    def _open_bar(self, total: int, done: int) -> None:
+        self._view = _Bar(self._stream, total, done)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        if self._deaf:
+            return
+        try:
+            act()
+        except OSError:  # the terminal or the log's pipe is gone
+            self._deaf = True
+
+
+class _Silent:
+    """Nothing but messages."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def tick(self, now: Snapshot) -> None:
+        """Show nothing."""
+
+    def say(self, message: str) -> None:
+        self._stream.write(message + "\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+
+
+class _Plain(_Silent):
+    """A line at a time, for logs: never a carriage return."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float], done: int) -> None:
+        super().__init__(stream)
+        self._clock = clock
+        self._due = FIRST_LINES[0]
+        self._last = (0.0, done)
+
+    def tick(self, now: Snapshot) -> None:
+        if now.seconds < self._due:
+            return
+        self._due = next(
+            (due for due in FIRST_LINES if due > now.seconds), (now.seconds // 60 + 1) * 60
+        )
+        since, before = self._last
+        self._last = (now.seconds, now.done)
+        rate = (now.done - before) / (now.seconds - since)
+        stamp = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.say(f"{stamp} {plain_line(now, rate)}")
+
+
+class _Bar:
+    """A bar that tqdm draws."""
+
+    def __init__(self, stream: TextIO, total: int, done: int) -> None:
+        # Only here: tqdm costs more to load than everything else of this room.
+        from tqdm import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        tqdm.monitor_interval = 0  # the engine ticks, so no thread need look after the bar
+        tqdm.set_lock(threading.RLock())  # its default also opens a semaphore between processes
+        self._stream = stream
+        self._due = 0.0
+        self._bar: Any = tqdm(
+            total=total,
+            initial=done,
+            file=stream,
+            unit="line",
+            bar_format=BAR,
+            dynamic_ncols=True,
+            mininterval=0.5,
+            miniters=1,
+            smoothing=0.05,
+            disable=False,  # said, because TQDM_DISABLE=0 in the environment means disabled
+        )
+
+    def tick(self, now: Snapshot) -> None:
+        if now.done > self._bar.n:  # an update by nothing would distort tqdm's rate
+            self._bar.update(now.done - self._bar.n)
+        if now.seconds >= self._due:
+            self._due = now.seconds + POSTFIX_SECONDS
+            self._bar.set_postfix_str(postfix(now))
+
+    def say(self, message: str) -> None:
+        # Erases the ^C, too, that a terminal writes behind the bar.
+        self._bar.write(f"{message}\x1b[K", file=self._stream)
+
+    def end(self) -> None:
+        self._bar.set_postfix_str("", refresh=False)
+        self._bar.close()
+
+
+def postfix(now: Snapshot) -> str:
+    """Return the fields beside the bar, at most five, those that are nothing left out.
+
+    What does not fit is cut, so the answer to "why is it slow?" comes first.
+    """
+    fields = [
+        (now.waiting_for, f"waiting: {visible(now.waiting_for or '')}"),
+        (now.failed, f"{now.failed:,} failed"),
+        (now.pending_blocked, f"{now.pending_blocked:,} blocked"),
+        (now.retries, f"{now.retries:,} retries"),
+        (now.in_flight, f"{now.in_flight:,} in flight"),
+    ]
+    return ", ".join(text for value, text in fields if value)
+
+
+def plain_line(now: Snapshot, rate: float) -> str:
+    """Return one line that says where a run stands, at ``rate`` lines a second."""
+    percent = 100 * now.done // now.total if now.total else 100
+    left = max(0, now.total - now.done - now.pending_blocked)
+    a_minute = f"{60 * rate:,.0f}" if 60 * rate >= 10 else f"{60 * rate:.1f}"
+    parts = [
+        f"done {now.done:,}/{now.total:,} ({percent} %) ok {now.ok:,} failed {now.failed:,}",
+        f"blocked {now.pending_blocked:,}" if now.pending_blocked else "",
+        f"{a_minute}/min",
+        f"left {span(left / rate) if rate > 0 else '?'}" if left else "",
+        f"waiting: {visible(now.waiting_for)}" if now.waiting_for else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its two largest units: 45s, 12m30s, 3h05m, 2d04h."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days}d{hour:02}h"
+    if hours:
+        return f"{hours}h{minute:02}m"
+    return f"{minutes}m{second:02}s" if minutes else f"{second}s"

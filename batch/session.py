@@ -1,0 +1,115 @@
+"""One process's part in a run: signals, the ticker, and why it ended.
+
+Everything in here may end a run early, and nothing in here touches a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from batch.errors import Refusal
+from batch.halt import Halt
+from batch.pipeline import DRAIN_SECONDS
+from batch.progress import Snapshot
+
+TICK_SECONDS: Final = 0.25
+STATUS_SECONDS: Final = 5.0
+SILENT_SECONDS: Final = 600.0  # without one answer from the gateway; then the run ends with 69
+SIGNALS: Final = {
+    signal.SIGINT: 130,
+    signal.SIGTERM: 143,
+    signal.SIGHUP: 143,
+}
+UNAVAILABLE: Final = 69
+
+
+class Watch(Protocol):
+    """Who is told how a run goes."""
+
+    def begin(self, total: int, done: int) -> None:
+        """Start to show a run of so many lines, of which some are done."""
+        ...
+
+    def tick(self, now: Snapshot) -> None:
+        """Show where the run stands."""
+        ...
+
+    def say(self, message: str) -> None:
+        """Say something to people."""
+        ...
+
+    def end(self) -> None:
+        """Leave the screen in order."""
+        ...
+
+
+class Ending:
+    """Why a session ended, by exit code."""
+
+    def __init__(self, halt: Halt, watch: Watch) -> None:
+        self.reasons: dict[int, str] = {}
+        self._halt = halt
+        self._watch = watch
+
+    def stop(self, code: int, reason: str) -> None:
+        """Stop sending, for a reason that has an exit code."""
+        if self.reasons.setdefault(code, reason) == reason:
+            self._halt.request(reason)
+
+    def failed(self, refusal: Refusal) -> None:
+        """Keep what broke the run."""
+        self.reasons.setdefault(refusal.exit_code, str(refusal))
+
+    def on_signal(self, number: signal.Signals) -> None:
+        """Once: let what is on the wire finish. Twice: give that up too."""
+        if self._halt.reason is not None:
+            self._watch.say("stopping now")
+            self._halt.hurry()
+            return
+        self._watch.say(
+            f"{number.name}: sending no more, and waiting up to {DRAIN_SECONDS:.0f} s for answers "
+            "under way. Once more to stop now"
+        )
+        self.stop(SIGNALS[number], f"by {number.name}")
+
+
+@contextlib.contextmanager
+def signals(ending: Ending) -> Iterator[None]:
+    """Have the signals that end a run end it in order."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, ending.on_signal, number)
+    try:
+        yield
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def ticker(
+    ending: Ending,
+    snapshot: Callable[[], Snapshot],
+    silent_for: Callable[[], float | None],
+    watch: Watch,
+    write_status: Callable[[Snapshot], None],
+) -> None:
+    """Show progress, keep status.json fresh, and end a run whose gateway is silent."""
+    due = STATUS_SECONDS
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        now = snapshot()
+        watch.tick(now)
+        if now.seconds >= due:
+            due = now.seconds + STATUS_SECONDS
+            write_status(now)
+        silent = silent_for()
+        if silent is not None and silent >= SILENT_SECONDS:
+            ending.stop(
+                UNAVAILABLE,
+                f"the gateway gave no answer for {silent / 60:.0f} minutes, only failures to "
+                "connect, errors and refusals to serve. Run the same command later",
+            )

@@ -1,0 +1,182 @@
+"""What a run came to: the manifest for programs, the closing lines for people, the exit code.
+
+Functions of what the ledger says and of why this session ended. No files, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from batch.ledger.paths import folder_of
+from batch.progress import span
+
+# When several apply, the first of these is the exit code; run.json has them all.
+PRECEDENCE: Final = (130, 143, 73, 77, 4, 69, 3, 0)
+STATUS: Final[Mapping[int, str]] = {
+    0: "completed",
+    3: "completed",
+    130: "cancelled",
+    143: "cancelled",
+}
+SCHEMA: Final = 1
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a run came to."""
+
+    exit_code: int
+    summary: dict[str, Any]
+    lines: tuple[str, ...]
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where the lines stand, as the ledger says, and where its files are."""
+
+    run_id: str
+    output: str
+    folder: str
+    shown: str  # the output as people would type it from where they are
+    created_at: int  # Unix seconds
+    total: int | None  # lines that ask something; None if the inputs were not read
+    ok: int
+    failed: int
+    classes: Mapping[str, int]  # failed lines by class
+    usage: Mapping[str, Any]
+    header: Mapping[str, Any]
+
+    @property
+    def pending(self) -> int | None:
+        """Return the lines without a record."""
+        return None if self.total is None else max(0, self.total - self.ok - self.failed)
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One process's part in a run, and why it ended."""
+
+    started_at: float  # seconds since the epoch
+    seconds: float
+    recorded: int  # lines that ended in this session
+    retries: int
+    reasons: Mapping[int, str]  # exit code → why, in plain words
+    notes: Sequence[str] = ()
+
+
+def exit_code(reasons: Mapping[int, str]) -> int:
+    """Return the code that goes before the others."""
+    ranked = (code for code in PRECEDENCE if code in reasons)
+    return next(ranked, max(reasons, default=0))
+
+
+def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
+    """Return run.json: the OpenAI Batch object, and ours under ``x_run``."""
+    code = exit_code(session.reasons) if session else None
+    usage = standing.usage
+    done = session is not None and not standing.pending
+    ended = round(session.started_at + session.seconds) if session else None
+    return {
+        "object": "batch",
+        "id": standing.run_id,
+        "status": STATUS.get(code, "failed") if code is not None else _status(standing),
+        "endpoint": standing.header.get("identity", {}).get("endpoint"),
+        "completion_window": None,
+        "created_at": standing.created_at,
+        "in_progress_at": round(session.started_at) if session else None,
+        "completed_at": ended if done else None,
+        "cancelled_at": ended if code in (130, 143) else None,
+        "request_counts": {
+            "total": standing.total,
+            "completed": standing.ok,
+            "failed": standing.failed,
+        },
+        "usage": {
+            "input_tokens": usage.get("input_tokens"),
+            "input_tokens_details": {"cached_tokens": usage.get("input_cached_tokens")},
+            "output_tokens": usage.get("output_tokens"),
+            "output_tokens_details": {"reasoning_tokens": usage.get("output_reasoning_tokens")},
+            "total_tokens": _total(usage),
+        },
+        "x_run": {
+            "schema": SCHEMA,
+            "exit_code": code,
+            "reasons": {str(key): why for key, why in session.reasons.items()} if session else {},
+            "pending": standing.pending,
+            "failed_by_class": dict(standing.classes),
+            "usage": dict(usage),
+            "retries": session.retries if session else None,
+            "seconds": round(session.seconds, 3) if session else None,
+            "recorded": session.recorded if session else None,
+            "notes": list(session.notes) if session else [],
+            "output": standing.output,
+            "folder": standing.folder,
+            **{key: standing.header.get(key) for key in ("version", "inputs", "identity")},
+        },
+    }
+
+
+def closing_lines(standing: Standing, session: Session | None) -> tuple[str, ...]:
+    """Return the last words: what is done, what was used, where it is, what comes next."""
+    why = [text for code, text in session.reasons.items() if code not in (0, 3)] if session else []
+    return (
+        *(f"stopped  {text}" for text in why),
+        f"done     {_done(standing, session)}",
+        f"used     {_used(standing.usage)}",
+        f"files    {standing.shown} · {folder_of(standing.shown)}/ (errors, usage, run.json)",
+        f"next     {_next(standing, session)}",
+    )
+
+
+def _status(standing: Standing) -> str:
+    return "completed" if standing.pending == 0 else "in_progress"
+
+
+def _total(usage: Mapping[str, Any]) -> int | None:
+    known = [usage[name] for name in ("input_tokens", "output_tokens") if usage.get(name)]
+    return sum(known) if known else None
+
+
+def _done(standing: Standing, session: Session | None) -> str:
+    parts = [f"{standing.ok:,} ok", f"{standing.failed:,} failed"]
+    if standing.classes:
+        parts[1] += f" ({', '.join(f'{n:,} {name}' for name, n in standing.classes.items())})"
+    if standing.pending:
+        parts.append(f"{standing.pending:,} pending")
+    if session is not None and session.recorded:
+        parts.append(f"{session.retries:,} retries")
+        parts.append(span(session.seconds))
+        if session.seconds >= 1:
+            parts.append(f"{60 * session.recorded / session.seconds:,.0f} lines/min")
+    return " · ".join(parts)
+
+
+def _used(usage: Mapping[str, Any]) -> str:
+    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if read is None and written is None:
+        return "nothing that was reported"
+    cached = usage.get("input_cached_tokens")
+    share = f" ({100 * cached / read:.0f} % cached)" if cached and read else ""
+    parts = [f"{_large(read)} tokens in{share}", f"{_large(written)} out"]
+    if usage.get("wasted_tokens"):
+        parts.append(f"{_large(usage['wasted_tokens'])} of them for answers that were no use")
+    if usage.get("num_usage_unknown"):
+        parts.append(f"{usage['num_usage_unknown']:,} requests did not report theirs")
+    return " · ".join(parts)
+
+
+def _large(count: int | None) -> str:
+    if count is None:
+        return "unknown"
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
+        if count >= size:
+            return f"{count / (1000 if letter == 'k' else size):.1f}{letter}"
+    return f"{count:,}"
+
+
+def _next(standing: Standing, session: Session | None) -> str:
+    if standing.pending:
+        return "the same command again goes on from here"
+    if standing.failed:
+        return f"wbatch retry {standing.shown}"
+    return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"

@@ -1,0 +1,45 @@
+"""An engine that notes what it is asked and says what it is told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batch.progress import Progress, Snapshot
+from batch.settings import Settings
+from batch.summary import Outcome
+
+
+class FakeEngine:
+    def __init__(self, code: int = 0, failure: BaseException | None = None) -> None:
+        self.outcome = Outcome(code, {"object": "batch", "id": "r1"}, ("done     3 ok", "next"))
+        self.failure = failure
+        self.calls: list[tuple[Any, ...]] = []
+        self.watch: Progress | None = None
+
+    @property
+    def settings(self) -> Settings:
+        settings = self.calls[0][1]
+        assert isinstance(settings, Settings)
+        return settings
+
+    async def run(self, settings: Settings, watch: Progress) -> Outcome:
+        return self._answer(watch, "run", settings)
+
+    async def retry(
+        self, settings: Settings, watch: Progress, only: frozenset[str] | None, ambiguous: bool
+    ) -> Outcome:
+        return self._answer(watch, "retry", settings, only, ambiguous)
+
+    def status(self, output: str) -> Outcome:
+        return self._answer(None, "status", output)
+
+    def _answer(self, watch: Progress | None, *call: Any) -> Outcome:
+        self.calls.append(call)
+        if watch is not None:
+            self.watch = watch
+            watch.begin(3, 0)
+            watch.say("a note")
+            watch.tick(Snapshot(3, 1, 1, 0, 0, 0, 2, None, 6.0))
+        if self.failure is not None:
+            raise self.failure
+        return self.outcome

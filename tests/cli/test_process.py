@@ -1,0 +1,136 @@
+"""What only a process of its own shows: imports, streams that break, the entry points."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from batch.cli import COMMANDS, answer
+from batch.cli.caller import Caller
+from batch.cli.options import PLACES
+from batch.cli.shape import EXIT_CODES
+
+FAKE_RUN = """
+import sys
+from batch.cli import answer
+from batch.cli.caller import Caller
+from tests.cli.fake_engine import FakeEngine
+caller = Caller(FakeEngine(3))
+code = answer(["run", "in.jsonl", "-o", "out.jsonl", "--json"], caller)
+caller.flush()
+sys.exit(code)
+"""
+
+
+def python(
+    *args: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **environ: str
+) -> subprocess.CompletedProcess[bytes]:
+    # Buffered, as for users: what cannot be flushed must not become another exit code at the end.
+    environ = {**os.environ, "PYTHONUNBUFFERED": "", **environ}
+    command = [sys.executable, *args]
+    return subprocess.run(
+        command, check=False, timeout=30, stdout=stdout, stderr=stderr, env=environ
+    )
+
+
+@pytest.fixture
+def dead_pipe() -> Iterator[int]:
+    """The writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+def test_help_loads_neither_an_event_loop_nor_a_network_nor_the_words() -> None:
+    code = (
+        "import sys; from batch.cli import answer; from batch.cli.caller import Caller; "
+        "answer(['--help'], Caller()); print(*sys.modules, file=sys.stderr)"
+    )
+
+    loaded = set(python("-c", code).stderr.decode().split())
+
+    heavy = {"asyncio", "aiohttp", "uvloop", "tqdm", "msgspec", "orjson", "batch.settings"}
+    assert "click" in loaded
+    assert not loaded & heavy
+
+
+def test_python_m_batch_is_the_same_command() -> None:
+    done = python("-m", "batch", "--version")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"wbatch ")
+
+
+def test_a_reader_who_left_stdout_does_not_change_the_exit_code(dead_pipe: int) -> None:
+    done = python("-c", FAKE_RUN, stdout=dead_pipe)
+
+    assert done.returncode == 3
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+def test_a_reader_who_left_stderr_does_not_change_the_exit_code(dead_pipe: int) -> None:
+    done = python("-c", FAKE_RUN, stderr=dead_pipe)
+
+    assert done.returncode == 3
+    assert done.stdout.startswith(b'{"object":"batch"')
+
+
+@pytest.mark.parametrize("closed", ["0", "1", "2"])
+def test_a_process_started_without_a_stream_never_mistakes_a_file_for_it(closed: str) -> None:
+    code = (
+        f"import os; os.close({closed}); from batch.cli import secure_streams; secure_streams(); "
+        "os._exit(os.open('/dev/null', os.O_RDONLY))"
+    )
+
+    assert python("-c", code).returncode > 2
+
+
+@pytest.mark.parametrize("value", ["0", "false"])
+def test_the_environment_cannot_disable_the_bar_by_accident(value: str) -> None:
+    code = (
+        "import sys; from batch.progress import Progress; "
+        "shown = Progress('bar', sys.stderr, float); shown.begin(10, 0); shown.end()"
+    )
+
+    assert b"0/10" in python("-c", code, TQDM_DISABLE=value).stderr
+
+
+def test_a_summary_that_cannot_be_written_is_73() -> None:
+    with open("/dev/full", "wb") as full:
+        done = python("-c", FAKE_RUN, stdout=full.fileno())
+
+    assert done.returncode == 73
+    assert b"cannot write the summary to stdout" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["run", "retry"])
+def test_help_of_a_run_names_every_exit_code(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer([name, "--help"], Caller()) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {code:<4} {meaning}" in text for code, meaning in EXIT_CODES)
+
+
+def test_help_of_run_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    answer(["run", "-h"], Caller())
+
+    text = capsys.readouterr().out
+    flags = [f"--{name.replace('_', '-')}" for name in PLACES if name != "inputs"]
+    assert [flag for flag in flags if flag not in text] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_has_the_manners_and_fits_a_terminal(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer([name, "--help"], Caller())
+
+    text = capsys.readouterr().out
+    for manner in ("--quiet", "--verbose", "--json", "--progress", "--no-color", "--version"):
+        assert manner in text
+    assert max(map(len, text.splitlines())) <= 88

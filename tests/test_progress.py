@@ -1,0 +1,230 @@
+"""What people see while a run goes on, with clock and stream handed in."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from batch.progress import (
+    Progress,
+    Snapshot,
+    Style,
+    choose_style,
+    plain_line,
+    postfix,
+    span,
+    visible,
+)
+
+EPOCH = 1_795_313_400.0  # 2026-11-22T02:10:00Z
+
+
+def snapshot(done: int = 6000, seconds: float = 5.0, **changes: Any) -> Snapshot:
+    facts: dict[str, Any] = {
+        "total": 12_000,
+        "done": done,
+        "ok": max(0, done - 3),
+        "failed": 3,
+        "pending_blocked": 0,
+        "retries": 0,
+        "in_flight": 0,
+        "waiting_for": None,
+        "seconds": seconds,
+    }
+    return Snapshot(**facts | changes)
+
+
+def progress(style: Style, stream: io.StringIO, quiet: bool = False) -> Progress:
+    return Progress(style, stream, lambda: EPOCH, quiet=quiet)
+
+
+class Broken(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried = 0
+
+    def write(self, text: str) -> int:
+        self.tried += 1
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_plain_line_says_where_the_run_stands_how_fast_and_why_not_faster() -> None:
+    stream = io.StringIO()
+    shown = progress("plain", stream)
+    shown.begin(12_000, 5961)
+
+    shown.tick(snapshot(waiting_for="requests/min limit"))
+
+    assert stream.getvalue() == (
+        "2026-11-22T02:10:00Z done 6,000/12,000 (50 %) ok 5,997 failed 3 · 468/min · left 12m49s"
+        " · waiting: requests/min limit\n"
+    )
+
+
+def test_plain_lines_come_at_5_15_and_60_seconds_and_then_every_minute() -> None:
+    stream = io.StringIO()
+    shown = progress("plain", stream)
+    shown.begin(12_000, 0)
+    came = []
+
+    for quarter in range(4 * 190):
+        before = stream.tell()
+        shown.tick(snapshot(done=quarter, seconds=quarter / 4))
+        if stream.tell() > before:
+            came.append(quarter / 4)
+
+    assert came == [5, 15, 60, 120, 180]
+
+
+def test_a_machine_that_slept_is_not_followed_by_a_burst_of_lines() -> None:
+    stream = io.StringIO()
+    shown = progress("plain", stream)
+    shown.begin(12_000, 0)
+
+    for seconds in (5.0, 3600.5, 3600.75, 3659.0):
+        shown.tick(snapshot(seconds=seconds))
+
+    assert stream.getvalue().count("\n") == 2
+
+
+def test_the_rate_counts_only_what_was_done_since_the_last_line() -> None:
+    stream = io.StringIO()
+    shown = progress("plain", stream)
+    shown.begin(12_000, 5000)
+    shown.tick(snapshot(done=6000, seconds=5.0))
+
+    shown.tick(snapshot(done=6001, seconds=15.0))
+
+    assert " · 6.0/min · " in stream.getvalue().splitlines()[1]
+
+
+def test_a_log_never_gets_a_carriage_return_or_an_escape() -> None:
+    stream = io.StringIO()
+    shown = progress("plain", stream)
+    shown.begin(12_000, 0)
+
+    shown.say("bad\r\x1b[2Jname\n2026 forged line")
+    shown.tick(snapshot(waiting_for="a\rb\x9bc"))
+    shown.end()
+
+    text = stream.getvalue()
+    assert text.count("\n") == 2
+    assert all(char.isprintable() for char in text.replace("\n", ""))
+
+
+def test_a_bar_counts_only_new_lines_and_says_why_it_waits() -> None:
+    stream = io.StringIO()
+    shown = progress("bar", stream)
+    shown.begin(12_000, 3000)
+
+    shown.tick(snapshot(done=6000, waiting_for="tokens/min limit"))
+    shown.end()
+
+    frames = stream.getvalue().split("\r")
+    assert any("| 3,000/12,000, ?line/s" in frame for frame in frames)
+    assert any("6,000/12,000" in f and "waiting: tokens/min limit, 3 failed" in f for f in frames)
+
+
+def test_a_message_stands_above_the_bar_which_is_drawn_again() -> None:
+    stream = io.StringIO()
+    shown = progress("bar", stream)
+    shown.begin(12_000, 3000)
+
+    shown.say("a torn tail was cut")
+    shown.end()
+
+    _, _, after = stream.getvalue().partition("a torn tail was cut")
+    assert "3,000/12,000" in after
+
+
+@pytest.mark.parametrize("style", ["bar", "plain", "none"])
+def test_no_style_stumbles_over_an_empty_run(style: Style) -> None:
+    shown = progress(style, io.StringIO())
+    shown.begin(0, 0)
+
+    shown.tick(snapshot(done=0, total=0, failed=0))
+    shown.end()
+    shown.end()
+
+
+@pytest.mark.parametrize("style", ["bar", "plain", "none"])
+def test_a_stream_that_breaks_ends_the_talking_and_not_the_run(style: Style) -> None:
+    stream = Broken()
+    shown = progress(style, stream)
+
+    shown.begin(12_000, 0)
+    shown.say("first")
+    tried = stream.tried
+    shown.tick(snapshot())
+    shown.say("second")
+    shown.end()
+
+    assert stream.tried == tried > 0
+
+
+def test_none_shows_messages_alone_and_quiet_not_even_those() -> None:
+    spoken, silent = io.StringIO(), io.StringIO()
+    for stream, quiet in ((spoken, False), (silent, True)):
+        shown = progress("none", stream, quiet)
+        shown.begin(12_000, 0)
+        shown.tick(snapshot())
+        shown.say("a note")
+        shown.end()
+
+    assert (spoken.getvalue(), silent.getvalue()) == ("a note\n", "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "columns", "term", "style"),
+    [
+        ("auto", 80, "xterm", "bar"),
+        ("auto", 0, "xterm", "plain"),
+        ("auto", 80, "dumb", "plain"),
+        ("bar", 0, "dumb", "bar"),
+        ("plain", 80, "xterm", "plain"),
+        ("none", 80, "xterm", "none"),
+    ],
+)
+def test_auto_is_a_bar_where_one_can_be_drawn(
+    wanted: str, columns: int, term: str, style: str
+) -> None:
+    assert choose_style(wanted, columns=columns, term=term) == style
+
+
+def test_the_bar_has_at_most_five_fields_and_leaves_out_what_is_nothing() -> None:
+    full = snapshot(failed=1, pending_blocked=2, retries=3, in_flight=4, waiting_for="window")
+
+    assert postfix(full) == "waiting: window, 1 failed, 2 blocked, 3 retries, 4 in flight"
+    assert postfix(snapshot(failed=0)) == ""
+
+
+def test_a_run_that_stands_still_has_no_end_in_sight() -> None:
+    assert "0.0/min · left ?" in plain_line(snapshot(), 0.0)
+
+
+def test_not_quite_done_is_not_100_percent() -> None:
+    assert "(99 %)" in plain_line(snapshot(done=11_999), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0s"),
+        (45, "45s"),
+        (59.6, "1m00s"),
+        (750, "12m30s"),
+        (11_100, "3h05m"),
+        (187_200, "2d04h"),
+    ],
+)
+def test_a_span_has_two_units(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_only_what_can_be_seen_is_shown() -> None:
+    assert visible("naïve 模型 🎉") == "naïve 模型 🎉"
+    assert visible("a\x00b\x1b[31m\u202ec\ud800") == "a b [31m c "

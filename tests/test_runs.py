@@ -1,0 +1,314 @@
+"""Whole runs, joined as the command joins them, against the mock gateway over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from batch import assemble
+from batch.errors import BadData, NoInput
+from batch.progress import Snapshot
+from batch.settings import RequestSettings, RunSettings, Settings
+from batch.summary import Outcome
+
+
+class Quiet:
+    """Watches, and remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.seen: list[Snapshot] = []
+
+    def begin(self, total: int, done: int) -> None:
+        self.began = (total, done)
+
+    def tick(self, now: Snapshot) -> None:
+        self.seen.append(now)
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    def end(self) -> None:
+        pass
+
+
+class Desk:
+    """A folder with an input file, and runs over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.input = folder / "in.jsonl"
+        self.output = folder / "out.jsonl"
+        self.watch = Quiet()
+
+    def write(self, *lines: Any) -> None:
+        self.input.write_bytes(
+            b"".join((x if isinstance(x, bytes) else orjson.dumps(x)) + b"\n" for x in lines)
+        )
+
+    def settings(self, request: RequestSettings, **conduct: Any) -> Settings:
+        return Settings(
+            inputs=(str(self.input),),
+            output=str(self.output),
+            request=request,
+            run=RunSettings(mock=True, **conduct),
+        )
+
+    def run(self, request: RequestSettings | None = None, **conduct: Any) -> Outcome:
+        settings = self.settings(request or RequestSettings(), **conduct)
+        return asyncio.run(assemble.run(settings, self.watch))
+
+    def retry(self, only: frozenset[str] | None = None, ambiguous: bool = False) -> Outcome:
+        settings = Settings(output=str(self.output))
+        return asyncio.run(assemble.retry(settings, self.watch, only, ambiguous))
+
+    def results(self) -> list[dict[str, Any]]:
+        return _records(self.output)
+
+    def errors(self) -> list[dict[str, Any]]:
+        return _records(self.folder / "out.run" / "errors.jsonl")
+
+    def usage(self) -> list[dict[str, Any]]:
+        return _records(self.folder / "out.run" / "usage.jsonl")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def _records(path: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def chat(name: str, model: str | None = "gpt-4o-mini", **more: Any) -> dict[str, Any]:
+    body = {"messages": [{"role": "user", "content": f"This is {name}"}], **more}
+    if model:
+        body["model"] = model
+    return {"custom_id": name, "body": body}
+
+
+def test_every_line_is_answered_once_in_the_shape_of_openai_batch(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}", stream=n % 2 == 0) for n in range(40)))
+
+    outcome = desk.run()
+
+    assert outcome.exit_code == 0
+    records = desk.results()
+    assert Counter(record["custom_id"] for record in records) == Counter(f"r{n}" for n in range(40))
+    for record in records:
+        assert list(record) == ["x_run", "id", "custom_id", "response", "error"]
+        assert next(iter(record["x_run"])) == "line"
+        assert record["response"]["status_code"] == 200
+        assert record["custom_id"] in record["response"]["body"]["choices"][0]["message"]["content"]
+        assert record["error"] is None
+
+
+def test_the_same_command_again_sends_nothing_and_exits_the_same(desk: Desk) -> None:
+    desk.write(chat("a"), b"not json", chat("b"))
+    first = desk.run()
+    before = desk.output.read_bytes()
+
+    again = desk.run()
+
+    assert first.exit_code == again.exit_code == 3
+    assert desk.output.read_bytes() == before
+    assert again.summary["x_run"]["recorded"] == 0
+
+
+def test_a_bad_line_is_one_error_and_costs_no_request(desk: Desk) -> None:
+    desk.write(chat("a"), b'{"custom_id":"x","body":{"messages":[]}}', b"{", chat("b", model=None))
+
+    outcome = desk.run()
+
+    assert outcome.exit_code == 3
+    assert len(desk.results()) == 1
+    codes = {error["x_run"]["line"]: error["error"]["code"] for error in desk.errors()}
+    assert set(codes) == {2, 3, 4}
+    assert all(error["x_run"]["attempts"] == 0 for error in desk.errors())
+    assert "in.jsonl:4" in desk.errors()[-1]["error"]["message"]
+    assert desk.usage()[0]["num_model_requests"] == 1
+
+
+def test_a_model_given_once_fills_the_lines_that_have_none(desk: Desk) -> None:
+    desk.write(chat("a", model=None), chat("b", model="gpt-5"))
+
+    desk.run(RequestSettings(model="gpt-4o"))
+
+    models = {record["custom_id"]: record["x_run"]["model"] for record in desk.results()}
+    assert models == {"a": "gpt-4o", "b": "gpt-5"}
+
+
+def test_lines_added_at_the_end_are_run_and_the_others_left_alone(desk: Desk) -> None:
+    desk.write(chat("a"), chat("b"))
+    desk.run()
+    before = desk.output.read_bytes()
+    desk.write(chat("a"), chat("b"), chat("c"))
+
+    outcome = desk.run()
+
+    assert outcome.exit_code == 0
+    assert desk.output.read_bytes().startswith(before)
+    assert [record["custom_id"] for record in desk.results()][-1] == "c"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ([chat("a"), chat("changed")], "line 2"),
+        ([chat("b"), chat("a")], "have changed"),
+        ([chat("a")], "shorter"),
+    ],
+)
+def test_inputs_that_are_not_what_was_answered_are_refused_and_nothing_is_written(
+    desk: Desk, lines: list[Any], words: str
+) -> None:
+    desk.write(chat("a"), chat("b"))
+    desk.run()
+    before = {path: path.read_bytes() for path in desk.folder.rglob("*") if path.is_file()}
+    desk.write(*lines)
+
+    with pytest.raises(BadData, match=words) as refused:
+        desk.run()
+
+    assert "2 answers" in str(refused.value)
+    kept = ("in.jsonl", "lock", "checkpoint")
+    for path, content in before.items():
+        assert path.name in kept or path.read_bytes() == content
+
+
+def test_other_settings_are_refused_unless_the_answers_are_to_be_kept(desk: Desk) -> None:
+    desk.write(chat("a", model=None), b"bad")
+    desk.run(RequestSettings(model="gpt-4o"))
+    other = RequestSettings(model="gpt-5")
+
+    with pytest.raises(BadData, match='model was "gpt-4o" and is now "gpt-5"'):
+        desk.run(other)
+    desk.write(chat("a", model=None), b"bad", chat("c", model=None))
+    outcome = desk.run(other, keep_answers=True)
+    again = desk.run(other)
+
+    assert outcome.exit_code == again.exit_code == 3
+    models = {record["custom_id"]: record["x_run"]["model"] for record in desk.results()}
+    assert models == {"a": "gpt-4o", "c": "gpt-5"}
+
+
+def test_a_changed_line_that_had_failed_is_asked_again_when_answers_are_kept(desk: Desk) -> None:
+    desk.write(chat("a"), b"bad")
+    desk.run()
+    desk.write(chat("a"), chat("mended"))
+
+    with pytest.raises(BadData, match="--keep-answers"):
+        desk.run()
+    outcome = desk.run(keep_answers=True)
+    (desk.folder / "out.run" / "cache" / "checkpoint").unlink()
+    again = desk.run()
+
+    assert outcome.exit_code == again.exit_code == 0
+    assert desk.errors() == []
+    assert len(desk.results()) == 2
+
+
+def test_a_new_run_keeps_the_old_output_aside(desk: Desk) -> None:
+    desk.write(chat("a"))
+    desk.run()
+    old = desk.output.read_bytes()
+    desk.write(chat("b"))
+
+    desk.run(new_run=True)
+
+    assert [record["custom_id"] for record in desk.results()] == ["b"]
+    aside = list(desk.folder.glob("out.jsonl.*"))
+    assert [path.read_bytes() for path in aside] == [old]
+    assert len(list(desk.folder.glob("out.run.*"))) == 1
+
+
+def test_retry_sends_again_what_failed_and_counts_on(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(6)), b"bad")
+    first = desk.run(mock_fail="html-200=100%")
+    failed = {error["x_run"]["line"]: error["x_run"]["attempts"] for error in desk.errors()}
+
+    none = desk.retry(only=frozenset({"timeout"}))
+    second = desk.retry()
+
+    assert first.exit_code == none.exit_code == 3
+    assert second.exit_code == 3  # the bad line cannot be mended by asking
+    assert [error["x_run"]["class"] for error in desk.errors()] == ["invalid_json"]
+    assert len(desk.results()) == 6
+    for record in desk.results():
+        assert record["x_run"]["attempts"] == failed[record["x_run"]["line"]] + 1
+
+
+def test_retry_where_nothing_was_run_says_so(desk: Desk) -> None:
+    with pytest.raises(NoInput, match="no run was begun there"):
+        desk.retry()
+
+
+def test_the_totals_are_those_of_the_records_and_of_the_paid_attempts(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}", stream=n % 3 == 0) for n in range(120)))
+
+    desk.run(mock_fail="no-finish=6%,500=2%")
+
+    journal = _records(desk.folder / "out.run" / "journal.jsonl")
+    wasted = [entry["usage"] for entry in journal if entry["kind"] == "billed"]
+    assert wasted
+    counted = [record["x_run"]["usage"] for record in desk.results()] + wasted
+    for name in ("input_tokens", "output_tokens", "input_cached_tokens"):
+        assert sum(row[name] for row in desk.usage()) == sum(one[name] or 0 for one in counted)
+    assert sum(row["num_model_requests"] for row in desk.usage()) == len(counted)
+
+
+def test_a_streamed_answer_is_recorded_like_an_unstreamed_one(desk: Desk) -> None:
+    desk.write(chat("same", stream=True), chat("same ", stream=False))
+
+    desk.run()
+
+    streamed, plain = sorted(desk.results(), key=lambda record: record["x_run"]["line"])
+    assert set(streamed["response"]["body"]) <= set(plain["response"]["body"])
+    assert streamed["response"]["body"]["object"] == "chat.completion"
+    assert streamed["x_run"]["usage"].keys() == plain["x_run"]["usage"].keys()
+
+
+def test_status_reads_a_run_from_its_files(desk: Desk) -> None:
+    desk.write(chat("a"), b"bad")
+    desk.run()
+
+    outcome = assemble.status(str(desk.output))
+
+    assert outcome.exit_code == 3
+    assert outcome.summary["request_counts"] == {"total": 2, "completed": 1, "failed": 1}
+    assert "1 ok · 1 failed (1 invalid_json)" in outcome.lines[0]
+
+
+def test_the_files_of_a_run_are_readable_by_their_owner_alone(desk: Desk) -> None:
+    desk.write(chat("a"), b"bad")
+
+    desk.run()
+
+    for path in (desk.output, *desk.folder.glob("out.run/**/*"), desk.folder / "out.run"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_run_refused_before_it_began_leaves_nothing_behind(desk: Desk) -> None:
+    desk.write(chat("a"), chat("a"))
+
+    with pytest.raises(BadData, match="already stands"):
+        desk.run()
+
+    assert [path.name for path in desk.folder.iterdir()] == ["in.jsonl"]
+
+
+def test_progress_counts_only_what_is_on_disk(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(300)))
+
+    desk.run(mock_latency=20.0)
+
+    assert desk.watch.began == (300, 0)
+    done = [snapshot.done for snapshot in desk.watch.seen]
+    assert done == sorted(done)
+    assert done[-1] == 300
