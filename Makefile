@@ -14,6 +14,10 @@ $(READY): pyproject.toml requirements.txt requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+.PHONY: demo
+demo: $(READY) ## Run a file of prompts offline: killed half-way, carried on with, totalled
+	sh jobs/demo.sh $(BIN)/wbatch
+
 .PHONY: test
 test: $(READY) ## Run every test, offline
 	$(BIN)/pytest
