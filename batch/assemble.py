@@ -16,7 +16,7 @@ import msgspec
 
 from batch import __version__, conclude
 from batch.deliver import Deliver, Means
-from batch.errors import NoInput, Refusal
+from batch.errors import CallFailed, NoInput, Refusal
 from batch.feed import Lines
 from batch.files import Files, OsFiles
 from batch.gate.gate import Gate
@@ -82,6 +82,16 @@ class Plan(msgspec.Struct, frozen=True):
         found = self.opened.found
         ended = found.history.answered.count + found.history.failed.count if found else 0
         return self.opened.census.lines - ended
+
+    @property
+    def announcement(self) -> str:
+        """Return what is about to happen, for people."""
+        limits = self.settings.limits
+        chosen = "" if limits.concurrency else " (nothing else was said; -c N changes it)"
+        return (
+            f"{self.opened.census.lines:,} lines, {self.todo:,} to ask, at most {limits.at_most} "
+            f"at once{chosen}"
+        )
 
 
 async def run(settings: Settings, watch: Watch) -> Outcome:
@@ -168,12 +178,11 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     """Do what is to be done, and say what it came to."""
     paths, settings, opened = plan.paths, plan.settings, plan.opened
     way = access(settings, os.environ) if plan.todo else None
-    started = time.time(), time.monotonic()
     drop_changed(files, paths, opened)
-    run_id = opened.found.run_id if opened.found else new_run_id(started[0])
+    run_id = opened.found.run_id if opened.found else new_run_id(time.time())
     book = Book(files, paths, run_id, settings.limits.at_most)
     header = {
-        "created_at": round(started[0]),
+        "created_at": round(time.time()),
         "tool": f"wenwen-batch {__version__}",
         "lines": opened.census.lines,
         "inputs": opened.inputs.describe(),
@@ -182,12 +191,11 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     book.begin(opened.found, header)
     for note in opened.found.notes if opened.found else ():
         watch.say(note)
-    halt = Halt()
-    ending = Ending(halt, watch)
-    joined = Joined(files, plan, book, halt, ending, started)
+    ending = Ending(Halt(), watch)
+    joined = Joined(files, plan, book, ending, watch)
     try:
         if plan.todo:
-            await joined.deliver_all(way, watch)
+            await joined.deliver_all(way)
         return joined.conclude()
     finally:
         book.release()
@@ -201,23 +209,23 @@ class Joined:
         files: Files,
         plan: Plan,
         book: Book,
-        halt: Halt,
         ending: Ending,
-        started: tuple[float, float],
+        watch: Watch,
     ) -> None:
         self.files = files
         self.plan = plan
+        self.watch = watch
         self.book = book
-        self.halt = halt
+        self.halt = ending.halt
         self.ending = ending
-        self.started_at, self.started = started
+        self.started_at, self.started = time.time(), time.monotonic()
         self.retries = 0
         self.gate: Gate | None = None
         self.pipeline: Pipeline | None = None
         history = book.history
         self.before = history.answered.count + history.failed.count - len(plan.redo or ())
 
-    async def deliver_all(self, way: Access | None, watch: Watch) -> None:
+    async def deliver_all(self, way: Access | None) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "commit") as executor, _lean_collector():
@@ -225,25 +233,26 @@ class Joined:
             if self.plan.opened.new_identity:
                 run = {"identity": identity(self.plan.settings, self.plan.script)}
                 await self.book.keep(Entry(kind="settings", run=run))
-            watch.begin(self.plan.opened.census.lines, self.before)
+            self.watch.say(self.plan.announcement)
+            self.watch.begin(self.plan.opened.census.lines, self.before)
             try:
                 with signals(self.ending):
                     async with _gateway(self.plan.settings, way) as reached:
-                        await self._pipe(reached, watch)
+                        await self._pipe(reached)
             except Refusal as refusal:
                 self.ending.failed(refusal)
             finally:
-                await self._close(watch)
+                await self._close()
 
-    async def _close(self, watch: Watch) -> None:
+    async def _close(self) -> None:
         try:
             await self.book.close(compact=not self.ending.reasons)
         except Refusal as refusal:
             self.ending.failed(refusal)
-        watch.tick(self.snapshot())
-        watch.end()
+        self.watch.tick(self.snapshot())
+        self.watch.end()
 
-    async def _pipe(self, way: Access, watch: Watch) -> None:
+    async def _pipe(self, way: Access) -> None:
         settings, plan = self.plan.settings, self.plan
         loop = asyncio.get_running_loop()
         self.gate = gate = Gate(_gate_settings(settings), way.keys, loop.time)
@@ -271,19 +280,19 @@ class Joined:
                 now=time.time,
                 retried=self._retried,
             )
-            ticking = loop.create_task(self._tick(gate, watch))
+            ticking = loop.create_task(self._tick(gate))
             try:
                 await pipeline.run(self._lines(), Deliver(means))
             finally:
                 ticking.cancel()
 
-    async def _tick(self, gate: Gate, watch: Watch) -> None:
+    async def _tick(self, gate: Gate) -> None:
         loop = asyncio.get_running_loop()
         await ticker(
             self.ending,
             self.snapshot,
             lambda: gate.down_for(loop.time()),
-            watch,
+            self.watch,
             lambda now: conclude.write_status(self.files, self.plan.paths, self.book.run_id, now),
         )
 
@@ -292,8 +301,11 @@ class Joined:
         reader = Reader(formats(), _input_settings(settings))
         return pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
 
-    def _retried(self) -> None:
+    def _retried(self, line: int, failure: CallFailed, wait: float) -> None:
         self.retries += 1
+        if self.plan.settings.run.verbose:
+            when = f"in {wait:.1f} s" if wait else "as soon as it may be"
+            self.watch.say(f"line {line}: {failure.message} It is asked again {when}")
 
     def snapshot(self) -> Snapshot:
         """Return where the run stands."""

@@ -38,6 +38,8 @@ from batch.usage import Usage, fields
 from batch.wire import WireFormat
 
 Rest: TypeAlias = Callable[[str, float], Awaitable[None]]
+# Told of every repeat: the line, why, and the seconds until then.
+Retried: TypeAlias = Callable[[int, CallFailed, float], None]
 
 
 class Journal(Protocol):
@@ -65,7 +67,7 @@ class Means(msgspec.Struct, frozen=True):
     chance: Callable[[], float]  # uniform in [0, 1)
     clock: Callable[[], float]  # monotonic seconds
     now: Callable[[], float]  # seconds since the epoch
-    retried: Callable[[], None]  # told of every repeat
+    retried: Retried
 
 
 class Halves(msgspec.Struct, frozen=True):
@@ -170,6 +172,8 @@ class Deliver:
             except CallFailed as failure:
                 await self._settle(unit, request, call, failure)
                 verdict = judge(means.policy, failure, past, self._case(unit, lane, call, previous))
+                if isinstance(verdict, Again):
+                    means.retried(unit.rows[0].ordinal, failure, verdict.wait)
             await self._obey(lane, request.model, verdict)
 
     def _case(self, unit: Unit, lane: Lane, call: Call, previous: float) -> Case:
@@ -192,7 +196,6 @@ class Deliver:
         if isinstance(verdict, Block):
             self._means.gate.block(verdict.scope, lane, model, verdict.failure)
             raise Blocked(verdict.failure.message)
-        self._means.retried()
         if verdict.budgeted:
             await self._means.gate.retry_budget(lane)
         if verdict.wait > 0:

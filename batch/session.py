@@ -52,13 +52,13 @@ class Ending:
 
     def __init__(self, halt: Halt, watch: Watch) -> None:
         self.reasons: dict[int, str] = {}
-        self._halt = halt
+        self.halt = halt
         self._watch = watch
 
     def stop(self, code: int, reason: str) -> None:
         """Stop sending, for a reason that has an exit code."""
         if self.reasons.setdefault(code, reason) == reason:
-            self._halt.request(reason)
+            self.halt.request(reason)
 
     def failed(self, refusal: Refusal) -> None:
         """Keep what broke the run."""
@@ -66,9 +66,9 @@ class Ending:
 
     def on_signal(self, number: signal.Signals) -> None:
         """Once: let what is on the wire finish. Twice: give that up too."""
-        if self._halt.reason is not None:
+        if self.halt.reason is not None:
             self._watch.say("stopping now")
-            self._halt.hurry()
+            self.halt.hurry()
             return
         self._watch.say(
             f"{number.name}: sending no more, and waiting up to {DRAIN_SECONDS:.0f} s for answers "
@@ -79,14 +79,18 @@ class Ending:
 
 @contextlib.contextmanager
 def signals(ending: Ending) -> Iterator[None]:
-    """Have the signals that end a run end it in order."""
+    """Have the signals that end a run end it in order.
+
+    One that was ignored when the process began stays ignored: nohup and shells mean it so.
+    """
     loop = asyncio.get_running_loop()
-    for number in SIGNALS:
+    heeded = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    for number in heeded:
         loop.add_signal_handler(number, ending.on_signal, number)
     try:
         yield
     finally:
-        for number in SIGNALS:
+        for number in heeded:
             loop.remove_signal_handler(number)
 
 

@@ -140,7 +140,7 @@ class Rig:
             chance=lambda: 0.5,
             clock=loop.time,
             now=lambda: EPOCH + loop.time(),
-            retried=lambda: None,
+            retried=lambda line, failure, wait: None,
         )
         todo = iter([row for row in lines if not book.history.ended(row.ordinal)])
         work = loop.create_task(pipeline.run(todo, Deliver(means)))
