@@ -18,6 +18,9 @@ class Clock(selectors.DefaultSelector):
 
     now = 0.0
     late = 0.0  # seconds by which every timer fires too late, as real ones do
+    # What a pass costs, at the least. Not nothing: aiolimiter computes wake-up times that round to
+    # "now", and would wake itself for ever on a clock that stands still while code runs.
+    busy = 1e-9
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
@@ -25,25 +28,24 @@ class Clock(selectors.DefaultSelector):
             ready = super().select(5)
             assert ready, "nothing is left to wait for: the simulated run stands still"
             return ready
-        # At least 1 ns a pass: aiolimiter computes wake-up times that round to "now", and would
-        # wake itself for ever on a clock that stands still while code runs.
-        self.now += max(timeout + self.late if timeout > 0 else 0.0, 1e-9)
+        self.now += self.busy + (timeout + self.late if timeout > 0 else 0.0)
         return super().select(0)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A selector loop on such a clock."""
 
-    def __init__(self, late: float = 0.0) -> None:
+    def __init__(self, late: float, busy: float) -> None:
         self._clock = Clock()
         self._clock.late = late
+        self._clock.busy = busy
         super().__init__(self._clock)
 
     def time(self) -> float:
         return self._clock.now
 
 
-def run(main: Coroutine[Any, Any, T], late: float = 0.0) -> T:
+def run(main: Coroutine[Any, Any, T], late: float = 0.0, busy: float = 1e-9) -> T:
     """Run a coroutine to its end in virtual time, and return its result."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(late)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(late, busy)) as runner:
         return runner.run(main)

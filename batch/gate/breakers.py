@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from batch.retry import Closing
 
-_SENTENCES: Final[Mapping[Closing, str]] = {
+Reason: TypeAlias = Closing | Literal["missing"]  # "missing": no key is for the model
+
+_SENTENCES: Final[Mapping[Reason, str]] = {
+    "missing": "no key is for model {model!r}: say where one is with --key '{model}=env:NAME'",
     "model": "key {key!r} is not used for model {model!r} any more: {message}",
     "key": "key {key!r} is not used any more: {message}",
     "account": "the account of key {key!r} is not used any more: {message}",
@@ -19,7 +22,7 @@ _SENTENCES: Final[Mapping[Closing, str]] = {
 class Breaker(msgspec.Struct):
     """One thing that is closed, and why."""
 
-    scope: Closing
+    scope: Reason
     key: str  # name of the key that was in use
     model: str  # that was asked for; the breaker is for it alone only if the scope is "model"
     message: str  # of the failure
@@ -38,7 +41,7 @@ class Breakers:
     def __init__(self) -> None:
         self.records: list[Breaker] = []
 
-    def open(self, scope: Closing, key: str, model: str, message: str) -> Breaker:
+    def open(self, scope: Reason, key: str, model: str, message: str) -> Breaker:
         """Close a scope, and return its breaker; the first message is kept."""
         wanted = Breaker(scope, key, model, message)
         for record in self.records:
@@ -58,5 +61,10 @@ class Breakers:
 
 
 def _identity(record: Breaker) -> tuple[str, ...]:
-    parts = {"account": (), "key": (record.key,), "model": (record.key, record.model)}
+    parts = {
+        "missing": (record.model,),
+        "account": (),
+        "key": (record.key,),
+        "model": (record.key, record.model),
+    }
     return record.scope, *parts[record.scope]

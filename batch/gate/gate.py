@@ -43,7 +43,9 @@ class Gate:
         if lane is None:
             lane = next((lane for lane in self._lanes if fnmatchcase(model, lane.name)), None)
             if lane is None:
-                raise Blocked(f"no key is configured for model {model!r}")
+                missing = self._account.breakers.open("missing", "", model, "")
+                missing.lines += 1
+                raise Blocked(str(missing))
             self._by_model[model] = lane
         return lane
 

@@ -13,8 +13,8 @@ from typing import Final
 from aiolimiter import AsyncLimiter
 
 BURST_SECONDS: Final = 1 / 20  # of the rate that may go at once: half of a shallow gateway's bucket
-# Timers fire late, and a bucket as deep as one unit would lose that time on each of them. It is
-# deeper by 5 ms worth of the rate, yet by no more than a tenth of a unit.
+# Timers fire late and loops are busy: a bucket as deep as one unit would lose that time with each
+# unit. It is deeper by 5 ms worth of the rate, yet by no more than a tenth of a unit.
 LATE_SECONDS: Final = 0.005
 MOST_LATE_UNITS: Final = 0.1
 
@@ -64,9 +64,10 @@ class Limit:
         """Bring a payment up to now, after its call had to wait for something else. Never waits.
 
         The bucket has leaked meanwhile as if the call were long gone; without this, that call and
-        a fresh burst would be sent together.
+        a fresh burst would be sent together. What a busy loop takes to come round is not waiting.
         """
-        stale = min(amount, self.capacity, (self._clock() - paid_at) * self._rate)
+        waited = self._clock() - paid_at - LATE_SECONDS
+        stale = min(amount, self.capacity, waited * self._rate)
         if stale <= 0:
             return
         if self._limiter.has_capacity(stale):

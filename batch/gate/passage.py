@@ -125,7 +125,8 @@ class Passage:
             slow = [(limit, due) for limit, due in dues if not limit.free(due)]
             if slow:
                 # Side by side: a long prompt saves up tokens while it waits for its request.
-                paying = asyncio.gather(*(self._record(fare, limit, due) for limit, due in slow))
+                tasks = [asyncio.ensure_future(self._record(fare, *due)) for due in slow]
+                paying = tasks[0] if len(tasks) == 1 else asyncio.gather(*tasks)
                 await fare.wait(paying, slow[0][0].why)
             else:
                 for limit, due in dues:

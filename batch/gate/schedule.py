@@ -14,12 +14,13 @@ LONGEST: Final = 60.0  # seconds of a pause that nobody asked for
 class Schedule:
     """One pause for everybody under the same limit. Times in seconds."""
 
-    __slots__ = ("_bell", "_clock", "_held_at", "_pause", "_why", "until")
+    __slots__ = ("_asked_until", "_bell", "_clock", "_held_at", "_pause", "_why", "until")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._bell = Bell()
         self._held_at = -math.inf
+        self._asked_until = -math.inf
         self._pause = 0.0  # the last one that nobody asked for
         self._why = ""
         self.until = -math.inf
@@ -40,6 +41,7 @@ class Schedule:
 
     def asked(self, seconds: float) -> None:
         """Pause for as long as the gateway asked."""
+        self._asked_until = max(self._asked_until, self._clock() + seconds)
         self.hold(seconds, f"gateway asked for {seconds:.0f} s")
 
     def hold(self, seconds: float, why: str) -> None:
@@ -55,8 +57,8 @@ class Schedule:
         self._pause = 0.0
 
     def resume(self) -> None:
-        """End the pause now."""
-        self.until = -math.inf
+        """End now a pause that nobody asked for."""
+        self.until = self._asked_until
         self._bell.ring()
 
     def is_open(self) -> bool:

@@ -25,6 +25,10 @@ from tests.virtual import run
 POLICY = RetryPolicy()
 
 
+async def nothing() -> None:
+    pass
+
+
 async def line(at: Gate, work: Work, model: str = MODEL) -> str:
     """A line's life at the gate: attempts until it is answered, fails or is turned away."""
     past, sent_at = Past(), clock()
@@ -177,6 +181,37 @@ def test_money_reserved_by_calls_on_the_wire_slows_down_and_ends_nothing() -> No
     run(main())
 
 
+def test_money_is_gone_only_when_a_call_alone_on_the_wire_is_refused_again() -> None:
+    async def main() -> None:
+        at = gate()
+        lane = at.lane(MODEL)
+        said: list[bool] = []
+
+        def refused(after: float) -> Work:
+            async def work() -> None:
+                await asyncio.sleep(after)
+                raise NoMoney("no quota")
+
+            return work
+
+        async def ask(*after: float) -> None:
+            calls = (send(at, refused(seconds)) for seconds in after)
+            await asyncio.gather(*calls, return_exceptions=True)
+            said.append(at.money_is_gone(lane))
+
+        # When: the last one of three ends alone, but others had money reserved when it was sent
+        await ask(1, 2, 3)
+        # And then: alone from beginning to end, after it was said before
+        await ask(1)
+        # And then: an answer, and alone, but for the first time
+        await send(at, nothing)
+        await ask(1)
+
+        assert said == [False, True, False]
+
+    run(main())
+
+
 def test_an_account_that_is_gone_for_an_hour_is_probed_and_fails_no_line() -> None:
     async def main() -> None:
         # Given: a gateway that comes back after an hour
@@ -209,6 +244,52 @@ def test_an_account_that_is_gone_for_an_hour_is_probed_and_fails_no_line() -> No
         assert await task == ["answered"] * 100
         assert clock() < 3600 + 35
         assert at.down_for(clock()) is None
+
+    run(main())
+
+
+@pytest.mark.parametrize("probes", [0, 3], ids=["no pause is left", "in the midst of a pause"])
+def test_an_answer_to_any_call_opens_a_down_account_at_once(probes: int) -> None:
+    async def main() -> None:
+        # Given: two long calls on the wire while everything else fails, and calls that wait
+        at = gate()
+        lane = at.lane(MODEL)
+
+        async def long() -> None:
+            await asyncio.sleep(5)
+
+        async def longer() -> None:
+            await asyncio.sleep(100)
+
+        first = [asyncio.create_task(send(at, work)) for work in (long, longer)]
+        await asyncio.sleep(1)
+        for _ in range(8 + 5):
+            at.failed(lane, MODEL, ServerTrouble("500"), 0.5)
+        for _ in range(probes):
+            at.failed(lane, MODEL, ServerTrouble("500"), clock())
+        waiting = [asyncio.create_task(send(at, nothing)) for _ in range(5)]
+
+        # When: one of the long calls is answered
+        await first[0]
+        await asyncio.wait(waiting, timeout=0.01)
+
+        # Then
+        assert all(task.done() for task in waiting)
+        await first[1]
+
+    run(main())
+
+
+def test_failures_of_calls_sent_before_the_pause_do_not_lengthen_it() -> None:
+    async def main() -> None:
+        at = gate()
+        lane = at.lane(MODEL)
+
+        for _ in range(64):
+            at.failed(lane, MODEL, Unreachable("refused"), -1.0)
+        await send(at, nothing)
+
+        assert clock() == pytest.approx(1, abs=0.01)
 
     run(main())
 

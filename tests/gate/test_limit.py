@@ -184,6 +184,35 @@ def test_a_cancelled_wait_takes_nothing_and_lets_the_next_one_through() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("per_second", [10, 100, 500])
+def test_a_busy_loop_loses_nothing_of_the_rate(per_second: int) -> None:
+    async def main() -> None:
+        # Given: timers 1 ms late, 0.1 ms for each pass of the loop, many workers
+        at = gate(rpm=60 * per_second)
+        sent: list[tuple[float, float]] = []
+
+        async def work() -> None:
+            sent.append((clock(), 1))
+            await asyncio.sleep(0.02)
+
+        async def worker() -> None:
+            while True:
+                await send(at, work)
+
+        # When
+        tasks = [asyncio.create_task(worker()) for _ in range(50)]
+        await asyncio.sleep(10)
+        at.halt()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+        # Then
+        late = [time for time, _ in sent if time > 2]
+        assert len(late) >= 0.99 * per_second * 8
+        assert most_above(sent, per_second) <= max(1.1, per_second / 20) + 0.005 * per_second
+
+    run(main(), late=0.001, busy=1e-4)
+
+
 @pytest.mark.parametrize(
     ("keys", "reached"),
     [

@@ -66,3 +66,18 @@ def test_a_wish_of_no_time_at_all_is_no_wish() -> None:
     schedule.rejected(sent_at=clock.now, asked=0.0, trip=2.0)
 
     assert schedule.until == clock.now + 2.0
+
+
+def test_only_a_pause_that_nobody_asked_for_is_ended_early() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+
+    schedule.asked(5.0)
+    schedule.hold(30.0, "probing")
+    schedule.resume()
+    assert schedule.until == 105.0
+
+    clock.now = 110.0
+    schedule.hold(30.0, "probing")
+    schedule.resume()
+    assert schedule.is_open()

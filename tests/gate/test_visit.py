@@ -8,6 +8,7 @@ from batch.errors import Blocked, Halted, Saturated, Throttled
 from batch.gate.gate import Gate
 from batch.gate.settings import KeyLimits
 from batch.gate.visit import Visit
+from batch.gate.waits import Door, Waiter
 from tests.gate.world import FOREIGN, MODEL, POLL, SUBMIT, clock, gate, passes, send
 from tests.virtual import run
 
@@ -240,26 +241,22 @@ def test_a_cancelled_wait_leaks_nothing(after: float) -> None:
     run(main())
 
 
-def test_a_call_cancelled_in_the_moment_of_its_turn_passes_it_on() -> None:
+def test_who_is_cancelled_in_the_moment_of_the_turn_passes_it_on() -> None:
     async def main() -> None:
-        at = gate(concurrency=1)
-        release = asyncio.Event()
-
-        async def hold() -> None:
-            await release.wait()
-
-        first = asyncio.create_task(send(at, hold))
-        await passes()
-        second, third = (asyncio.create_task(send(at, nothing)) for _ in range(2))
+        # Given: one inside, two who wait
+        door = Door()
+        await door.enter(Waiter())
+        second, third = (asyncio.create_task(door.enter(Waiter())) for _ in range(2))
         await passes()
 
-        release.set()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        # When: the turn is given to the second, which is cancelled before it notices
+        door.leave()
         second.cancel()
-        await asyncio.gather(first, third)
 
-        assert on_the_wire(at) == (0, 0)
+        # Then
+        await asyncio.wait_for(third, 1)
+        door.leave()
+        assert not door.busy
 
     run(main())
 
@@ -409,7 +406,7 @@ def test_what_holds_calls_up_is_said_in_plain_words() -> None:
 
 
 def test_a_model_without_a_key_is_refused_by_name() -> None:
-    with pytest.raises(Blocked, match=r"no key is configured for model 'gemini-1'"):
+    with pytest.raises(Blocked, match=r"no key is for model 'gemini-1'"):
         gate("gpt-*").lane("gemini-1")
 
 
