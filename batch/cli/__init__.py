@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
 }
 INTERRUPTED: Final = 130
+UNSUPPORTED: Final = 78
 
 
 class _Group(Placed, click.Group):
@@ -60,8 +61,11 @@ def wbatch() -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave the process with its exit code."""
-    secure_streams()
     caller = Caller()
+    if os.name == "nt":
+        caller.complain("wbatch needs locks and syncs that Windows lacks. Run it in WSL 2")
+        sys.exit(UNSUPPORTED)
+    secure_streams()
     code = answer(sys.argv[1:], caller)
     caller.flush()
     sys.exit(code)
