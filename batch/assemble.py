@@ -1,11 +1,10 @@
-"""The one place where the rooms are joined: settings in, a finished session out."""
+"""The one place where the rooms are joined, each with its own part of the settings."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,41 +15,30 @@ import msgspec
 
 from batch import __version__, conclude
 from batch.deliver import Deliver, Means
-from batch.errors import CallFailed, NoInput, Refusal
+from batch.errors import CallFailed, Refusal
 from batch.feed import Lines
-from batch.files import Files, OsFiles
+from batch.files import Files
 from batch.gate.gate import Gate
 from batch.gate.settings import GateSettings
-from batch.halt import Halt
 from batch.inputs.envelope import Reader
 from batch.inputs.settings import InputSettings
 from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
 from batch.ledger.paths import Paths
-from batch.ledger.publish import failed_lines
-from batch.ledger.recover import recover
 from batch.ledger.state import History, Open
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
-from batch.opening import (
-    Opened,
-    Wanted,
-    drop_changed,
-    held,
-    keep_aside,
-    open_run,
-    recorded_inputs,
-)
 from batch.pipeline import Flow, Pipeline
+from batch.plan import Plan, identity
 from batch.progress import Snapshot
 from batch.retry import RetryPolicy
-from batch.script import AskOnce, Script
 from batch.secret import Redactor, Secret
 from batch.session import Ending, Watch, signals, ticker
 from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
 from batch.summary import Outcome
 from batch.transport import TransportSettings
+from batch.transport.address import normalise_base_url
 from batch.transport.client import AioTransport
 from batch.wire import formats
 
@@ -65,140 +53,14 @@ class Access(msgspec.Struct, frozen=True):
     keys: tuple[tuple[str, Secret], ...]  # pattern of models, key
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """What one session is to do."""
-
-    settings: Settings
-    paths: Paths
-    opened: Opened
-    script: Script
-    redo: Mapping[int, int] | None = None  # retry: lines to ask again → attempts so far
-
-    @property
-    def todo(self) -> int:
-        """Return how many lines are to be asked."""
-        if self.redo is not None:
-            return len(self.redo)
-        found = self.opened.found
-        ended = found.history.answered.count + found.history.failed.count if found else 0
-        return self.opened.census.lines - ended
-
-    @property
-    def announcement(self) -> str:
-        """Return what is about to happen, for people."""
-        limits = self.settings.limits
-        chosen = "" if limits.concurrency else " (nothing else was said; -c N changes it)"
-        return (
-            f"{self.opened.census.lines:,} lines, {self.todo:,} to ask, at most {limits.at_most} "
-            f"at once{chosen}"
-        )
-
-
-async def run(settings: Settings, watch: Watch) -> Outcome:
-    """Run what the settings describe, or carry on. Raises Refusal before the first write."""
-    files, paths = OsFiles(), paths_of(settings.output)
-    script = AskOnce()
-    if settings.run.new_run:
-        with held(files, paths):
-            suffix = keep_aside(files, paths)
-        if suffix:
-            watch.say(f"the old output is kept as {settings.output}.{suffix}")
-    with held(files, paths):
-        wanted = Wanted(
-            inputs=settings.inputs,
-            max_line_bytes=settings.limits.max_line_bytes,
-            identity=identity(settings, script),
-            keep_answers=settings.run.keep_answers,
-        )
-        opened = open_run(files, paths, recover(files, paths), wanted)
-        return await _conduct(files, Plan(settings, paths, opened, script), watch)
-
-
-async def retry(
-    settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
-) -> Outcome:
-    """Send again what ended with an error: what can be retried, or the classes named."""
-    files, paths = OsFiles(), paths_of(settings.output)
-    _require_run(files, paths)
-    with held(files, paths):
-        found = recover(files, paths)
-        if found is None:
-            raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
-        settings = _as_recorded(settings, found.history.identity)
-        wanted = Wanted(
-            recorded_inputs(found.history, paths), settings.limits.max_line_bytes, identity=None
-        )
-        opened = open_run(files, paths, found, wanted)
-        redo = {
-            one.ordinal: one.attempts
-            for one in failed_lines(files, paths, found.history).values()
-            if _wanted_again(one.class_, one.retryable, only, ambiguous)
-        }
-        return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
-
-
-def status(output: str) -> Outcome:
-    """Say how far a run is, from its files alone; it may be running."""
-    files, paths = OsFiles(), paths_of(output)
-    _require_run(files, paths)
-    found = recover(files, paths)
-    if found is None:
-        raise NoInput(f"{output}: nothing was recorded there yet.")
-    return conclude.standing_still(files, paths, found)
-
-
-def paths_of(output: str) -> Paths:
-    """Return where the files of a run are; a link is followed once, here."""
-    return Paths(os.path.realpath(output))
-
-
-def identity(settings: Settings, script: Script) -> dict[str, Any]:
-    """Return what makes another answer: it must not change while a run goes on."""
-    request = settings.request
-    return {
-        "model": request.model,
-        "override_model": request.override_model,
-        "endpoint": request.endpoint,
-        "add_usage": request.add_usage,
-        "mock": settings.run.mock,
-        **script.identity(),
-    }
-
-
 def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
     """Return address and keys, or None for a rehearsal. Raises Refusal, naming what is missing."""
     if settings.run.mock:
         _dials(settings.run)
         return None
     keys = tuple(resolve_keys(settings, environ))
-    return Access(resolve_base_url(settings, environ), keys)
-
-
-async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
-    """Do what is to be done, and say what it came to."""
-    paths, settings, opened = plan.paths, plan.settings, plan.opened
-    way = access(settings, os.environ) if plan.todo else None
-    drop_changed(files, paths, opened)
-    run_id = opened.found.run_id if opened.found else new_run_id(time.time())
-    book = Book(files, paths, run_id, settings.limits.at_most)
-    header = {
-        "created_at": round(time.time()),
-        "tool": f"wenwen-batch {__version__}",
-        "lines": opened.census.lines,
-        "inputs": opened.inputs.describe(),
-        "identity": identity(settings, plan.script),
-    }
-    book.begin(opened.found, header)
-    for note in opened.found.notes if opened.found else ():
-        watch.say(note)
-    ending = Ending(Halt(), watch)
-    joined = Joined(files, plan, book, ending, watch)
-    try:
-        if plan.todo:
-            await joined.deliver_all(way)
-        return joined.conclude()
-    finally:
-        book.release()
+    url = resolve_base_url(settings, environ)
+    return Access(normalise_base_url(url, settings.gateway.allow_http), keys)
 
 
 class Joined:
@@ -352,11 +214,6 @@ def pending(
             yield None
 
 
-def new_run_id(at: float) -> str:
-    """Return an id that sorts by time and is safe in paths."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{os.urandom(3).hex()}"
-
-
 def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:
     """Return what earlier sessions left of lines that did not end; the history itself goes on."""
     begun = {
@@ -366,33 +223,6 @@ def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:
     for ordinal, attempts in (redo or {}).items():
         begun.setdefault(ordinal, Open(attempts=attempts))
     return begun
-
-
-def _wanted_again(class_: str, can: bool, only: frozenset[str] | None, ambiguous: bool) -> bool:
-    if class_ == "outcome_unknown":
-        return ambiguous
-    return class_ in only if only is not None else can
-
-
-def _require_run(files: Files, paths: Paths) -> None:
-    if not files.length(paths.journal):
-        raise NoInput(
-            f"{paths.results}: no run was begun there ({paths.journal} is missing). Name the file "
-            "that was given as --output."
-        )
-
-
-def _as_recorded(settings: Settings, then: Mapping[str, Any]) -> Settings:
-    """Return the settings with what a run's identity says of the requests, and of the mock."""
-    request = msgspec.structs.replace(
-        settings.request,
-        **{name: then.get(name) for name in ("model", "override_model", "endpoint")},
-        add_usage=bool(then.get("add_usage", True)),
-    )
-    mock = bool(then.get("mock"))
-    return msgspec.structs.replace(
-        settings, request=request, run=msgspec.structs.replace(settings.run, mock=mock)
-    )
 
 
 @contextlib.asynccontextmanager

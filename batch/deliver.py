@@ -1,8 +1,8 @@
 """One unit's whole life: begin, admit, send, understand, wait and try again, until a verdict.
 
-A unit is one line, or a pack of lines that one call answers. This is the one retry loop of the
-product: the transport sends once, the gate admits, the wire format says what a reply means, and
-``retry.judge`` whether to ask again. Nothing is held while a unit waits.
+This is the one retry loop of the product: the transport sends once, the gate admits, the wire
+format says what a reply means, and ``retry.judge`` whether to ask again. Nothing is held while a
+unit waits.
 """
 
 from __future__ import annotations
@@ -15,26 +15,13 @@ import msgspec
 from batch.errors import Blocked, CallFailed, OutcomeUnknown, Refused
 from batch.gate.gate import Gate
 from batch.gate.lane import Lane
-from batch.ledger.entries import Entry, EntryKind, timestamp
+from batch.ledger.entries import Entry
 from batch.ledger.state import Open
-from batch.records import (
-    Answer,
-    Call,
-    Done,
-    Fault,
-    Flaw,
-    Request,
-    Result,
-    Row,
-    State,
-    Step,
-    Timing,
-    Wait,
-)
-from batch.retry import Again, Block, Case, End, Past, RetryPolicy, judge, retryable
+from batch.records import Answer, Call, Done, Request, Result, Row, State, Step, Wait
+from batch.retry import Again, Block, Case, End, Past, RetryPolicy, judge
 from batch.script import Ask, Script, Verdict
 from batch.transport import Transport
-from batch.usage import Usage, fields
+from batch.unit import Unit, rejected_usage
 from batch.wire import WireFormat
 
 Rest: TypeAlias = Callable[[str, float], Awaitable[None]]
@@ -77,33 +64,6 @@ class Halves(msgspec.Struct, frozen=True):
     attempts: int
 
 
-class Unit:
-    """What is known of one unit while it is being delivered."""
-
-    __slots__ = (
-        "attempts",
-        "begun",
-        "key",
-        "maybe_billed",
-        "past",
-        "rows",
-        "sent_at",
-        "since",
-        "started_at",
-    )
-
-    def __init__(self, rows: Sequence[Row], begun: Open, since: float) -> None:
-        self.rows = rows
-        self.begun = begun
-        self.attempts = begun.attempts
-        self.maybe_billed = 0
-        self.past = Past()
-        self.key: str | None = None
-        self.since = since  # clock when work on it began
-        self.sent_at = since  # clock when its last attempt was sent
-        self.started_at = 0.0  # the same, seconds since the epoch
-
-
 class Deliver:
     """Delivers units, any number at a time."""
 
@@ -114,22 +74,25 @@ class Deliver:
         self, rows: Sequence[Row], begun: Open | None = None
     ) -> Sequence[Result] | Halves:
         """Return a record for each row. Raises Halted or Blocked if they stay pending."""
-        unit = Unit(rows, begun or Open(), self._means.clock())
+        means = self._means
+        endpoint = means.formats[rows[0].format].endpoint
+        unit = Unit(rows, begun or Open(), endpoint, means.clock())
         try:
             verdict, answers = await self._verdict(unit)
-        except Refused as failure:
-            if len(rows) > 1:
+        except CallFailed as failure:
+            if isinstance(failure, Refused) and len(rows) > 1:
                 middle = len(rows) // 2
                 return Halves((tuple(rows[:middle]), tuple(rows[middle:])), unit.attempts)
-            return [self._failed(unit, row, failure) for row in rows]
-        except CallFailed as failure:
-            return [self._failed(unit, row, failure) for row in rows]
-        return await self._judged(unit, verdict, answers)
+            return unit.failed(failure, means.now())
+        asked, last = len(answers), answers[-1]
+        for code, usage in rejected_usage(verdict, last, asked):
+            await means.journal.keep(unit.billed(asked - 1, usage, code))
+        return unit.judged(verdict, last, asked, means.now())
 
     async def _verdict(self, unit: Unit) -> tuple[Verdict, Sequence[Answer]]:
         """Ask what the script wants, one request after the other, until it has its verdict."""
-        script = self._means.script
-        step: Ask | Verdict = script.begin(unit.rows)
+        means = self._means
+        step: Ask | Verdict = means.script.begin(unit.rows)
         answers: list[Answer] = []
         on_record = unit.begun.parts
         while isinstance(step, Ask):
@@ -138,21 +101,19 @@ class Deliver:
                     answers.append(on_record[len(answers)])
                     continue
                 if len(answers) > len(on_record):
-                    await self._keep_part(unit, len(answers) - 1, answers[-1])
+                    await means.journal.keep(unit.answered_part(len(answers) - 1, answers[-1]))
                 answers.append(await self._ask(unit, request))
-            step = script.more(unit.rows, answers)
+            step = means.script.more(unit.rows, answers)
         return step, answers
 
     async def _ask(self, unit: Unit, request: Request) -> Answer:
         """Follow one request through its format's steps."""
-        wire = self._means.formats[request.format]
-        step = _first_step(wire, unit.begun, request)
+        means = self._means
+        step = _first_step(means.formats[request.format], unit.begun, request)
         while not isinstance(step, Done):
             if isinstance(step, Wait):
-                await self._means.journal.keep(
-                    self._entry("task", unit, request.part, state=step.state)
-                )
-                await self._means.rest(self._means.gate.lane(request.model).name, step.seconds)
+                await means.journal.keep(unit.entry("task", request.part, step.state))
+                await means.rest(means.gate.lane(request.model).name, step.seconds)
             step = await self._exchange(unit, request, step.call, step.state)
         return step.answer
 
@@ -161,8 +122,7 @@ class Deliver:
     ) -> Step:
         """Put a call on the wire until it has an answer, or until asking again is pointless."""
         means = self._means
-        submit = call.kind == "submit"
-        past = unit.past if submit else Past()
+        past = unit.past if call.kind == "submit" else Past()
         while True:
             lane = means.gate.lane(request.model)
             unit.key = lane.key_name
@@ -175,6 +135,52 @@ class Deliver:
                 if isinstance(verdict, Again):
                     means.retried(unit.rows[0].ordinal, failure, verdict.wait)
             await self._obey(lane, request.model, verdict)
+
+    async def _send(
+        self, unit: Unit, lane: Lane, request: Request, call: Call, state: State | None
+    ) -> Step:
+        """Admit and send one call, and have its reply understood. The slot is held only here."""
+        means = self._means
+        wire = means.formats[request.format]
+        gate, clock = means.gate, means.clock
+        submit = call.kind == "submit"
+        estimate = wire.estimate(request) if submit else None
+        tokens = estimate.input_tokens + estimate.output_tokens if estimate else 0
+        async with gate.admit(lane, request.model, call, tokens):
+            if submit:
+                unit.attempts += 1
+                unit.started_at = means.now()
+                unit.sent_at = clock()
+                if call.repeat == "once":
+                    await means.journal.keep(unit.entry("intent", request.part))
+            sent_at = clock()
+            try:
+                reply = await means.transport.send(
+                    call,
+                    lane.secret if call.origin == "gateway" else None,
+                    wire.folder(request) if call.expect != "file" else None,
+                    unit.file_name(request) if call.expect == "file" else None,
+                )
+                step = wire.next(request, state, reply)
+            except CallFailed as failure:
+                gate.failed(lane, request.model, failure, sent_at)
+                raise
+        used = step.answer.usage if isinstance(step, Done) else None
+        spent = used.tokens() if used is not None else None
+        gate.answered(lane, request.model, tokens, spent, clock() - sent_at)
+        return step
+
+    async def _settle(self, unit: Unit, request: Request, call: Call, failure: CallFailed) -> None:
+        """Put on record what a failed attempt cost, before the unit's next send or error."""
+        if call.kind != "submit":
+            return
+        journal = self._means.journal
+        if failure.usage is not None:
+            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+        elif failure.ambiguous:
+            unit.maybe_billed += 1
+        if call.repeat == "once" and failure.before_work:
+            journal.note(unit.entry("void", request.part))
 
     def _case(self, unit: Unit, lane: Lane, call: Call, previous: float) -> Case:
         gate = self._means.gate
@@ -201,134 +207,6 @@ class Deliver:
         if verdict.wait > 0:
             await self._means.rest(lane.name, verdict.wait)
 
-    async def _send(
-        self, unit: Unit, lane: Lane, request: Request, call: Call, state: State | None
-    ) -> Step:
-        """Admit and send one call, and have its reply understood. The slot is held only here."""
-        means = self._means
-        wire = means.formats[request.format]
-        gate, clock = means.gate, means.clock
-        submit = call.kind == "submit"
-        estimate = wire.estimate(request) if submit else None
-        tokens = estimate.input_tokens + estimate.output_tokens if estimate else 0
-        async with gate.admit(lane, request.model, call, tokens):
-            if submit:
-                unit.attempts += 1
-                unit.started_at = means.now()
-                unit.sent_at = clock()
-                if call.repeat == "once":
-                    await means.journal.keep(self._entry("intent", unit, request.part))
-            sent_at = clock()
-            try:
-                reply = await means.transport.send(
-                    call,
-                    lane.secret if call.origin == "gateway" else None,
-                    wire.folder(request) if call.expect != "file" else None,
-                    _file_name(unit, request) if call.expect == "file" else None,
-                )
-                step = wire.next(request, state, reply)
-            except CallFailed as failure:
-                gate.failed(lane, request.model, failure, sent_at)
-                raise
-        used = step.answer.usage if isinstance(step, Done) else None
-        spent = used.tokens() if used is not None else None
-        gate.answered(lane, request.model, tokens, spent, clock() - sent_at)
-        return step
-
-    async def _settle(self, unit: Unit, request: Request, call: Call, failure: CallFailed) -> None:
-        """Put on record what a failed attempt cost, before the unit's next send or error."""
-        if call.kind != "submit":
-            return
-        if failure.usage is not None:
-            await self._bill(unit, request.part, failure.usage, failure.code)
-        elif failure.ambiguous:
-            unit.maybe_billed += 1
-        if call.repeat == "once" and failure.before_work:
-            self._means.journal.note(self._entry("void", unit, request.part))
-
-    async def _bill(self, unit: Unit, part: int, usage: Usage, why: str) -> None:
-        entry = self._entry("billed", unit, part, why=why)
-        await self._means.journal.keep(msgspec.structs.replace(entry, usage=fields(usage)))
-
-    async def _keep_part(self, unit: Unit, part: int, answer: Answer) -> None:
-        entry = self._entry("part", unit, part)
-        await self._means.journal.keep(
-            msgspec.structs.replace(entry, usage=fields(answer.usage), answer=answer)
-        )
-
-    def _entry(
-        self, kind: EntryKind, unit: Unit, part: int, why: str = "", state: State | None = None
-    ) -> Entry:
-        row = unit.rows[0]
-        return Entry(
-            kind=kind,
-            line=row.ordinal,
-            sum=f"{row.sum:016x}",
-            part=part,
-            attempt=unit.attempts,
-            at=timestamp(unit.started_at),
-            model=row.model,
-            endpoint=self._means.formats[row.format].endpoint,
-            key=unit.key,
-            why=why,
-            state=state,
-        )
-
-    async def _judged(
-        self, unit: Unit, verdict: Verdict, answers: Sequence[Answer]
-    ) -> Sequence[Result]:
-        """Turn a verdict into records. Usage counts the unit's last call: parts have the others."""
-        results: list[Result] = []
-        good = sum(isinstance(outcome, Answer) for outcome in verdict.outcomes)
-        for row, outcome in zip(unit.rows, verdict.outcomes, strict=True):
-            if isinstance(outcome, Flaw):
-                if outcome.answer.usage is not None:
-                    last = len(answers) - 1
-                    await self._bill(unit, last, outcome.answer.usage, outcome.code)
-                fault = Fault(outcome.code, outcome.message, retryable=True)
-                results.append(self._result(unit, row, fault, flawed=outcome.answer))
-                continue
-            answer = outcome
-            if len(answers) > 1:
-                answer = msgspec.structs.replace(outcome, usage=answers[-1].usage)
-            pack = (sum(r.flawed is None for r in results), good) if len(unit.rows) > 1 else None
-            results.append(self._result(unit, row, answer, pack=pack))
-        return results
-
-    def _failed(self, unit: Unit, row: Row, failure: CallFailed) -> Result:
-        fault = Fault(
-            code=failure.code,
-            message=failure.message,
-            status=failure.status,
-            request_id=failure.request_id,
-            body=failure.body,
-            retryable=retryable(failure),
-        )
-        return self._result(unit, row, fault)
-
-    def _result(
-        self,
-        unit: Unit,
-        row: Row,
-        outcome: Answer | Fault,
-        pack: tuple[int, int] | None = None,
-        flawed: Answer | None = None,
-    ) -> Result:
-        ms = round((self._means.now() - unit.started_at) * 1000) if unit.started_at else 0
-        return Result(
-            ordinal=row.ordinal,
-            sum=row.sum,
-            custom_id=row.custom_id,
-            model=row.model,
-            endpoint=self._means.formats[row.format].endpoint,
-            key=unit.key,
-            timing=Timing(unit.started_at, ms, unit.attempts),
-            outcome=outcome,
-            maybe_billed=unit.maybe_billed,
-            pack=pack,
-            flawed=flawed,
-        )
-
 
 def _first_step(wire: WireFormat, begun: Open, request: Request) -> Step:
     """Start, or go on from what an earlier session left; never repeat a step that was paid."""
@@ -340,9 +218,3 @@ def _first_step(wire: WireFormat, begun: Open, request: Request) -> Step:
         "the earlier session ended while this paid request was on its way; it may have been done. "
         "Look at the gateway's own log, then send it again with: wbatch retry --ambiguous"
     )
-
-
-def _file_name(unit: Unit, request: Request) -> str:
-    """Name a file so that no input can steer it."""
-    row = unit.rows[0]
-    return f"{row.ordinal:08d}-{row.sum:016x}-{request.part}-{unit.attempts}"

@@ -12,7 +12,7 @@ import msgspec
 import orjson
 import pytest
 
-from batch import assemble, errors
+from batch import errors, runs
 from batch.ledger.entries import Entry, EntryKind, decode_entry, decode_mark
 from batch.progress import Snapshot
 from batch.settings import RunSettings, Settings
@@ -53,7 +53,7 @@ def test_every_field_that_a_run_writes_is_described(tmp_path: Path) -> None:
         run=RunSettings(mock=True, mock_fail="no-finish=5%,cut=5%"),
     )
 
-    asyncio.run(assemble.run(settings, Quiet()))
+    asyncio.run(runs.run(settings, Quiet()))
 
     written = [tmp_path / "out.jsonl", *(tmp_path / "out.run").glob("*.json*")]
     assert len(written) == 5

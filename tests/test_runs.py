@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from batch import assemble
+from batch import runs
 from batch.errors import BadData, NoInput
 from batch.progress import Snapshot
 from batch.settings import RequestSettings, RunSettings, Settings
@@ -61,11 +61,11 @@ class Desk:
 
     def run(self, request: RequestSettings | None = None, **conduct: Any) -> Outcome:
         settings = self.settings(request or RequestSettings(), **conduct)
-        return asyncio.run(assemble.run(settings, self.watch))
+        return asyncio.run(runs.run(settings, self.watch))
 
     def retry(self, only: frozenset[str] | None = None, ambiguous: bool = False) -> Outcome:
         settings = Settings(output=str(self.output))
-        return asyncio.run(assemble.retry(settings, self.watch, only, ambiguous))
+        return asyncio.run(runs.retry(settings, self.watch, only, ambiguous))
 
     def results(self) -> list[dict[str, Any]]:
         return _records(self.output)
@@ -278,7 +278,7 @@ def test_status_reads_a_run_from_its_files(desk: Desk) -> None:
     desk.write(chat("a"), b"bad")
     desk.run()
 
-    outcome = assemble.status(str(desk.output))
+    outcome = runs.status(str(desk.output))
 
     assert outcome.exit_code == 3
     assert outcome.summary["request_counts"] == {"total": 2, "completed": 1, "failed": 1}

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Engine(Protocol):
-    """What of ``batch/assemble.py`` the commands call."""
+    """What of ``batch/runs.py`` the commands call."""
 
     def run(self, settings: Settings, watch: Progress) -> Coroutine[Any, Any, Outcome]:
         """Run, or carry on."""
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 def engine_of(caller: Caller) -> Engine:
     """Return the engine; it is loaded here, so that help and bad flags answer at once."""
-    return cast("Engine", caller.engine or importlib.import_module("batch.assemble"))
+    return cast("Engine", caller.engine or importlib.import_module("batch.runs"))
 
 
 def conduct(

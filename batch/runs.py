@@ -1,0 +1,126 @@
+"""The commands' ways through the house: run or carry on, retry, say how far it is."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from batch import __version__, conclude
+from batch.assemble import Joined, access
+from batch.errors import NoInput
+from batch.files import Files, OsFiles
+from batch.halt import Halt
+from batch.ledger.book import Book
+from batch.ledger.paths import Paths
+from batch.ledger.publish import failed_lines
+from batch.ledger.recover import recover
+from batch.opening import Wanted, drop_changed, held, keep_aside, open_run, recorded_inputs
+from batch.plan import Plan, as_recorded, identity
+from batch.script import AskOnce
+from batch.session import Ending, Watch
+from batch.settings import Settings
+from batch.summary import Outcome
+
+
+async def run(settings: Settings, watch: Watch) -> Outcome:
+    """Run what the settings describe, or carry on. Raises Refusal before the first write."""
+    files, paths = OsFiles(), paths_of(settings.output)
+    script = AskOnce()
+    if settings.run.new_run:
+        with held(files, paths):
+            suffix = keep_aside(files, paths)
+        if suffix:
+            watch.say(f"the old output is kept as {settings.output}.{suffix}")
+    with held(files, paths):
+        wanted = Wanted(
+            inputs=settings.inputs,
+            max_line_bytes=settings.limits.max_line_bytes,
+            identity=identity(settings, script),
+            keep_answers=settings.run.keep_answers,
+        )
+        opened = open_run(files, paths, recover(files, paths), wanted)
+        return await _conduct(files, Plan(settings, paths, opened, script), watch)
+
+
+async def retry(
+    settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
+) -> Outcome:
+    """Send again what ended with an error: what can be retried, or the classes named."""
+    files, paths = OsFiles(), paths_of(settings.output)
+    _require_run(files, paths)
+    with held(files, paths):
+        found = recover(files, paths)
+        if found is None:
+            raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
+        settings = as_recorded(settings, found.history.identity)
+        wanted = Wanted(
+            recorded_inputs(found.history, paths), settings.limits.max_line_bytes, identity=None
+        )
+        opened = open_run(files, paths, found, wanted)
+        redo = {
+            one.ordinal: one.attempts
+            for one in failed_lines(files, paths, found.history).values()
+            if _wanted_again(one.class_, one.retryable, only, ambiguous)
+        }
+        return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
+
+
+def status(output: str) -> Outcome:
+    """Say how far a run is, from its files alone; it may be running."""
+    files, paths = OsFiles(), paths_of(output)
+    _require_run(files, paths)
+    found = recover(files, paths)
+    if found is None:
+        raise NoInput(f"{output}: nothing was recorded there yet.")
+    return conclude.standing_still(files, paths, found)
+
+
+def paths_of(output: str) -> Paths:
+    """Return where the files of a run are; a link is followed once, here."""
+    return Paths(os.path.realpath(output))
+
+
+def new_run_id(at: float) -> str:
+    """Return an id that sorts by time and is safe in paths."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{os.urandom(3).hex()}"
+
+
+async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
+    """Do what is to be done, and say what it came to."""
+    paths, settings, opened = plan.paths, plan.settings, plan.opened
+    way = access(settings, os.environ) if plan.todo else None
+    drop_changed(files, paths, opened)
+    run_id = opened.found.run_id if opened.found else new_run_id(time.time())
+    book = Book(files, paths, run_id, settings.limits.at_most)
+    header = {
+        "created_at": round(time.time()),
+        "tool": f"wenwen-batch {__version__}",
+        "lines": opened.census.lines,
+        "inputs": opened.inputs.describe(),
+        "identity": identity(settings, plan.script),
+    }
+    book.begin(opened.found, header)
+    for note in opened.found.notes if opened.found else ():
+        watch.say(note)
+    ending = Ending(Halt(), watch)
+    joined = Joined(files, plan, book, ending, watch)
+    try:
+        if plan.todo:
+            await joined.deliver_all(way)
+        return joined.conclude()
+    finally:
+        book.release()
+
+
+def _wanted_again(class_: str, can: bool, only: frozenset[str] | None, ambiguous: bool) -> bool:
+    if class_ == "outcome_unknown":
+        return ambiguous
+    return class_ in only if only is not None else can
+
+
+def _require_run(files: Files, paths: Paths) -> None:
+    if not files.length(paths.journal):
+        raise NoInput(
+            f"{paths.results}: no run was begun there ({paths.journal} is missing). Name the file "
+            "that was given as --output."
+        )

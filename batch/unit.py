@@ -1,0 +1,135 @@
+"""One unit of work on its way: what is known of it, and the records and entries it makes.
+
+A unit is one line, or a pack of lines that one call answers. Nothing here waits or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from batch.errors import CallFailed
+from batch.ledger.entries import Entry, EntryKind, timestamp
+from batch.ledger.state import Open
+from batch.records import Answer, Fault, Flaw, Request, Result, Row, State, Timing
+from batch.retry import Past, retryable
+from batch.script import Verdict
+from batch.usage import Usage, fields
+
+
+class Unit:
+    """What is known of one unit while it is being delivered."""
+
+    __slots__ = (
+        "attempts",
+        "begun",
+        "endpoint",
+        "key",
+        "maybe_billed",
+        "past",
+        "rows",
+        "sent_at",
+        "since",
+        "started_at",
+    )
+
+    def __init__(self, rows: Sequence[Row], begun: Open, endpoint: str, since: float) -> None:
+        self.rows = rows
+        self.begun = begun  # what an earlier session left of it
+        self.endpoint = endpoint
+        self.attempts = begun.attempts
+        self.maybe_billed = 0
+        self.past = Past()
+        self.key: str | None = None
+        self.since = since  # clock when work on it began
+        self.sent_at = since  # clock when its last attempt was sent
+        self.started_at = 0.0  # the same, seconds since the epoch
+
+    def entry(self, kind: EntryKind, part: int, state: State | None = None) -> Entry:
+        """Return a journal entry about one of the unit's requests."""
+        row = self.rows[0]
+        return Entry(
+            kind=kind,
+            line=row.ordinal,
+            sum=f"{row.sum:016x}",
+            part=part,
+            attempt=self.attempts,
+            at=timestamp(self.started_at),
+            model=row.model,
+            endpoint=self.endpoint,
+            key=self.key,
+            state=state,
+        )
+
+    def billed(self, part: int, usage: Usage, why: str) -> Entry:
+        """Return the entry of a paid attempt that is not the unit's answer."""
+        entry = self.entry("billed", part)
+        return msgspec.structs.replace(entry, usage=fields(usage), why=why)
+
+    def answered_part(self, part: int, answer: Answer) -> Entry:
+        """Return the entry of a finished request after which the unit asks another."""
+        entry = self.entry("part", part)
+        return msgspec.structs.replace(entry, usage=fields(answer.usage), answer=answer)
+
+    def failed(self, failure: CallFailed, now: float) -> list[Result]:
+        """Return the error records of a unit that has no answer."""
+        fault = Fault(
+            code=failure.code,
+            message=failure.message,
+            status=failure.status,
+            request_id=failure.request_id,
+            body=failure.body,
+            retryable=retryable(failure),
+        )
+        return [self._result(row, fault, now) for row in self.rows]
+
+    def judged(self, verdict: Verdict, last: Answer, asked: int, now: float) -> list[Result]:
+        """Return a verdict's records after so many requests, of which ``last`` was the last.
+
+        A record's usage is that of the unit's last call; earlier ones stand in their parts.
+        """
+        results: list[Result] = []
+        good = sum(isinstance(outcome, Answer) for outcome in verdict.outcomes)
+        place = 0
+        for row, outcome in zip(self.rows, verdict.outcomes, strict=True):
+            if isinstance(outcome, Flaw):
+                fault = Fault(outcome.code, outcome.message, retryable=True)
+                flawed = self._result(row, fault, now)
+                results.append(msgspec.structs.replace(flawed, flawed=outcome.answer))
+                continue
+            answer = outcome
+            if asked > 1:
+                answer = msgspec.structs.replace(outcome, usage=last.usage)
+            result = self._result(row, answer, now)
+            if len(self.rows) > 1:
+                result = msgspec.structs.replace(result, pack=(place, good))
+            results.append(result)
+            place += 1
+        return results
+
+    def file_name(self, request: Request) -> str:
+        """Name a file so that no input can steer it."""
+        row = self.rows[0]
+        return f"{row.ordinal:08d}-{row.sum:016x}-{request.part}-{self.attempts}"
+
+    def _result(self, row: Row, outcome: Answer | Fault, now: float) -> Result:
+        ms = round((now - self.started_at) * 1000) if self.started_at else 0
+        return Result(
+            ordinal=row.ordinal,
+            sum=row.sum,
+            custom_id=row.custom_id,
+            model=row.model,
+            endpoint=self.endpoint,
+            key=self.key,
+            timing=Timing(self.started_at, ms, self.attempts),
+            outcome=outcome,
+            maybe_billed=self.maybe_billed,
+        )
+
+
+def rejected_usage(verdict: Verdict, last: Answer, asked: int) -> list[tuple[str, Usage]]:
+    """Return what the rejected answers of a verdict cost, with the reasons; no record has it."""
+    flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
+    spent = [(flaw.code, last.usage if asked > 1 else flaw.answer.usage) for flaw in flaws]
+    return [(code, usage) for code, usage in spent if usage is not None]
