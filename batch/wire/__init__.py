@@ -1,8 +1,9 @@
 """Wire formats: what the gateway says and how, as step machines without I/O.
 
-A format is one file here and its twin in ``batch/mock/``. The file ends with ``FORMAT = ...`` and
-is found by looking into this folder; nothing else changes for a new one. Only these two files spell
-the vendor's words. A format keeps no state of its own: what it must know again travels in a step.
+A format is one file, or one folder, here, and its twin in ``batch/mock/``. It ends with
+``FORMAT = ...`` (a folder, in its ``__init__``) and is found by looking into this folder; nothing
+else changes for a new one. Only these two spell the vendor's words. A format keeps no state of its
+own: what it must know again travels in a step.
 """
 
 from __future__ import annotations

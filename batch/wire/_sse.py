@@ -12,6 +12,8 @@ from typing import Any, Final
 
 BOM: Final = b"\xef\xbb\xbf"
 _DONE: Final = b"[DONE]"
+_NEXT: Final = b"\n\ndata: "
+_END: Final = _NEXT + _DONE
 _OTHER_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")  # the last one is a comment
 # Strings that come whole, and in some streams again and again; all others come in pieces.
 _WHOLE: Final = frozenset({"id", "type", "name", "role"})
@@ -44,8 +46,8 @@ class Events:
             return []
         held = self._held
         # Gateways that do not wait to fill a packet send each event as one chunk.
-        ends_once = chunk.find(b"\n") == len(chunk) - 2 and chunk.endswith(b"\n")
-        if ends_once and not held and chunk.startswith(b"data: {"):
+        is_one = chunk[:7] == b"data: {" and chunk.find(b"\n") == len(chunk) - 2
+        if is_one and chunk[-1] == 10 and not held:
             return [chunk[6:-2]]
         if held:
             ends = b"\n\n" in chunk or (chunk[0] == 10 and held[-1][-1] == 10)
@@ -53,23 +55,29 @@ class Events:
             if not ends:
                 return []
             chunk = b"".join(held)
-        blocks = chunk.split(b"\n\n")
-        rest = blocks.pop()
+        whole, end, rest = chunk.rpartition(b"\n\n")
         self._held = [rest] if rest else []
-        events: list[bytes] = []
-        for block in blocks:
-            # What nearly every event looks like costs a look and a slice.
-            if block.startswith(b"data: {") and b"\n" not in block:
-                events.append(block[6:])
-            elif data := self._data(block):
-                events.append(data)
-        return events
+        return self._events(whole) if end else []
 
     def end(self) -> list[bytes]:
         """Return the data of an event that the end of the stream left unfinished, if there is."""
         data = self._data(b"".join(self._held))
         self._held = []
         return [data] if data else []
+
+    def _events(self, whole: bytes) -> list[bytes]:
+        told = whole.removesuffix(_END)
+        events = told[6:].split(_NEXT)
+        others = len(events) - 1
+        # What nearly every stream is, a line of JSON for each event, costs three looks at them all.
+        if (
+            told[:7] == b"data: {"
+            and told.count(_NEXT + b"{") == others
+            and told.count(b"\n") == 2 * others
+        ):
+            self.done = self.done or len(told) < len(whole)
+            return events
+        return [data for block in whole.split(b"\n\n") if (data := self._data(block))]
 
     def _without_mark(self, chunk: bytes) -> bytes:
         chunk = b"".join((*self._held, chunk))
@@ -98,7 +106,7 @@ class Events:
             # as plain JSON into the open stream, so an object may also begin without ``data:``.
             elif lines or line.startswith(b"{"):
                 lines.append(line)
-        data = b"\n".join(lines)
+        data = b"\n".join(lines).rstrip(b"\n")
         # Some print it over two lines; one that the connection cut short still is no event.
         if len(data) < 64 and _DONE.startswith(word := b"".join(data.split())):
             self.done = self.done or bool(word)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from batch import errors
 from batch.records import Reply, Saved
 from batch.usage import Meter, Usage
-from batch.wire._http import no_answer, one_line, read_failure, read_json, reported, retry_after
+from batch.wire._http import no_answer, one_line, read_failure, read_json, reported
+from batch.wire._retry_after import retry_after
 
 
 def said(code: object = "", kind: str = "new_api_error", text: str = "no") -> bytes:

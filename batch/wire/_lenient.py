@@ -1,0 +1,31 @@
+"""Reads values out of documents that others wrote, where a value may be of any type.
+
+Nothing is raised here: what is not of the wanted type is as if it were missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+# What msgspec raises for bytes that are not the JSON it expects.
+BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MOST: Final = 2**53  # a count beyond it is nonsense, and would not survive as a JSON number
+
+
+def count(value: object) -> int | None:
+    """Return a count that is told as a whole number, also as ``7.0``."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MOST else None
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """Return the object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """Return the list, or an empty one."""
+    return value if isinstance(value, list) else []

@@ -1,0 +1,167 @@
+"""What a chat completions request must be, asks for, and may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+import orjson
+
+from batch.errors import BadBody
+from batch.records import Repeat, Request
+from batch.usage import Meter, Usage
+from batch.wire import Ask, Estimate, Shaped
+from batch.wire._lenient import BAD_JSON, as_list, count
+
+ENDPOINT: Final = "/v1/chat/completions"
+_URLS: Final = frozenset({ENDPOINT, "/chat/completions"})
+_EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
+_BYTES_PER_TOKEN: Final = 3
+# Parts whose tokens are not bounded by the bytes that name them.
+_UNBOUNDED: Final = (
+    b'"image_url"',
+    b'"input_audio"',
+    b'"video_url"',
+    b'"file"',
+    b'"web_search_options"',
+)
+# ``modalities`` that make media; models that do so unasked would be told by their name here.
+_MEDIA: Final = frozenset({"audio", "image"})
+
+
+class _Message(msgspec.Struct, frozen=True):
+    role: str
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What of a body is checked; msgspec passes over the rest without building it."""
+
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: dict[str, msgspec.Raw] | None = None
+
+
+class _Knobs(msgspec.Struct, frozen=True):
+    """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
+
+    stream: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    n: Any = None
+    modalities: Any = None
+
+
+_decode_body: Final = msgspec.json.Decoder(_Body).decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
+
+
+def claims(url: str) -> bool:
+    """Return whether the path is this endpoint, with or without its version."""
+    return url.rstrip("/") in _URLS
+
+
+def mine(body: Mapping[str, Any]) -> bool:
+    """Return whether it has ``messages`` and nothing that only Anthropic's dialect has.
+
+    There a system text stands beside the messages; here it is one of them, and the gateway would
+    drop it without a word.
+    """
+    return "messages" in body and not body.keys() & {"system", "anthropic_version"}
+
+
+def shape(body: bytes, ask: Ask) -> Shaped:
+    """Check the body; set the model, and have a stream report its usage. Raises ``BadBody``.
+
+    Values that stay keep their bytes, so that no number passes through a float, and a body that
+    needs no change is returned as it is.
+    """
+    try:
+        asked = _decode_body(body)
+        body.decode()  # msgspec does not look into the text that it passes over
+    except BAD_JSON as error:
+        raise BadBody(
+            f"this is no chat completions body: {error}; it needs a model and "
+            '"messages": [{"role": "user", "content": "..."}]'
+        ) from None
+    model = ask.override_model or asked.model or ask.model
+    if not model:
+        raise BadBody('the line names no model: give it a "model", or all lines one with -m')
+    changed: dict[str, msgspec.Raw] = {}
+    if model != asked.model:
+        changed["model"] = msgspec.Raw(orjson.dumps(model))
+    if asked.stream and ask.add_usage:
+        changed |= _asking_for_usage(asked.stream_options or {})
+    if changed:
+        body = msgspec.json.encode(_decode_fields(body) | changed)
+    return Shaped(model, body)
+
+
+def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
+    """Make a body without a model; a schema becomes a strict ``response_format``."""
+    messages = [{"role": "system", "content": system}] if system is not None else []
+    body: dict[str, Any] = {"messages": [*messages, {"role": "user", "content": prompt}]}
+    if schema is not None:
+        wanted = {"name": "answer", "strict": True, "schema": dict(schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    return orjson.dumps(body)
+
+
+def repeat(request: Request) -> Repeat:
+    """Return "once" for a request that makes media, which is dear to make twice."""
+    if b'"modalities"' not in request.body:
+        return "free"
+    wanted = as_list(_knobs(request.body).modalities)
+    return "once" if any(kind in wanted for kind in _MEDIA) else "free"
+
+
+def estimate(request: Request) -> Estimate:
+    """Return a third of the bytes, and the output limit or 256 tokens for each choice."""
+    limit, choices = _output_limit(_knobs(request.body))
+    return Estimate(
+        input_tokens=len(request.body) // _BYTES_PER_TOKEN,
+        output_tokens=(_EXPECTED_OUTPUT if limit is None else limit) * choices,
+    )
+
+
+def bound(request: Request) -> Usage | None:
+    """Return a token for each byte, and the output limit; None without one, or with media."""
+    limit, choices = _output_limit(_knobs(request.body))
+    if limit is None or any(part in request.body for part in _UNBOUNDED):
+        return None
+    return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit * choices})
+
+
+def streams(request: Request) -> bool:
+    """Return whether the answer is asked for as events."""
+    return b'"stream"' in request.body and _knobs(request.body).stream is True
+
+
+def _asking_for_usage(options: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Return the options to send, if they must change.
+
+    Saying false is worse than saying nothing: the gateway then drops a last chunk that holds usage
+    without text, together with the ``finish_reason`` in it.
+    """
+    if "include_usage" in options and bytes(options["include_usage"]) == b"true":
+        return {}
+    options = options | {"include_usage": msgspec.Raw(b"true")}
+    return {"stream_options": msgspec.Raw(msgspec.json.encode(options))}
+
+
+def _knobs(body: bytes) -> _Knobs:
+    try:
+        return _decode_knobs(body)
+    except BAD_JSON:
+        return _Knobs()
+
+
+def _output_limit(knobs: _Knobs) -> tuple[int | None, int]:
+    """Return the most tokens of one choice, if limited, and the number of choices.
+
+    A zero is no limit: the gateway drops it.
+    """
+    limit = count(knobs.max_completion_tokens) or count(knobs.max_tokens)
+    return limit or None, count(knobs.n) or 1
