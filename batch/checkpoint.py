@@ -16,7 +16,7 @@ from batch.files import Files, read_whole, write_all
 from batch.ledger.entries import Entry
 from batch.ledger.lines import LineSet
 from batch.ledger.state import History, Open
-from batch.ledger.totals import Totals
+from batch.ledger.totals import Key, Sums, Totals
 
 VERSION: Final = 1
 CHECKSUM: Final = 16  # bytes
@@ -39,7 +39,7 @@ class Saved(msgspec.Struct, frozen=True):
     failed: bytes
     error_records: int
     sums: list[int]
-    buckets: list[tuple[tuple[str, str, str, str], dict[str, int | float]]]
+    buckets: list[tuple[Key, Sums]]
     open: dict[int, Open]
     header: Entry | None
     identity: dict[str, object]
@@ -85,12 +85,12 @@ def save(files: Files, path: str, data: bytes) -> None:
 
 def load(files: Files, path: str) -> Checkpoint | None:
     """Return the cache, or None if there is none that can be believed."""
-    data = read_whole(files, path)
-    if data is None or data[:CHECKSUM] != _checksum(data[CHECKSUM:]):
-        return None
     try:
+        data = read_whole(files, path)
+        if data is None or data[:CHECKSUM] != _checksum(data[CHECKSUM:]):
+            return None
         saved = msgspec.msgpack.decode(data[CHECKSUM:], type=Saved)
-    except msgspec.DecodeError:
+    except (OSError, msgspec.DecodeError):
         return None
     if saved.version != VERSION:
         return None

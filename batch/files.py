@@ -69,7 +69,7 @@ class Files(Protocol):
         ...
 
     def make_folder(self, path: str) -> None:
-        """Make a folder for the owner alone, if missing."""
+        """Make a folder for the owner alone, and those above it, if missing; durable at once."""
         ...
 
     def sync_folder(self, path: str) -> None:
@@ -150,8 +150,13 @@ class OsFiles:
             os.unlink(path)
 
     def make_folder(self, path: str) -> None:
-        """Make with mode 0700."""
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        """Make with mode 0700. Each name is synced, else a power loss could take all within."""
+        parent = os.path.dirname(path)
+        if parent and not os.path.isdir(parent):
+            self.make_folder(parent)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode=0o700)
+            self.sync_folder(parent)
 
     def sync_folder(self, path: str) -> None:
         """Open the folder and fsync it."""
@@ -163,17 +168,17 @@ class OsFiles:
 
     def lock(self, path: str) -> int:
         """Use flock, which dies with the process: there is no stale lock."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BaseException:
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BaseException:
+                os.close(fd)
+                raise
+            if os.fstat(fd).st_nlink:
+                return fd
+            # The holder before us removed the file as it left: a lock on no name guards nothing.
             os.close(fd)
-            raise
-        if os.fstat(fd).st_nlink == 0:
-            # The holder before us removed the file: a lock on no name guards nothing.
-            os.close(fd)
-            raise BlockingIOError(path)
-        return fd
 
 
 def write_all(files: Files, fd: int, data: bytes) -> None:

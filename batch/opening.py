@@ -1,30 +1,42 @@
 """Everything that can refuse a run, in order, before its first write and its first request.
 
-Lock, what an earlier session left, identity, inputs, and whether the lines that were answered
-still stand there as they were asked.
+What an earlier session left, identity, inputs, and whether the lines that were asked still stand
+there as they were asked. That no other process has the run, ``ledger.hold`` sees to.
 """
 
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from batch.errors import BadData, Busy, CannotWrite, NoInput
-from batch.files import Files, read_whole, write_all
+from batch.errors import BadData, CannotWrite, NoInput
+from batch.files import Files
 from batch.inputs.lines import RawLine
 from batch.inputs.scan import Census, scan
 from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
-from batch.ledger.compare import Changed, Comparison, recorded_sums
+from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
+from batch.ledger.hold import held, keep_aside
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
-from batch.ledger.state import History
+from batch.ledger.state import BLOCK, History
+
+__all__ = [
+    "Opened",
+    "Wanted",
+    "drop_changed",
+    "held",
+    "keep_aside",
+    "open_run",
+    "recorded_inputs",
+    "refuse_output",
+]
 
 SHOWN: Final = 3  # changed lines that a message names
 Identity = Mapping[str, Any]
@@ -49,50 +61,9 @@ class Opened(msgspec.Struct, frozen=True):
     dropped: int = 0  # failed lines that changed, and are asked again
 
 
-@contextlib.contextmanager
-def held(files: Files, paths: Paths) -> Iterator[None]:
-    """Hold the run's lock. Raises Busy, naming the holder, or CannotWrite."""
-    fresh = not files.identity(paths.folder)
-    try:
-        for folder in (paths.folder, paths.cache):
-            files.make_folder(folder)
-        lock = files.lock(paths.lock)
-    except BlockingIOError:
-        holder = (read_whole(files, paths.lock) or b"").decode("utf-8", "replace").strip()
-        raise Busy(
-            f"{paths.folder} is held by another process ({holder or 'unknown'}). Wait until it has "
-            "ended, or choose another --output."
-        ) from None
-    except OSError as error:
-        raise CannotWrite(
-            f"{error.filename or paths.folder}: {error.strerror}. Choose an --output in a folder "
-            "that can be written."
-        ) from error
-    try:
-        files.truncate(lock, 0)
-        write_all(files, lock, f"pid {os.getpid()} since {time.strftime('%F %T %z')}\n".encode())
-        yield
-    finally:
-        if fresh and not files.length(paths.journal):
-            _remove_traces(files, paths)
-        files.close(lock)
-
-
-def keep_aside(files: Files, paths: Paths) -> str | None:
-    """Move an earlier run's files aside; return the suffix they got, or None if there are none."""
-    if not files.length(paths.results) and not files.length(paths.journal):
-        return None
-    suffix = time.strftime("%Y%m%dT%H%M%S")
-    if files.identity(paths.results):
-        files.replace(paths.results, f"{paths.results}.{suffix}")
-    files.replace(paths.folder, f"{paths.folder}.{suffix}")
-    files.sync_folder(paths.parent)
-    return suffix
-
-
 def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) -> Opened:
     """Read and judge everything. Raises a Refusal that says what to do; writes nothing."""
-    _refuse_output_as_input(wanted.inputs, paths)
+    refuse_output(wanted.inputs, paths)
     keep_answers = wanted.keep_answers
     differs = _differences(found, wanted.identity)
     if differs and not keep_answers:
@@ -107,21 +78,29 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
             comparison.visit(line.ordinal, line.sum)
 
     census = scan(inputs, paths.cache, visit)
-    changed = _changed(files, paths, inputs, comparison)
-    _refuse_changes(paths, found.history, comparison, changed, keep_answers)
-    for one in changed:
-        found.history.forget_error(one.ordinal, one.sum)
+    if comparison.missing:
+        raise _shorter(paths, found.history, comparison.missing)
+    changed = _changed(files, found, inputs, comparison)
+    refused = [one for one in changed.values() if one.answered or not keep_answers]
+    if refused:
+        raise _other_lines(paths, found.history, refused)
+    for one in changed.values():
+        found.history.forget(one.ordinal, one.sum)
     return Opened(found, inputs, census, bool(differs), len(changed))
 
 
 def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:
     """Take the errors of lines that changed out of the log, so that no later scan sees them."""
     if opened.dropped and opened.found is not None:
-        compact_errors(files, paths.errors, opened.found.history)
+        *_, errors = opened.found.ends
+        try:
+            compact_errors(files, paths.errors, errors.keep, opened.found.history)
+        except OSError as error:
+            raise CannotWrite(f"{paths.errors}: {error.strerror}. Nothing was changed.") from error
 
 
-def _refuse_output_as_input(names: tuple[str, ...], paths: Paths) -> None:
-    """Refuse an output that is one of the inputs, by name, link or hard link."""
+def refuse_output(names: tuple[str, ...], paths: Paths) -> None:
+    """Refuse an output that cannot be one, or is one of the inputs, by name, link or hard link."""
     if os.path.isdir(paths.results):
         raise CannotWrite(f"{paths.results} is a folder. Name a file as --output.")
     for name in names:
@@ -159,51 +138,42 @@ def _other_settings(paths: Paths, found: Found | None, differs: list[str]) -> Ba
     )
 
 
-def _changed(files: Files, paths: Paths, inputs: Inputs, comparison: Comparison) -> list[Changed]:
-    """Name the lines that are not what they were; empty if every sum agrees."""
+def _changed(
+    files: Files, found: Found, inputs: Inputs, comparison: Comparison
+) -> Mapping[int, Changed]:
+    """Return the lines that are not what they were when they were asked."""
+    changed = {one.ordinal: one for one in comparison.begun}
     blocks = comparison.blocks()
-    if not blocks:
-        return []
-    then = {one.ordinal: one for one in recorded_sums(files, paths, blocks)}
-    changed = []
-    for line in inputs.lines():
-        before = then.pop(line.ordinal, None)
-        if before is not None and before.sum != line.sum:
-            changed.append(before)
-        if not then:
-            break
+    if blocks:
+        lines = inputs.lines()
+        now = sums_of((one.ordinal, one.sum) for one in lines if one.ordinal // BLOCK in blocks)
+        _, results, errors = found.ends
+        for one in changed_since(files, errors, results, found.history, now):
+            changed[one.ordinal] = one
     return changed
 
 
-def _refuse_changes(
-    paths: Paths,
-    history: History,
-    comparison: Comparison,
-    changed: list[Changed],
-    keep_answers: bool,
-) -> None:
-    answers = history.answered.count
-    if comparison.missing:
-        raise BadData(
-            f"the inputs have become shorter: {comparison.missing:,} lines that were done are no "
-            f"longer there; {paths.results} has {answers:,} answers. Nothing was changed. Bring "
-            "the lines back, or start over with --new-run."
-        )
-    answered = [one for one in changed if one.answered]
-    refused = answered if keep_answers else changed
-    if not refused:
-        return
-    named = ", ".join(str(one.ordinal) for one in refused[:SHOWN])
+def _shorter(paths: Paths, history: History, missing: int) -> BadData:
+    return BadData(
+        f"the inputs have become shorter: {missing:,} lines that were done are no longer there; "
+        f"{paths.results} has {history.answered.count:,} answers. Nothing was changed. Bring the "
+        "lines back, or start over with --new-run."
+    )
+
+
+def _other_lines(paths: Paths, history: History, refused: Sequence[Changed]) -> BadData:
+    answered = sum(one.answered for one in refused)
+    named = ", ".join(str(line) for line in heapq.nsmallest(SHOWN, (r.ordinal for r in refused)))
     more = f" and {len(refused) - SHOWN:,} more" if len(refused) > SHOWN else ""
     ways = (
         "Bring the lines back, or start over with --new-run."
         if answered
         else "Bring them back, or ask them again with --keep-answers, or start over with --new-run."
     )
-    raise BadData(
-        f"lines of the inputs have changed since they were done: line {named}{more}; "
-        f"{paths.results} has {answers:,} answers, {len(answered):,} of them to lines that "
-        f"changed. Nothing was changed. {ways}"
+    return BadData(
+        f"lines of the inputs have changed since they were asked: line {named}{more}; "
+        f"{paths.results} has {history.answered.count:,} answers, {answered:,} of them to lines "
+        f"that changed. Nothing was changed. {ways}"
     )
 
 
@@ -217,12 +187,3 @@ def recorded_inputs(history: History, paths: Paths) -> tuple[str, ...]:
             "again with: wbatch run - -o ..."
         )
     return tuple(paths.spool if name == "-" else name for name in names)
-
-
-def _remove_traces(files: Files, paths: Paths) -> None:
-    """Leave nothing behind of a run that was refused before it began."""
-    for path in (paths.lock, paths.spool):
-        files.remove(path)
-    with contextlib.suppress(OSError):
-        os.rmdir(paths.cache)
-        os.rmdir(paths.folder)

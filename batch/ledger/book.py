@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -54,18 +55,20 @@ class Book:
         """Mend torn tails, or make the files of a new run. Durable when it returns."""
         try:
             self._begin(found, header)
+        except CannotWrite:
+            self.release()
+            raise
         except OSError as error:
+            self.release()
             raise CannotWrite(
-                f"{error.filename or self._paths.folder}: {error.strerror}"
+                f"{error.filename or self._paths.folder}: {error.strerror or error}"
             ) from error
 
     def _begin(self, found: Found | None, header: Mapping[str, Any]) -> None:
         for folder in (self._paths.folder, self._paths.cache):
             self._files.make_folder(folder)
-        self._logs = tuple(
-            Log(self._files, path)
-            for path in (self._paths.journal, self._paths.results, self._paths.errors)
-        )
+        for path in (self._paths.journal, self._paths.results, self._paths.errors):
+            self._logs = (*self._logs, Log(self._files, path))
         if found is None:
             for log in self._logs:
                 log.cut(0)
@@ -136,11 +139,17 @@ class Book:
             log.close()
 
     def _finish(self, compact: bool) -> None:
-        if compact and self.history.error_records > self.history.failed.count:
-            self._logs[ERRORS].close()
-            compact_errors(self._files, self._paths.errors, self.history)
-            self._logs = (*self._logs[:ERRORS], Log(self._files, self._paths.errors))
-        self._save(self._encoded())
+        """Leave things tidy. All is safe already, so that a failure is not worth a word."""
+        with contextlib.suppress(OSError):
+            if compact and self.history.error_records > self.history.failed.count:
+                self._compact()
+            self._save(self._encoded())
+
+    def _compact(self) -> None:
+        path, old = self._paths.errors, self._logs[ERRORS]
+        compact_errors(self._files, path, old.size, self.history)
+        self._logs = (*self._logs[:ERRORS], Log(self._files, path))
+        old.close()
 
     def _put(self, log: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
         if self._writer is None:
@@ -168,8 +177,10 @@ class Book:
         now = asyncio.get_running_loop().time()
         if now - self._saved_at >= CHECKPOINT_SECONDS and self._offload is not None:
             self._saved_at = now
-            data = self._encoded()
-            await self._offload(lambda: self._save(data))
+            # The cache is worth nothing but time: a disk that fails is told by the next commit.
+            with contextlib.suppress(OSError):
+                data = self._encoded()
+                await self._offload(lambda: self._save(data))
 
     def _encoded(self) -> bytes:
         journal, results, errors = (log.size for log in self._logs)
@@ -177,9 +188,5 @@ class Book:
         return checkpoint.encode(self.run_id, self.history, where)
 
     def _save(self, data: bytes) -> None:
-        try:
-            self._files.make_folder(self._paths.cache)
-            checkpoint.save(self._files, self._paths.checkpoint, data)
-        except OSError:
-            # The cache is worth nothing but time: a disk that fails is told by the next commit.
-            return
+        self._files.make_folder(self._paths.cache)
+        checkpoint.save(self._files, self._paths.checkpoint, data)

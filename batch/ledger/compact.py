@@ -6,26 +6,28 @@ import os
 from typing import Final
 
 from batch.files import Files, write_all
-from batch.ledger.entries import decode_mark
-from batch.ledger.scan import numbered
+from batch.ledger.scan import records
 from batch.ledger.state import History
 
 WRITE_BYTES: Final = 1 << 20
 
 
-def compact_errors(files: Files, path: str, history: History) -> None:
-    """Keep the last error of each line that has no result, in their order, in one atomic step."""
+def compact_errors(files: Files, path: str, end: int, history: History) -> None:
+    """Keep the last error of each line that has no result, in their order, in one atomic step.
+
+    ``end`` is where the valid errors end: a torn tail is not taken along. Raises OSError; the log
+    is then what it was.
+    """
     last: dict[int, int] = {}
-    for at, line, _ in numbered(files, path, 0):
-        ordinal = decode_mark(line).line
-        if ordinal in history.failed:
-            last[ordinal] = at
+    for at, _, mark in records(files, path, 0, end):
+        if mark.line in history.failed:
+            last[mark.line] = at
     kept = set(last.values())
     temporary = f"{path}.tmp"
     fd = files.create(temporary)
     try:
         waiting = bytearray()
-        for at, line, _ in numbered(files, path, 0):
+        for at, line, _ in records(files, path, 0, end):
             if at in kept:
                 waiting += line + b"\n"
             if len(waiting) >= WRITE_BYTES:

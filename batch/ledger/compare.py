@@ -1,50 +1,56 @@
-"""Whether the lines that were answered still stand in the inputs as they were asked.
+"""Whether the lines that were asked still stand in the inputs as they were asked.
 
 The sums of the hashes of 4,096 lines each are compared while the input is read; the logs are
-consulted only for a block that differs, to name the line.
+consulted only for a block that differs, to name the line. Lines that were begun and have not ended
+are few, and compared one by one: a task that is known by its id answers the line as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 import msgspec
 
 from batch.files import Files
-from batch.ledger.entries import decode_mark
-from batch.ledger.paths import Paths
-from batch.ledger.scan import numbered
+from batch.ledger.scan import LogEnd, records
 from batch.ledger.state import BLOCK, WORD, History, weighed
 
-NAMED: Final = 10_000  # changed lines that are looked for one by one, at most
+Sums: TypeAlias = Mapping[int, "array[int]"]  # block → hash of each of its lines
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """A line that ended and whose bytes are others now."""
+    """A line that was asked and whose bytes are others now."""
 
     ordinal: int
-    sum: int  # as it was when it ended
+    sum: int  # as it was when it was asked
     answered: bool
 
 
 class Comparison:
-    """Collects the hashes of the input's ended lines, and tells which blocks differ."""
+    """Collects the hashes of the input's lines that were asked, and tells which blocks differ."""
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._sums = [0] * len(history.sums)
         self._seen = 0
+        self.begun: list[Changed] = []  # lines that were begun, have not ended, and changed
 
     def wants(self, ordinal: int) -> bool:
-        """Return whether this line has ended, so that its hash is needed."""
-        return self._history.ended(ordinal)
+        """Return whether this line was asked, so that its hash is needed."""
+        return self._history.ended(ordinal) or ordinal in self._history.open
 
     def visit(self, ordinal: int, value: int) -> None:
-        """Take in an ended line's hash."""
-        block = ordinal // BLOCK
-        self._sums[block] = (self._sums[block] + weighed(ordinal, value)) & WORD
-        self._seen += 1
+        """Take in the hash of a line that was asked."""
+        if self._history.ended(ordinal):
+            block = ordinal // BLOCK
+            self._sums[block] = (self._sums[block] + weighed(ordinal, value)) & WORD
+            self._seen += 1
+            return
+        asked = int(self._history.open[ordinal].sum, 16)
+        if asked != value:
+            self.begun.append(Changed(ordinal, asked, answered=False))
 
     @property
     def missing(self) -> int:
@@ -52,19 +58,29 @@ class Comparison:
         return self._history.answered.count + self._history.failed.count - self._seen
 
     def blocks(self) -> set[int]:
-        """Return the blocks with changed lines."""
+        """Return the blocks with changed lines that had ended."""
         pairs = zip(self._sums, self._history.sums, strict=True)
         return {block for block, (now, then) in enumerate(pairs) if now != then}
 
 
-def recorded_sums(files: Files, paths: Paths, blocks: set[int]) -> Iterator[Changed]:
-    """Yield line and hash of each record in these blocks; of several for a line the last counts."""
-    for path, answered in ((paths.errors, False), (paths.results, True)):
-        if not files.length(path):
-            continue
-        for _, line, whole in numbered(files, path, 0):
-            if not whole:
-                return
-            mark = decode_mark(line)
-            if mark.line // BLOCK in blocks:
+def sums_of(lines: Iterable[tuple[int, int]]) -> Sums:
+    """Return the hashes of lines, given as ordinal and hash, in eight bytes each."""
+    found: dict[int, array[int]] = {}
+    for ordinal, value in lines:
+        block, place = divmod(ordinal, BLOCK)
+        if block not in found:
+            found[block] = array("Q", bytes(8 * BLOCK))
+        found[block][place] = value
+    return found
+
+
+def changed_since(
+    files: Files, errors: LogEnd, results: LogEnd, history: History, now: Sums
+) -> Iterator[Changed]:
+    """Yield the lines whose record has another hash than they have now; some more than once."""
+    for log, lines in ((errors, history.failed), (results, history.answered)):
+        answered = lines is history.answered
+        for _, _, mark in records(files, log.path, 0, log.keep):
+            block, place = divmod(mark.line, BLOCK)
+            if block in now and mark.line in lines and now[block][place] != int(mark.sum, 16):
                 yield Changed(mark.line, int(mark.sum, 16), answered)

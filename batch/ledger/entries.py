@@ -19,7 +19,6 @@ from batch.usage import fields
 
 HEAD: Final = b'{"x_run":'
 AFTER_HEAD: Final = b',"id":"batch_req_'
-RESULT_END: Final = b'"error":null}'
 Named: TypeAlias = dict[str, int | float | None]
 EntryKind: TypeAlias = Literal["header", "settings", "intent", "void", "task", "part", "billed"]
 
@@ -179,10 +178,14 @@ def _head(result: Result, run_id: str, synced: int) -> dict[str, Any]:
 
 
 def _as_json(body: bytes | None) -> object:
-    """Return a failure's body as JSON if it is that, else as text; never fails."""
+    """Return a failure's body as JSON if it is that, else as text; never fails.
+
+    JSON is spliced in as one line: what was read can be nested too deep to be written again.
+    """
     if body is None:
         return None
     try:
-        return orjson.loads(body)
+        orjson.loads(body)
     except orjson.JSONDecodeError:
         return body.decode("utf-8", "replace")
+    return orjson.Fragment(body.translate(None, b"\r\n"))

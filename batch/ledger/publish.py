@@ -10,9 +10,8 @@ import msgspec
 import orjson
 
 from batch.files import Files, write_whole
-from batch.ledger.entries import decode_mark
 from batch.ledger.paths import Paths
-from batch.ledger.scan import numbered
+from batch.ledger.scan import records
 from batch.ledger.state import History
 
 
@@ -30,10 +29,7 @@ def failed_lines(files: Files, paths: Paths, history: History) -> Mapping[int, F
     found: dict[int, Failed] = {}
     if not history.failed.count:
         return found
-    for _, line, whole in numbered(files, paths.errors, 0):
-        if not whole:
-            break
-        mark = decode_mark(line)
+    for _, _, mark in records(files, paths.errors, 0, files.length(paths.errors)):
         if mark.line in history.failed:
             found[mark.line] = Failed(
                 mark.line, mark.class_ or "failed", mark.retryable, mark.attempts

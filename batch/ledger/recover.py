@@ -49,20 +49,21 @@ def recover(files: Files, paths: Paths) -> Found | None:
     """Return what is there, or None if nothing was ever recorded. Raises BadData."""
     header = _read_header(files, paths)
     if header is None:
-        if files.length(paths.results):
-            raise BadData(
-                f"{paths.results} exists but is no run of this tool: {paths.journal} has no "
-                "header. Nothing was changed. Choose another --output, or move that file away."
-            )
+        for path in (paths.results, paths.errors):
+            if files.length(path):
+                raise BadData(
+                    f"{path} exists but is no run of this tool: {paths.journal} has no header. "
+                    "Nothing was changed. Choose another --output, or move that file away."
+                )
         return None
     run_id = str((header.run or {}).get("run_id", ""))
     cached = checkpoint.load(files, paths.checkpoint)
-    start = cached if cached is not None and _fits(files, paths, cached) else None
-    found = _read_logs(files, paths, run_id, start)
-    if cached is None or start is not None:
-        return found
-    same_run = cached.history.header == header
-    lost = cached.history.answered.count - found.history.answered.count if same_run else 0
+    if cached is None or cached.history.header != header:
+        return _read_logs(files, paths, run_id, None)
+    if _fits(files, paths, cached):
+        return _read_logs(files, paths, run_id, cached)
+    found = _read_logs(files, paths, run_id, None)
+    lost = cached.history.answered.count - found.history.answered.count
     return msgspec.structs.replace(found, lost=max(0, lost))
 
 
@@ -79,14 +80,17 @@ def _logs(paths: Paths) -> dict[str, str]:
 
 
 def _read_header(files: Files, paths: Paths) -> Entry | None:
-    if not files.length(paths.journal):
+    """Return the header, or None if a crash tore it before anything else was written."""
+    size = files.length(paths.journal)
+    first = next(numbered(files, paths.journal, 0, size), None)
+    if first is None:
         return None
-    _, line, whole = next(numbered(files, paths.journal, 0))
-    try:
-        header = decode_entry(line if whole else b"")
-    except ValueError:
+    _, line, whole = first
+    if not whole or b"\0" in line:
+        read_journal(files, paths.journal, 0, size, lambda _: None)  # refuses, if that is damage
         return None
-    if header.kind != "header":
+    header = _decoded(line)
+    if header is None or header.kind != "header":
         raise BadData(f"{paths.journal} does not begin with a header. {WAY_OUT}")
     version = (header.run or {}).get("version")
     if version != FORMAT_VERSION:
@@ -95,6 +99,13 @@ def _read_header(files: Files, paths: Paths) -> Entry | None:
             "Use the version of wbatch that wrote it, or choose another --output."
         )
     return header
+
+
+def _decoded(line: bytes) -> Entry | None:
+    try:
+        return decode_entry(line)
+    except ValueError:
+        return None
 
 
 def _fits(files: Files, paths: Paths, cached: Checkpoint) -> bool:

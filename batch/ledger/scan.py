@@ -19,6 +19,7 @@ from batch.ledger.entries import Entry, Mark, decode_entry, decode_mark
 # Lines that may not have been synced lie near the end. There each one is parsed whole; before it
 # the ends of a line are looked at, which reads a large log several times faster.
 PARSED_WHOLE: Final = 8 << 20
+ALONE: Final = (0, 1)  # place and size of what is no pack
 
 Decoded: TypeAlias = Mark | Entry
 
@@ -31,64 +32,85 @@ class LogEnd(msgspec.Struct, frozen=True):
     size: int  # bytes; more than ``keep`` if there is a torn tail
 
 
-def numbered(files: Files, path: str, offset: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield offset and bytes of each line, and whether it ends with a line break."""
-    rest = b""
-    for chunk in files.read(path, offset):
-        lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-        rest = lines.pop()
-        for line in lines:
-            yield offset, line, True
-            offset += len(line) + 1
-    if rest:
+def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield offset and bytes of each line before ``end``, and whether a line break ends it.
+
+    The end is the log's length when the reading began: what another process adds meanwhile may be
+    half a line first and a whole one a moment later, and neither may be taken for the other.
+    """
+    held: list[bytes] = []
+    left = end - offset
+    for chunk in files.read(path, offset) if left > 0 else ():
+        lines = chunk[:left].split(b"\n")
+        left -= len(chunk)
+        held.append(lines[0])
+        if len(lines) > 1:
+            lines[0] = b"".join(held)
+            held = [lines.pop()]
+            for line in lines:
+                yield offset, line, True
+                offset += len(line) + 1
+        if left <= 0:
+            break
+    if rest := b"".join(held):
         yield offset, rest, False
+
+
+def records(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, Mark]]:
+    """Yield offset, bytes and mark of each result or error, up to the first line that is none."""
+    for at, line, whole in numbered(files, path, offset, end):
+        if not whole or not line.endswith(b"}") or b"\0" in line:
+            return
+        try:
+            if at > end - PARSED_WHOLE:
+                _parse(line)
+            mark = decode_mark(line)
+        except ValueError:
+            return
+        yield at, line, mark
 
 
 def read_records(
     files: Files, path: str, offset: int, size: int, note: Callable[[Mark], None]
 ) -> LogEnd:
     """Read results or errors, noting each. A pack counts when all its lines are there."""
+    keep = offset
     pack: list[Mark] = []
-    start = end = offset
-    for at, line, whole in numbered(files, path, offset):
-        try:
-            mark = _whole_record(line, whole, parse=at > size - PARSED_WHOLE)
-        except ValueError:
-            return _torn(files, LogEnd(path, start if pack else at, size), decode_mark)
-        end = at + len(line) + 1
-        if mark.pack is None:
-            _note(note, mark, path, at)
-            continue
-        start = start if pack else at
+    for at, line, mark in records(files, path, offset, size):
+        place, lines = mark.pack or ALONE
+        if place != len(pack):
+            break
         pack.append(mark)
-        if mark.pack[0] == mark.pack[1] - 1:
+        if len(pack) == lines:
             for one in pack:
                 _note(note, one, path, at)
-            pack = []
-    return LogEnd(path, start if pack else end, size)
+            pack.clear()
+            keep = at + len(line) + 1
+    return _judged(files, LogEnd(path, keep, size), decode_mark)
 
 
 def read_journal(
     files: Files, path: str, offset: int, size: int, note: Callable[[Entry], None]
 ) -> LogEnd:
     """Read the journal, noting each entry."""
-    end = offset
-    for at, line, whole in numbered(files, path, offset):
+    keep = offset
+    for at, line, whole in numbered(files, path, offset, size):
         try:
             entry = decode_entry(line if whole else b"")
         except ValueError:
-            return _torn(files, LogEnd(path, at, size), decode_entry)
+            break
         note(entry)
-        end = at + len(line) + 1
-    return LogEnd(path, end, size)
+        keep = at + len(line) + 1
+    return _judged(files, LogEnd(path, keep, size), decode_entry)
 
 
-def _whole_record(line: bytes, whole: bool, parse: bool) -> Mark:
-    if not whole or not line.endswith(b"}") or b"\0" in line:
-        raise ValueError("cut")
-    if parse:
+def _parse(line: bytes) -> None:
+    try:
         orjson.loads(line)
-    return decode_mark(line)
+    except orjson.JSONDecodeError as error:
+        # A body may be nested as deep as the parser goes, and in its record it is deeper still.
+        if not error.msg.startswith("depth limit"):
+            raise
 
 
 def _note(note: Callable[[Mark], None], mark: Mark, path: str, at: int) -> None:
@@ -98,9 +120,9 @@ def _note(note: Callable[[Mark], None], mark: Mark, path: str, at: int) -> None:
         raise BadData(f"{path}: {twice} (the second at byte {at}). {WAY_OUT}") from twice
 
 
-def _torn(files: Files, end: LogEnd, decode: Callable[[bytes], Decoded]) -> LogEnd:
+def _judged(files: Files, end: LogEnd, decode: Callable[[bytes], Decoded]) -> LogEnd:
     """Return the end if all that follows it may be a torn tail. Raises BadData if it is damage."""
-    for _, line, whole in numbered(files, end.path, end.keep):
+    for _, line, whole in numbered(files, end.path, end.keep, end.size):
         try:
             later = decode(line) if whole else None
         except ValueError:

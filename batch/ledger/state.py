@@ -28,11 +28,24 @@ def weighed(ordinal: int, value: int) -> int:
 class Open(msgspec.Struct):
     """A line that began something and has not ended: what a resume must know of it."""
 
+    sum: str = ""  # of the line when it was asked, as the journal writes it
     intent: int = 0  # attempt number of the last submit that may have reached the gateway
     part: int = 0  # which request of the line that submit was
     state: State | None = None  # of a task that is known by its id
     parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
+    answered_at: list[int] = msgspec.field(default_factory=list)  # attempt of each of these
     attempts: int = 0  # sent so far, as far as the journal says
+
+    def forget(self, attempts: int) -> None:
+        """Forget what was begun up to an attempt, because an error ended it.
+
+        What is later was begun by a retry of that error. A state is always of the last attempt.
+        """
+        kept = sum(attempt > attempts for attempt in self.answered_at)
+        self.parts = self.parts[len(self.parts) - kept :]
+        self.answered_at = self.answered_at[len(self.answered_at) - kept :]
+        if self.intent <= attempts:
+            self.intent = 0
 
 
 class History:
@@ -58,11 +71,9 @@ class History:
 
     def note_result(self, mark: Mark) -> None:
         """Take in a result. Raises ValueError if the line has one already."""
-        fresh = not self.ended(mark.line)
         if not self.answered.add(mark.line):
             raise ValueError(f"line {mark.line} has two results")
-        self.failed.discard(mark.line)
-        if fresh:
+        if not self.failed.discard(mark.line):
             self.add_sum(mark.line, int(mark.sum, 16))
         calls = 1 if mark.pack is None or mark.pack[0] == 0 else 0
         key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
@@ -73,9 +84,10 @@ class History:
         """Take in an error: the line's record unless it has a result."""
         self.error_records += 1
         begun = self.open.get(mark.line)
-        # What the journal says of later attempts was written by a retry of this error.
-        if begun is not None and begun.attempts <= mark.attempts:
-            del self.open[mark.line]
+        if begun is not None:
+            begun.forget(mark.attempts)
+            if begun.attempts <= mark.attempts or begun.sum != mark.sum:
+                del self.open[mark.line]
         if mark.line in self.answered:
             return
         if self.failed.add(mark.line):
@@ -92,14 +104,19 @@ class History:
             self.sums.extend([0] * (block + 1 - len(self.sums)))
         self.sums[block] = (self.sums[block] + weighed(ordinal, value)) & WORD
 
-    def forget_error(self, ordinal: int, value: int) -> None:
-        """Make a failed line pending again, because the line itself has changed."""
+    def forget(self, ordinal: int, value: int) -> None:
+        """Make a line without an answer new again, because the line itself has changed."""
+        self.open.pop(ordinal, None)
         if self.failed.discard(ordinal):
             self.add_sum(ordinal, -value)
 
-    def opened(self, ordinal: int) -> Open:
-        """Return the open line's entry, made if missing."""
-        return self.open.setdefault(ordinal, Open())
+    def opened(self, entry: Entry) -> Open:
+        """Return what an entry's line has begun, anew if the line was another then."""
+        begun = self.open.get(entry.line)
+        if begun is None or begun.sum != entry.sum:
+            begun = self.open[entry.line] = Open(sum=entry.sum)
+        begun.attempts = max(begun.attempts, entry.attempt)
+        return begun
 
     def _header(self, entry: Entry) -> None:
         run = entry.run or {}
@@ -110,28 +127,26 @@ class History:
     def _intent(self, entry: Entry) -> None:
         if entry.line in self.answered:
             return
-        begun = self.opened(entry.line)
+        begun = self.opened(entry)
         begun.intent, begun.part, begun.state = entry.attempt, entry.part, None
-        begun.attempts = max(begun.attempts, entry.attempt)
 
     def _void(self, entry: Entry) -> None:
         begun = self.open.get(entry.line)
         if begun is not None and begun.intent <= entry.attempt:
-            begun.intent = 0
+            begun.intent = begun.part = 0
 
     def _task(self, entry: Entry) -> None:
         if entry.line not in self.answered:
-            begun = self.opened(entry.line)
+            begun = self.opened(entry)
             begun.part, begun.state = entry.part, entry.state
-            begun.attempts = max(begun.attempts, entry.attempt)
 
     def _part(self, entry: Entry) -> None:
         self._bill(entry, "part")
         if entry.line not in self.answered and entry.answer is not None:
-            begun = self.opened(entry.line)
+            begun = self.opened(entry)
             begun.parts.append(entry.answer)
-            begun.intent, begun.state = 0, None
-            begun.attempts = max(begun.attempts, entry.attempt)
+            begun.answered_at.append(entry.attempt)
+            begun.intent, begun.part, begun.state = 0, 0, None
 
     def _billed(self, entry: Entry) -> None:
         self._bill(entry, "billed")

@@ -15,6 +15,7 @@ from batch.usage import ALWAYS, FIELDS
 
 Key: TypeAlias = tuple[str, str, str, str]  # hour, model asked, endpoint, name of the key
 Source: TypeAlias = Literal["result", "part", "billed"]
+Sums: TypeAlias = dict[str, int | float]  # a whole number stays one, also through a file
 
 SCHEMA: Final = 1
 EPOCH: Final = "1970-01-01T00"  # no billed record lacks a time; this one would show
@@ -30,8 +31,8 @@ class Totals:
 
     __slots__ = ("buckets",)
 
-    def __init__(self, buckets: dict[Key, dict[str, int | float]] | None = None) -> None:
-        self.buckets: dict[Key, dict[str, int | float]] = buckets or {}
+    def __init__(self, buckets: dict[Key, Sums] | None = None) -> None:
+        self.buckets: dict[Key, Sums] = buckets or {}
 
     def add(self, key: Key, source: Source, usage: Named | None, calls: int = 1) -> None:
         """Count one record; ``calls`` is 0 for the second and later lines of a pack."""
@@ -40,14 +41,14 @@ class Totals:
             bucket = self.buckets[key] = {}
         _count(bucket, "num_model_requests", calls)
         _count(bucket, COUNTS[source], 1)
-        if usage is None or usage.get("input_tokens") is None is usage.get("output_tokens"):
-            _count(bucket, "num_usage_unknown", 1)
-        if usage is None:
-            return
-        for name, value in usage.items():
+        known = False
+        for name, value in usage.items() if usage is not None else ():
             if value is not None:
+                known = True
                 _count(bucket, name, value)
-        if source == "billed":
+        if usage is None or not known:
+            _count(bucket, "num_usage_unknown", calls)
+        elif source == "billed":
             tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
             _count(bucket, "wasted_tokens", tokens)
 
@@ -70,7 +71,7 @@ class Totals:
 
     def sum(self) -> dict[str, Any]:
         """Return the totals over all buckets, with the same names."""
-        whole: dict[str, int | float] = {}
+        whole: Sums = {}
         for bucket in self.buckets.values():
             for name, value in bucket.items():
                 _count(whole, name, value)
@@ -96,7 +97,7 @@ def named(bucket: Mapping[str, int | float]) -> dict[str, Any]:
     return row
 
 
-def _count(bucket: dict[str, int | float], name: str, value: float) -> None:
+def _count(bucket: Sums, name: str, value: float) -> None:
     # Thousandths keep seconds exact: 0.1 + 0.2 would not be 0.3.
     total = bucket.get(name, 0) + value
     bucket[name] = round(total, 3) if isinstance(total, float) else total

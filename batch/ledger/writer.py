@@ -59,7 +59,12 @@ class Writer:
         return group.done
 
     def next_commit(self) -> asyncio.Future[None] | None:
-        """Return the future of the oldest group that is not yet safe, if there is one."""
+        """Return the future of the oldest group that is not yet safe, if there is one.
+
+        Raises what the last commit raised: nothing will be safe any more.
+        """
+        if self.failure is not None:
+            raise self.failure
         group = self._committing or self._collecting
         return group.done if group is not None else None
 
@@ -72,33 +77,30 @@ class Writer:
             raise self.failure
 
     async def _run(self) -> None:
-        while self.failure is None:
-            if self._collecting is None:
-                if self._closing:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            self._committing, self._collecting = self._collecting, None
-            await self._commit(self._committing)
-            self._committing = None
-            if self.after_commit is not None and self.failure is None:
-                await self.after_commit()
-            if not self._closing:
-                await asyncio.sleep(GAP_SECONDS)
-
-    async def _commit(self, group: Group) -> None:
         try:
-            await self._offload(lambda: self._write(group))
-            for log, lines in enumerate(group.lines):
-                for line in lines:
-                    self._acknowledge(log, line)
+            while self._collecting is not None or not self._closing:
+                if self._collecting is None:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                self._committing, self._collecting = self._collecting, None
+                await self._commit(self._committing)
+                self._committing = None
+                if self.after_commit is not None:
+                    await self.after_commit()
+                if not self._closing:
+                    await asyncio.sleep(GAP_SECONDS)
         except Exception as error:  # noqa: BLE001 - kept, and raised to everyone who waits or puts
             self.failure = error
-            group.done.set_exception(error)
-            if self._collecting is not None:
-                self._collecting.done.set_exception(error)
-            return
+            for group in (self._committing, self._collecting):
+                if group is not None:
+                    group.done.set_exception(error)
+
+    async def _commit(self, group: Group) -> None:
+        await self._offload(lambda: self._write(group))
+        for log, lines in enumerate(group.lines):
+            for line in lines:
+                self._acknowledge(log, line)
         group.done.set_result(None)
 
     def _write(self, group: Group) -> None:

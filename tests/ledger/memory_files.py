@@ -1,0 +1,200 @@
+"""A file system in memory that can be full, can fail, and can forget.
+
+What was written survives a kill; only what was synced is sure to survive a power loss. Of a tail
+that was not synced a power loss leaves nothing, a part, zeros, or a hole; of a name that was not
+synced, the old or the new one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+Choose = Callable[[Sequence[T]], T]
+
+
+class Inode:
+    """A file: its bytes as every process sees them, and as they are on stable storage."""
+
+    __slots__ = ("data", "number", "stable")
+
+    def __init__(self, number: int, data: bytes = b"", stable: bytes = b"") -> None:
+        self.number = number
+        self.data = data
+        self.stable = stable
+
+    def remains(self) -> list[bytes]:
+        """What a power loss may leave."""
+        data, stable = self.data, self.stable
+        if data == stable:
+            return [data]
+        if not data.startswith(stable):
+            return [stable, data]
+        tail = data[len(stable) :]
+        third, half = len(tail) // 3, len(tail) // 2
+        hole = tail[:third] + bytes(half - third) + tail[half:]
+        cuts = (b"", tail[:1], tail[:half], tail[:-1], tail)
+        return [
+            stable + rest for rest in (*cuts, bytes(len(tail)), bytes(half) + tail[half:], hole)
+        ]
+
+
+class MemoryFiles:
+    """Implements ``batch.files.Files``. Folders are durable at once, names in them are not."""
+
+    def __init__(self, *folders: str) -> None:
+        self.names: dict[str, Inode] = {}
+        self.stable_names: dict[str, Inode] = {}
+        self.folders = set(folders)
+        self.free: int | None = None  # bytes that the disk still takes
+        self.most: int | None = None  # bytes that one write takes
+        self.chunk = 1 << 16
+        self.before: Callable[[str, str, bytes], None] = lambda operation, path, data: None
+        self._open: dict[int, tuple[Inode, str]] = {}
+        self._locks: dict[int, int] = {}  # descriptor → inode
+        self._last = 0
+
+    # What a crash leaves.
+
+    def killed(self) -> MemoryFiles:
+        """The files after kill -9: everything written is there, synced or not."""
+        after = type(self)(*self.folders)
+        after._last = self._last
+        again: dict[int, Inode] = {}
+        for inode in (*self.names.values(), *self.stable_names.values()):
+            again[inode.number] = Inode(inode.number, inode.data, inode.stable)
+        after.names = {path: again[inode.number] for path, inode in self.names.items()}
+        after.stable_names = {path: again[i.number] for path, i in self.stable_names.items()}
+        return after
+
+    def unplugged(self, choose: Choose[bytes | Inode | None]) -> MemoryFiles:
+        """The files after a power loss, of all the ways it can go the one that was chosen."""
+        after = self.killed()
+        names: dict[str, Inode] = {}
+        for path in sorted({*after.names, *after.stable_names}):
+            old, new = after.stable_names.get(path), after.names.get(path)
+            inode = new if old is new else choose([old, new])
+            if isinstance(inode, Inode):
+                names[path] = inode
+        for inode in {inode.number: inode for inode in names.values()}.values():
+            left = choose(inode.remains())
+            assert isinstance(left, bytes)
+            inode.data = inode.stable = left
+        after.names, after.stable_names = names, dict(names)
+        return after
+
+    # The protocol.
+
+    def append(self, path: str) -> int:
+        if path not in self.names:
+            self.before("append", path, b"")
+            self.names[path] = self._inode(path)
+        return self._descriptor(self.names[path], path)
+
+    def create(self, path: str) -> int:
+        self.before("create", path, b"")
+        self.names[path] = self._inode(path)
+        return self._descriptor(self.names[path], path)
+
+    def write(self, fd: int, data: bytes) -> int:
+        inode, path = self._open[fd]
+        self.before("write", path, data)
+        taken = data[: self.most]
+        if self.free is not None:
+            if data and not self.free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            taken = taken[: self.free]
+            self.free -= len(taken)
+        inode.data += taken
+        return len(taken)
+
+    def sync(self, fd: int) -> None:
+        inode, path = self._open[fd]
+        self.before("sync", path, b"")
+        inode.stable = inode.data
+
+    def size(self, fd: int) -> int:
+        return len(self._open[fd][0].data)
+
+    def identity(self, path: str) -> tuple[int, int] | None:
+        if path in self.folders:
+            return 1, sorted(self.folders).index(path)
+        return (0, self.names[path].number) if path in self.names else None
+
+    def length(self, path: str) -> int:
+        return len(self.names[path].data) if path in self.names else 0
+
+    def truncate(self, fd: int, length: int) -> None:
+        inode, path = self._open[fd]
+        self.before("truncate", path, b"")
+        inode.data = inode.data[:length].ljust(length, b"\0")
+
+    def close(self, fd: int) -> None:
+        if fd not in self._open:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        del self._open[fd]
+        self._locks.pop(fd, None)
+
+    def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
+        if path not in self.names:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        while piece := self.names[path].data[offset : offset + self.chunk]:
+            yield piece
+            offset += len(piece)
+
+    def replace(self, old: str, new: str) -> None:
+        self.before("replace", new, b"")
+        self.names[new] = self.names.pop(old)
+
+    def remove(self, path: str) -> None:
+        self.before("remove", path, b"")
+        self.names.pop(path, None)
+
+    def make_folder(self, path: str) -> None:
+        self.folders.add(path)
+
+    def sync_folder(self, path: str) -> None:
+        self.before("sync_folder", path, b"")
+        for name in {*self.names, *self.stable_names}:
+            if os.path.dirname(name) == path:
+                if name in self.names:
+                    self.stable_names[name] = self.names[name]
+                else:
+                    del self.stable_names[name]
+
+    def lock(self, path: str) -> int:
+        fd = self.append(path)
+        number = self.names[path].number
+        if number in self._locks.values():
+            del self._open[fd]
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
+        self._locks[fd] = number
+        return fd
+
+    # What tests look at and put there.
+
+    def content(self, path: str) -> bytes:
+        return self.names[path].data
+
+    def put(self, path: str, data: bytes) -> None:
+        """Have a file hold these bytes, on stable storage, as the same file if it is there."""
+        inode = self.names.get(path) or self._inode(path)
+        inode.data = inode.stable = data
+        self.names[path] = self.stable_names[path] = inode
+
+    def open_descriptors(self) -> int:
+        return len(self._open)
+
+    def _inode(self, path: str) -> Inode:
+        if os.path.dirname(path) not in self.folders:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        self._last += 1
+        return Inode(self._last)
+
+    def _descriptor(self, inode: Inode, path: str) -> int:
+        self._last += 1
+        self._open[self._last] = inode, path
+        return self._last
