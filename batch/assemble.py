@@ -120,7 +120,7 @@ class Joined:
         self.gate = gate = Gate(_gate_settings(settings), way.keys, loop.time)
         self.halt.listen(gate.halt)
         flow = Flow(
-            workers=settings.limits.at_most,
+            workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,
             width=plan.script.width,
             begun=_begun(self.book.history, plan.redo),
@@ -136,7 +136,8 @@ class Joined:
                 transport=transport,
                 journal=self.book,
                 policy=RetryPolicy(attempts=settings.limits.max_attempts),
-                rest=pipeline.rest,
+                resting=pipeline.resting,
+                sleep=self.halt.sleep,
                 chance=random.random,
                 clock=loop.time,
                 now=time.time,

@@ -48,7 +48,7 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         reasons[0] = "every line is answered"
     what = Session(facts.started_at, facts.seconds, facts.recorded, facts.retries, reasons)
     summary = manifest(stand, what)
-    if facts.recorded or not files.length(paths.manifest) or set(reasons) - {0, PARTIAL}:
+    if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
         # A disk that is full has ended the run already, and these files can be made again.
         with contextlib.suppress(OSError):
             publish.publish_usage(files, paths, book.history, book.run_id)
@@ -73,17 +73,32 @@ def write_status(files: Files, paths: Paths, run_id: str, now: Snapshot) -> None
         publish.publish_object(files, paths.live, {"run_id": run_id, **state})
 
 
+def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:
+    """Return whether the published files say other than the logs: a session died before its end."""
+    try:
+        before = orjson.loads(read_whole(files, paths.manifest) or b"null") or {}
+    except orjson.JSONDecodeError:
+        return True
+    told = ("status", "request_counts", "usage")
+    return any(before.get(name) != summary[name] for name in told) or not files.identity(
+        paths.usage
+    )
+
+
 def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
     """Return how many lines the inputs had when they were last read."""
     for path, where in (
         (paths.live, ("total",)),
         (paths.manifest, ("request_counts", "total")),
     ):
-        value: Any = orjson.loads(read_whole(files, path) or b"null")
+        try:
+            value: Any = orjson.loads(read_whole(files, path) or b"null")
+        except orjson.JSONDecodeError:
+            continue
         for name in where:
-            value = (value or {}).get(name)
-        if value is not None:
-            return int(value)
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, int):
+            return value
     header = found.history.header
     return (header.run or {}).get("lines") if header else None
 

@@ -8,6 +8,7 @@ unit waits.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -24,7 +25,8 @@ from batch.transport import Transport
 from batch.unit import Unit, rejected_usage
 from batch.wire import WireFormat
 
-Rest: TypeAlias = Callable[[str, float], Awaitable[None]]
+# By name of a lane: while a unit is in this, another one is worked on in its place.
+Resting: TypeAlias = Callable[[str], AbstractContextManager[None]]
 # Told of every repeat: the line, why, and the seconds until then.
 Retried: TypeAlias = Callable[[int, CallFailed, float], None]
 
@@ -40,6 +42,10 @@ class Journal(Protocol):
         """Write, and return when durable."""
         ...
 
+    async def room(self) -> None:
+        """Return when another reply may wait for its commit."""
+        ...
+
 
 class Means(msgspec.Struct, frozen=True):
     """What delivering needs, each handed in."""
@@ -50,7 +56,8 @@ class Means(msgspec.Struct, frozen=True):
     transport: Transport
     journal: Journal
     policy: RetryPolicy
-    rest: Rest  # name of a lane, seconds: sleeps, holding nothing; raises Halted at the end
+    resting: Resting
+    sleep: Callable[[float], Awaitable[None]]  # raises Halted when the run ends first
     chance: Callable[[], float]  # uniform in [0, 1)
     clock: Callable[[], float]  # monotonic seconds
     now: Callable[[], float]  # seconds since the epoch
@@ -113,7 +120,8 @@ class Deliver:
         while not isinstance(step, Done):
             if isinstance(step, Wait):
                 await means.journal.keep(unit.entry("task", request.part, step.state))
-                await means.rest(means.gate.lane(request.model).name, step.seconds)
+                with means.resting(means.gate.lane(request.model).name):
+                    await means.sleep(step.seconds)
             step = await self._exchange(unit, request, step.call, step.state)
         return step.answer
 
@@ -147,6 +155,8 @@ class Deliver:
         estimate = wire.estimate(request) if submit else None
         tokens = estimate.input_tokens + estimate.output_tokens if estimate else 0
         async with gate.admit(lane, request.model, call, tokens):
+            # Last of all, so that a disk that stalls is not overrun by who waited in the gate.
+            await means.journal.room()
             if submit:
                 unit.attempts += 1
                 unit.started_at = means.now()
@@ -202,10 +212,10 @@ class Deliver:
         if isinstance(verdict, Block):
             self._means.gate.block(verdict.scope, lane, model, verdict.failure)
             raise Blocked(verdict.failure.message)
-        if verdict.budgeted:
-            await self._means.gate.retry_budget(lane)
-        if verdict.wait > 0:
-            await self._means.rest(lane.name, verdict.wait)
+        with self._means.resting(lane.name):
+            if verdict.budgeted:
+                await self._means.gate.retry_budget(lane)
+            await self._means.sleep(verdict.wait)
 
 
 def _first_step(wire: WireFormat, begun: Open, request: Request) -> Step:

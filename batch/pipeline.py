@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -138,10 +139,9 @@ class Pipeline:
         if pool.failure is not None:
             raise pool.failure
 
-    async def rest(self, lane: str, seconds: float) -> None:
-        """Sleep as one of a lane's units. Raises Halted when the run ends first."""
-        with self._pool.resting(lane):
-            await self._halt.sleep(seconds)
+    def resting(self, lane: str) -> AbstractContextManager[None]:
+        """While one of a lane's units rests in this, another one is worked on in its place."""
+        return self._pool.resting(lane)
 
     async def _work(self, lane: str) -> None:
         while self._halt.reason is None and not self._pool.surplus(lane):
@@ -170,7 +170,6 @@ class Pipeline:
                 units.extend((half, Open(attempts=outcome.attempts)) for half in outcome.units)
                 continue
             self._records.record(outcome)
-            await self._records.room()
 
     async def _record_bad(self) -> None:
         bad = self._feed.bad

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from batch import __version__, conclude
 from batch.assemble import Joined, access
-from batch.errors import NoInput
+from batch.errors import BadUsage, NoInput
 from batch.files import Files, OsFiles
 from batch.halt import Halt
 from batch.ledger.book import Book
@@ -25,6 +26,7 @@ from batch.summary import Outcome
 async def run(settings: Settings, watch: Watch) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
     files, paths = OsFiles(), paths_of(settings.output)
+    _refuse_unwritable_names((*settings.inputs, settings.output))
     script = AskOnce()
     if settings.run.new_run:
         with held(files, paths):
@@ -73,6 +75,16 @@ def status(output: str) -> Outcome:
     if found is None:
         raise NoInput(f"{output}: nothing was recorded there yet.")
     return conclude.standing_still(files, paths, found)
+
+
+def _refuse_unwritable_names(names: Sequence[str]) -> None:
+    """Refuse names that are not UTF-8: no JSON could hold them, and so no run find them again."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise BadUsage(f"{shown}: the name is not valid UTF-8. Rename the file.") from None
 
 
 def paths_of(output: str) -> Paths:

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Final, NoReturn
 
 MASK: Final = "[key removed]"
+# A gateway's keys are long words. To remove a placeholder such as "any" or "EMPTY", which some
+# gateways take for a key, would tear it out of answers in which it is a word.
+SHORTEST: Final = 12  # characters
 
 
 class Secret:
@@ -34,7 +37,7 @@ class Redactor:
     __slots__ = ("_pairs",)
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        values = {secret.reveal() for secret in secrets if secret.reveal()}
+        values = {value for s in secrets if len(value := s.reveal()) >= SHORTEST}
         # Longest first, so that a key which begins another one cannot leave its rest behind.
         self._pairs = [
             (value, value.encode()) for value in sorted(values, key=lambda v: (-len(v), v))

@@ -28,7 +28,6 @@ GATEWAY: Final = "https://api.wenwen-ai.com"
 # The official SDK reads the first; LiteLLM and many guides still say the second.
 BASE_URL_NAMES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 KEY_NAME: Final = "OPENAI_API_KEY"
-KEY_NAMED: Final = "default"
 KEY_FILE_LIMIT: Final = 16_384  # bytes; a longer file holds something else
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -188,7 +187,7 @@ def resolve_keys(settings: Settings, environ: Mapping[str, str]) -> list[tuple[s
         return []
     places = list(settings.gateway.keys)
     if environ.get(KEY_NAME) or not places:
-        places.append(KeySetting(match="*", env=KEY_NAME, name=KEY_NAMED))
+        places.append(KeySetting(match="*", env=KEY_NAME))
     known: dict[str, KeySetting] = {}
     for place in places:
         other = known.setdefault(place.label, place)
@@ -205,7 +204,7 @@ def _read_key(place: KeySetting, environ: Mapping[str, str]) -> str:
         where = f"environment variable {place.env}"
         value = environ.get(place.env or "", "")
     value = value.rstrip("\r\n")
-    if not value and place.name == KEY_NAMED and place.env == KEY_NAME:
+    if not value and place.env == KEY_NAME:
         raise BadConfig(
             f"no key for the gateway. Either export {KEY_NAME}, or say where the key is with "
             "--key 'MODELS=env:NAME' or --key 'MODELS=file:PATH', or try it without a gateway "

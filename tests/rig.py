@@ -88,6 +88,7 @@ class Rig:
         self.wire = wire
         self.script = script or AskOnce()
         self.concurrency = concurrency
+        self.stall = 0.0  # seconds that the disk takes for each commit
         self.keys = [(pattern, Secret(f"key of {pattern}", "sk-1")) for pattern in keys]
 
     def session(
@@ -112,6 +113,7 @@ class Rig:
         book.begin(recover(files, self.paths), {"inputs": [], "identity": {}})
 
         async def offload(write: Callable[[], None]) -> None:
+            await asyncio.sleep(self.stall)
             write()
 
         book.open(offload)
@@ -136,7 +138,8 @@ class Rig:
             transport=transport,
             journal=book,
             policy=RetryPolicy(),
-            rest=pipeline.rest,
+            resting=pipeline.resting,
+            sleep=halt.sleep,
             chance=lambda: 0.5,
             clock=loop.time,
             now=lambda: EPOCH + loop.time(),

@@ -13,7 +13,13 @@ import pytest
 from batch import runs
 from batch.errors import BadData, NoInput
 from batch.progress import Snapshot
-from batch.settings import RequestSettings, RunSettings, Settings
+from batch.settings import (
+    GatewaySettings,
+    KeySetting,
+    RequestSettings,
+    RunSettings,
+    Settings,
+)
 from batch.summary import Outcome
 
 
@@ -312,3 +318,43 @@ def test_progress_counts_only_what_is_on_disk(desk: Desk) -> None:
     done = [snapshot.done for snapshot in desk.watch.seen]
     assert done == sorted(done)
     assert done[-1] == 300
+
+
+def test_totals_that_a_killed_session_left_behind_are_brought_up_to_date(desk: Desk) -> None:
+    desk.write(chat("a"), chat("b"))
+    desk.run()
+    published = [desk.folder / "out.run" / name for name in ("run.json", "usage.jsonl")]
+    old = [path.read_bytes() for path in published]
+    desk.write(chat("a"), chat("b"), chat("c"))
+    desk.run()
+    new = [path.read_bytes() for path in published]
+    for path, content in zip(published, old, strict=True):
+        path.write_bytes(content)
+
+    again = desk.run()
+
+    assert again.summary["request_counts"]["completed"] == 3
+    assert orjson.loads(published[0].read_bytes())["request_counts"]["completed"] == 3
+    assert published[1].read_bytes() == new[1]
+
+
+def test_a_model_that_no_key_is_for_leaves_its_lines_pending_and_says_what_to_add(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(chat("a"))
+    monkeypatch.setenv("CLAUDE_KEY", "sk-0123456789abcdef")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    settings = Settings(
+        inputs=(str(desk.input),),
+        output=str(desk.output),
+        gateway=GatewaySettings(
+            base_url="http://127.0.0.1:9", keys=(KeySetting(match="claude-*", env="CLAUDE_KEY"),)
+        ),
+    )
+
+    outcome = asyncio.run(runs.run(settings, desk.watch))
+
+    assert outcome.exit_code == 77
+    assert "no key is for model 'gpt-4o-mini'" in outcome.lines[0]
+    assert "--key 'gpt-4o-mini=env:NAME'" in outcome.lines[0]
+    assert desk.results() == []

@@ -119,7 +119,7 @@ def test_given_keys_come_first_and_the_default_serves_the_rest(tmp_path: Path) -
     assert found == [
         ("claude-*", "claude.key", "file-key"),
         ("gpt-*", "GPT", "gpt-key"),
-        ("*", "default", KEY),
+        ("*", "OPENAI_API_KEY", KEY),
     ]
 
 

@@ -46,8 +46,27 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
 @option(TIMED, "--latency", type=float, default=0.0, metavar="MS", help="Time to an answer.")
 @option(TIMED, "--fail", default="", metavar="SHARES", help="Such as '429=5%,500=1%,reset=0.5%'.")
 @option(TIMED, "--seed", type=int, default=0, metavar="N", help="Other failures, other answers.")
+@option(
+    TIMED, "--hint", type=float, default=1.0, metavar="SECONDS", help="What 429-hint asks to wait."
+)
 @option(BOUNDED, "--rpm", type=float, metavar="N", help="Requests a minute.")
 @option(BOUNDED, "--tpm", type=float, metavar="N", help="Tokens a minute.")
+@option(
+    BOUNDED,
+    "--limit-hint",
+    type=click.Choice(("none", "seconds", "ms")),
+    default="none",
+    show_default=True,
+    help="What a refusal for these two says of the wait.",
+)
+@option(BOUNDED, "--money", type=int, metavar="TOKENS", help="Tokens until the account is empty.")
+@option(
+    BOUNDED,
+    "--unknown-model",
+    multiple=True,
+    metavar="PATTERN",
+    help="Models that nobody may call. Repeatable.",
+)
 @option(BOUNDED, "--capacity", type=int, metavar="N", help="Requests at once, as no header tells.")
 @option(
     BOUNDED,
@@ -93,6 +112,10 @@ def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
         "latency_ms": flags["latency"],
         "requests_per_minute": flags["rpm"],
         "tokens_per_minute": flags["tpm"],
+        "limit_hint": flags["limit_hint"],
+        "hint_seconds": flags["hint"],
+        "money_tokens": flags["money"],
+        "unknown_models": flags["unknown_model"],
         "capacity": flags["capacity"],
         "overflow": flags["overflow"],
         # A key is its own group, so that one key may call one pattern of models, or more.

@@ -14,7 +14,8 @@ Reason: TypeAlias = Closing | Literal["missing"]  # "missing": no key is for the
 _SENTENCES: Final[Mapping[Reason, str]] = {
     "missing": "no key is for model {model!r}: say where one is with --key '{model}=env:NAME'",
     "model": "key {key!r} is not used for model {model!r} any more: {message}",
-    "key": "key {key!r} is not used any more: {message}",
+    "key": "key {key!r} is not used any more: {message}. Put a valid one where it came from, and "
+    "run the same command again",
     "account": "the account of key {key!r} is not used any more: {message}",
 }
 
@@ -30,7 +31,8 @@ class Breaker(msgspec.Struct):
 
     def __str__(self) -> str:
         """Return it as a sentence."""
-        return _SENTENCES[self.scope].format(key=self.key, model=self.model, message=self.message)
+        message = self.message.rstrip(". ")
+        return _SENTENCES[self.scope].format(key=self.key, model=self.model, message=message)
 
 
 class Breakers:

@@ -8,11 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import BadKey, CallFailed, Interrupted, Refused, ServerTrouble, Unreachable
+from batch.errors import (
+    BadKey,
+    CallFailed,
+    Interrupted,
+    NotAnAnswer,
+    Refused,
+    ServerTrouble,
+    Unreachable,
+)
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
 from batch.records import Call, Reply, Row
-from tests.rig import Rig, Scripted, json_reply, rows
+from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import Toy
 from tests.virtual import run
 
@@ -222,3 +230,49 @@ def test_lines_of_a_blocked_model_do_not_hold_up_the_others(tmp_path: Path) -> N
 
     assert len(rig.results()) == 100
     assert rig.errors() == {}
+
+
+def test_while_the_disk_stalls_replies_wait_for_it_and_are_never_more_than_twice_the_width(
+    tmp_path: Path,
+) -> None:
+    """Each line rests once, so that many more lines than workers are on their way."""
+    width = 4
+    asked: dict[object, int] = {}
+    answered: list[Call] = []
+
+    def reply_to(call: Call) -> Reply:
+        asked[call.payload] = asked.get(call.payload, 0) + 1
+        if asked[call.payload] == 1:
+            raise NotAnAnswer("rest first", status=200)
+        answered.append(call)
+        return GOOD
+
+    rig = Rig(tmp_path, Toy(), concurrency=width)
+    rig.stall = 3600.0
+
+    with pytest.raises(Crashed):
+        rig.session(
+            rows(400, "toy"),
+            Scripted(reply_to),
+            crash=lambda: asyncio.get_running_loop().time() > 60,
+        )
+
+    assert width <= len(answered) <= 2 * width
+
+
+def test_lines_that_wait_for_the_retry_budget_do_not_hold_up_fresh_ones(tmp_path: Path) -> None:
+    """The budget grants about one repeat a second, and the workers are few."""
+
+    def reply_to(call: Call) -> Reply:
+        assert isinstance(call.payload, bytes)
+        if int(call.payload[8:-1]) <= 50 and asyncio.get_running_loop().time() < 2:
+            raise NotAnAnswer("at first none of these", status=200)
+        done.append(asyncio.get_running_loop().time())
+        return GOOD
+
+    done: list[float] = []
+    rig = Rig(tmp_path, Toy(), concurrency=2)
+
+    rig.session(rows(300, "toy"), Scripted(reply_to))
+
+    assert sorted(done)[200] < 5

@@ -1,0 +1,141 @@
+"""The product as its users run it: ``wbatch`` and the mock gateway, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+Process: TypeAlias = subprocess.Popen[bytes]
+
+KEY: Final = "sk-of-a-proof"
+PATIENCE: Final = 120.0  # seconds for anything that must happen; only a failure takes so long
+POLL_SECONDS: Final = 0.005
+# Some of everything; only what makes all lines wait is seldom.
+FAULTS: Final = (
+    "429=0.1%,429-hint=0.01%,500=0.3%,502-html=0.2%,503=0.05%,reset=0.3%,cut=0.4%,no-finish=0.3%,"
+    "empty-choices=0.3%,html-200=0.2%,error-200=0.2%"
+)
+# What a shell may have set, and a proof must not see.
+FOREIGN: Final = re.compile(r"OPENAI_|WBATCH_")
+
+
+class Failed(AssertionError):
+    """A proof does not hold."""
+
+
+def require(holds: object, message: str) -> None:
+    """Raise ``Failed`` unless something holds."""
+    if not holds:
+        raise Failed(message)
+
+
+def wbatch(folder: Path, *args: object, key: str = KEY, **popen: Any) -> Process:
+    """Start the command in a folder. ``key`` is its OPENAI_API_KEY."""
+    environ = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
+    environ["OPENAI_API_KEY"] = key
+    command = [sys.executable, "-m", "batch", *map(str, args)]
+    return subprocess.Popen(command, cwd=folder, env=environ, **popen)
+
+
+def finish(folder: Path, *args: object, key: str = KEY) -> tuple[int, str]:
+    """Run the command to its end; return its exit code and what it said."""
+    process = wbatch(folder, *args, key=key, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = process.communicate(timeout=None)
+    return process.returncode, said.decode()
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Return as soon as something holds."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        require(time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain until {what}")
+        time.sleep(POLL_SECONDS)
+
+
+class Gateway:
+    """The mock gateway in another process."""
+
+    def __init__(self, url: str, ledger: Path) -> None:
+        self.url = url
+        self._ledger = ledger
+
+    def counts(self) -> dict[str, Any]:
+        """Return the gateway's own counters."""
+        # The address is this machine's.
+        with urllib.request.urlopen(f"{self.url}/mock/ledger") as reply:
+            counts: dict[str, Any] = orjson.loads(reply.read())
+        return counts
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the ledger's rows by arrival, once nothing is under way."""
+        wait_until(lambda: not self.counts()["in_flight"], "the gateway has nothing to do")
+        rows = lines_of(self._ledger)
+        arrived = self.counts()["arrived"]
+        require(len(rows) == arrived, f"the ledger has {len(rows)} rows for {arrived} requests")
+        return sorted(rows, key=lambda row: int(row["n"]))
+
+
+@contextmanager
+def gateway(folder: Path, *flags: object, ledger: bool = True) -> Iterator[Gateway]:
+    """Serve a mock gateway; its ledger is ``ledger.jsonl`` in the folder."""
+    path = folder / "ledger.jsonl"
+    kept = ("--ledger", path) if ledger else ()
+    with wbatch(folder, "mock", "--port", 0, *kept, *flags, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline().decode()
+        found = re.search(r"http://[\d.:]+", said)
+        try:
+            require(found, f"the mock gateway did not start: {said}")
+            assert found is not None
+            yield Gateway(found[0], path)
+        finally:
+            process.terminate()
+            said = process.stderr.read().decode()
+    require("Traceback" not in said, f"the mock gateway broke: {said}")
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSONL file."""
+    with path.open("rb") as file:
+        return [orjson.loads(line) for line in file]
+
+
+def write_prompts(path: Path, prompts: Mapping[int, str | None], system: str | None = None) -> None:
+    """Write an OpenAI Batch file of chats; None stands for a line that asks nothing."""
+    with path.open("wb") as file:
+        for number, prompt in prompts.items():
+            line = {
+                "custom_id": f"row-{number}",
+                "method": "POST",
+                "url": "/v1/chat/completions",
+                "body": {} if prompt is None else chat(number, prompt, system),
+            }
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def chat(number: int, prompt: str, system: str | None = None) -> dict[str, Any]:
+    """Return a body that the run sends byte for byte.
+
+    Every second is streamed, every third is to reason.
+    """
+    messages = [{"role": "system", "content": system}] if system is not None else []
+    body: dict[str, Any] = {
+        "model": "gpt-4o-mini",
+        "messages": [*messages, {"role": "user", "content": prompt}],
+    }
+    if number % 2 == 0:
+        # The run would add the second to a stream that lacks it.
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    if number % 3 == 0:
+        body["reasoning_effort"] = "low"
+    return body

@@ -1,0 +1,110 @@
+import signal
+from contextlib import contextmanager
+
+import pytest
+
+from tests.proofs.processes import finish, gateway, lines_of, wait_until, wbatch, write_prompts
+
+LINES = 60
+AT_ONCE = 8
+SOON, LATE = 300, 60_000  # milliseconds to an answer
+DRAINING = "waiting up to"
+
+
+@pytest.fixture(autouse=True)
+def _heeded_signals():
+    """A shell starts what is in its background with SIGINT ignored, and children inherit that."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_prompts(tmp_path / "in.jsonl", {n: f"Line {n}" for n in range(1, LINES + 1)})
+    return tmp_path
+
+
+def command(mock):
+    return ("run", "in.jsonl", "-o", "out.jsonl", "-c", AT_ONCE, "--base-url", mock.url)
+
+
+@contextmanager
+def running(folder, mock):
+    """A run with as many requests under way as are allowed; killed if it is still there."""
+    with (folder / "said.txt").open("wb") as said:
+        process = wbatch(folder, *command(mock), stderr=said)
+    with process:
+        try:
+            wait_until(lambda: mock.counts()["in_flight"] == AT_ONCE, "requests are under way")
+            yield process
+        finally:
+            process.kill()
+
+
+def said(folder):
+    return (folder / "said.txt").read_text()
+
+
+def recorded(folder):
+    """The lines of the results; each must stand there once."""
+    lines = [record["x_run"]["line"] for record in lines_of(folder / "out.jsonl")]
+    assert len(set(lines)) == len(lines)
+    return set(lines)
+
+
+def assert_the_same_command_completes(folder, mock):
+    code, words = finish(folder, *command(mock))
+    assert code == 0, words
+    assert recorded(folder) == set(range(1, LINES + 1))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_one_signal_keeps_the_answers_under_way_and_sends_no_more(folder, number, code):
+    with gateway(folder, "--latency", SOON) as mock:
+        with running(folder, mock) as process:
+            process.send_signal(number)
+
+            assert process.wait() == code
+        assert DRAINING in said(folder)
+        rows = mock.rows()
+        assert all(row["delivered"] for row in rows)
+        assert len(recorded(folder)) == len(rows) < LINES
+
+        assert_the_same_command_completes(folder, mock)
+        # Nothing was asked twice.
+        assert len(mock.rows()) == LINES
+
+
+def test_a_second_signal_leaves_at_once(folder):
+    with gateway(folder, "--latency", LATE) as mock, running(folder, mock) as process:
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: DRAINING in said(folder), "the first signal is heeded")
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait() == 130
+        counts = mock.counts()
+        assert counts["in_flight"] == AT_ONCE, "it has waited for the answers"
+        assert recorded(folder) == set()
+
+    with gateway(folder, ledger=False) as mock:
+        assert_the_same_command_completes(folder, mock)
+
+
+def test_a_second_run_on_the_same_output_is_turned_away_and_disturbs_nothing(folder):
+    with gateway(folder, "--latency", SOON) as mock:
+        with running(folder, mock) as process:
+            code, words = finish(folder, *command(mock))
+
+            assert code == 75
+            assert f"pid {process.pid} " in words
+            assert process.wait() == 0, said(folder)
+        assert recorded(folder) == set(range(1, LINES + 1))
+        assert len(mock.rows()) == LINES
