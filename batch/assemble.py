@@ -90,21 +90,29 @@ class Joined:
     async def deliver_all(self, way: Access | None) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "commit") as executor, _lean_collector():
+        with (
+            ThreadPoolExecutor(1, "commit") as executor,
+            _lean_collector(),
+            signals(self.ending),
+        ):
             self.book.open(lambda write: loop.run_in_executor(executor, write))
-            if self.plan.opened.new_identity:
-                run = {"identity": identity(self.plan.settings, self.plan.script)}
-                await self.book.keep(Entry(kind="settings", run=run))
-            self.watch.say(self.plan.announcement)
-            self.watch.begin(self.plan.opened.census.lines, self.before)
             try:
-                with signals(self.ending):
+                await self._note_settings()
+                if self.plan.todo:
+                    self.watch.say(self.plan.announcement)
+                    self.watch.begin(self.plan.opened.census.lines, self.before)
                     async with _gateway(self.plan.settings, way) as reached:
                         await self._pipe(reached)
             except Refusal as refusal:
                 self.ending.failed(refusal)
             finally:
                 await self._close()
+
+    async def _note_settings(self) -> None:
+        """Have the journal say under which settings a run with kept answers goes on."""
+        if self.plan.opened.new_identity:
+            run = {"identity": identity(self.plan.settings, self.plan.script)}
+            await self.book.keep(Entry(kind="settings", run=run))
 
     async def _close(self) -> None:
         try:

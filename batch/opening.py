@@ -22,21 +22,9 @@ from batch.inputs.scan import Census, scan
 from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
 from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
-from batch.ledger.hold import held, keep_aside
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import BLOCK, History
-
-__all__ = [
-    "Opened",
-    "Wanted",
-    "drop_changed",
-    "held",
-    "keep_aside",
-    "open_run",
-    "recorded_inputs",
-    "refuse_output",
-]
 
 SHOWN: Final = 3  # changed lines that a message names
 Identity = Mapping[str, Any]

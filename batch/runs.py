@@ -12,10 +12,11 @@ from batch.errors import BadUsage, NoInput
 from batch.files import Files, OsFiles
 from batch.halt import Halt
 from batch.ledger.book import Book
+from batch.ledger.hold import held, keep_aside
 from batch.ledger.paths import Paths
 from batch.ledger.publish import failed_lines
 from batch.ledger.recover import recover
-from batch.opening import Wanted, drop_changed, held, keep_aside, open_run, recorded_inputs
+from batch.opening import Wanted, drop_changed, open_run, recorded_inputs, refuse_output
 from batch.plan import Plan, as_recorded, identity
 from batch.script import AskOnce
 from batch.session import Ending, Watch
@@ -28,7 +29,9 @@ async def run(settings: Settings, watch: Watch) -> Outcome:
     files, paths = OsFiles(), paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
     script = AskOnce()
+    refuse_output(settings.inputs, paths)
     if settings.run.new_run:
+        _require_inputs(settings.inputs)
         with held(files, paths):
             suffix = keep_aside(files, paths)
         if suffix:
@@ -77,6 +80,13 @@ def status(output: str) -> Outcome:
     return conclude.standing_still(files, paths, found)
 
 
+def _require_inputs(names: Sequence[str]) -> None:
+    """Raise NoInput for a missing one: before the old output is moved aside for a typing error."""
+    for name in names:
+        if name != "-" and not os.path.exists(name):
+            raise NoInput(f"{name}: there is no such file. Check the path.")
+
+
 def _refuse_unwritable_names(names: Sequence[str]) -> None:
     """Refuse names that are not UTF-8: no JSON could hold them, and so no run find them again."""
     for name in names:
@@ -107,6 +117,7 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     header = {
         "created_at": round(time.time()),
         "tool": f"wenwen-batch {__version__}",
+        "output": os.path.basename(paths.results),
         "lines": opened.census.lines,
         "inputs": opened.inputs.describe(),
         "identity": identity(settings, plan.script),
@@ -117,7 +128,7 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     ending = Ending(Halt(), watch)
     joined = Joined(files, plan, book, ending, watch)
     try:
-        if plan.todo:
+        if plan.todo or opened.new_identity:
             await joined.deliver_all(way)
         return joined.conclude()
     finally:

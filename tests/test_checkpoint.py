@@ -11,7 +11,7 @@ from batch.ledger.state import History
 from tests.ledger.kit import PATHS, RUN, billed, disk, entry, part, said, wrote
 from tests.ledger.kit import answered as an_answer
 from tests.ledger.kit import failed as a_failure
-from tests.ledger.memory_files import MemoryFiles
+from tests.ledger.memory_files import MemoryFiles, taking
 from tests.virtual import run
 
 PATH = "/out/checkpoint"
@@ -123,7 +123,7 @@ def test_a_power_loss_while_it_is_saved_leaves_the_old_one_the_new_one_or_none(
     left = []
 
     def unplug(*_):
-        after = files.unplugged(lambda options: options[min(choice, len(options) - 1)])
+        after = files.unplugged(taking(choice))
         left.append(checkpoint.load(after, PATH))
 
     files.before = unplug

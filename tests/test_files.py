@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from batch.files import OsFiles, read_whole, write_all, write_whole
-from tests.ledger.memory_files import MemoryFiles
+from tests.ledger.memory_files import MemoryFiles, taking
 
 
 @pytest.fixture(params=["real", "double"])
@@ -142,6 +142,19 @@ def test_a_closed_descriptor_cannot_be_closed_again(place):
     assert raised.value.errno == errno.EBADF
 
 
+def test_the_name_of_every_folder_that_is_made_is_synced(tmp_path):
+    synced = []
+
+    class Watched(OsFiles):
+        def sync_folder(self, path):
+            synced.append(path)
+            super().sync_folder(path)
+
+    Watched().make_folder(str(tmp_path / "x" / "y"))
+
+    assert synced == [str(tmp_path), str(tmp_path / "x")]
+
+
 def test_everything_is_readable_by_the_owner_alone(tmp_path):
     files = OsFiles()
     files.make_folder(str(tmp_path / "x" / "y"))
@@ -239,7 +252,7 @@ def test_a_file_put_in_place_is_old_or_new_after_a_power_loss_at_any_moment(choi
     left = set()
 
     def unplug(*_):
-        after = files.unplugged(lambda options: options[min(choice, len(options) - 1)])
+        after = files.unplugged(taking(choice))
         left.add(after.content("/out/a"))
 
     files.before = unplug
@@ -259,7 +272,7 @@ def test_the_double_forgets_what_was_not_synced():
     files.close(files.append("/out/new"))
 
     killed = files.killed()
-    lost = files.unplugged(lambda options: options[0])
+    lost = files.unplugged(taking(0))
 
     assert killed.content("/out/a") == b"suremaybe"
     assert killed.identity("/out/new") is not None

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -16,6 +17,7 @@ from batch.progress import Snapshot
 from batch.settings import (
     GatewaySettings,
     KeySetting,
+    Limits,
     RequestSettings,
     RunSettings,
     Settings,
@@ -358,3 +360,42 @@ def test_a_model_that_no_key_is_for_leaves_its_lines_pending_and_says_what_to_ad
     assert "no key is for model 'gpt-4o-mini'" in outcome.lines[0]
     assert "--key 'gpt-4o-mini=env:NAME'" in outcome.lines[0]
     assert desk.results() == []
+
+
+def test_two_outputs_whose_folders_would_have_the_same_name_are_kept_apart(desk: Desk) -> None:
+    desk.write(chat("a"))
+    desk.run()
+    desk.output = desk.folder / "out"
+
+    with pytest.raises(BadData, match="belongs to out.jsonl"):
+        desk.run()
+
+
+def test_a_typing_error_in_a_new_run_does_not_move_the_old_output(desk: Desk) -> None:
+    desk.write(chat("a"))
+    desk.run()
+    desk.input = desk.folder / "typo.jsonl"
+
+    with pytest.raises(NoInput, match=r"typo\.jsonl"):
+        desk.run(new_run=True)
+
+    assert len(desk.results()) == 1
+
+
+def test_new_settings_are_noted_though_nothing_is_left_to_ask(desk: Desk) -> None:
+    desk.write(chat("a", model=None))
+    desk.run(RequestSettings(model="gpt-4o"))
+    other = RequestSettings(model="gpt-5")
+
+    desk.run(other, keep_answers=True)
+
+    assert desk.run(other).exit_code == 0
+
+
+def test_more_workers_than_lines_are_not_made(desk: Desk) -> None:
+    desk.write(chat("a"))
+    settings = msgspec.structs.replace(
+        desk.settings(RequestSettings()), limits=Limits(concurrency=10_000_000)
+    )
+
+    assert asyncio.run(runs.run(settings, desk.watch)).exit_code == 0

@@ -63,6 +63,27 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     run: dict[str, Any] | None = None
 
 
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``run`` of a header must hold; unknown keys are passed over."""
+
+    version: int
+    run_id: str
+    created_at: int = 0  # Unix seconds
+    lines: int = 0
+    inputs: list[HeaderInput] = []
+    identity: dict[str, str | int | bool | None] = {}
+    output: str = ""  # name of the results' file
+    tool: str = ""
+
+
+class HeaderInput(msgspec.Struct, frozen=True):
+    """An input as the header names it."""
+
+    path: str
+    bytes: int = 0
+    format: str = ""
+
+
 _decode_mark = msgspec.json.Decoder(Mark).decode
 _decode_entry = msgspec.json.Decoder(Entry).decode
 

@@ -22,8 +22,7 @@ def held(files: Files, paths: Paths) -> Iterator[None]:
 
     A run that is refused before its first record leaves no folder behind.
     """
-    made = _missing(files, paths.folder)
-    lock = _locked(files, paths)
+    lock, made = _locked(files, paths)
     try:
         yield
     finally:
@@ -55,9 +54,10 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
     return suffix
 
 
-def _locked(files: Files, paths: Paths) -> int:
-    """Return the descriptor that holds the lock, and write into it who we are."""
+def _locked(files: Files, paths: Paths) -> tuple[int, Sequence[str]]:
+    """Return the descriptor that holds the lock, and the folders that were made for it."""
     try:
+        made = _missing(files, paths.folder)
         for folder in (paths.folder, paths.cache):
             files.make_folder(folder)
         lock = files.lock(paths.lock)
@@ -76,7 +76,7 @@ def _locked(files: Files, paths: Paths) -> int:
     with contextlib.suppress(OSError):
         files.truncate(lock, 0)
         write_all(files, lock, f"pid {os.getpid()} since {time.strftime('%F %T %z')}\n".encode())
-    return lock
+    return lock, made
 
 
 def _unused_suffix(files: Files, paths: Paths) -> str:

@@ -5,16 +5,17 @@ Nothing is written here, so that every refusal comes before the first change.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import msgspec
 
 from batch import checkpoint
 from batch.checkpoint import Checkpoint, Position
-from batch.errors import BadData
+from batch.errors import BadData, CannotWrite
 from batch.files import Files
-from batch.ledger.entries import Entry, decode_entry
-from batch.ledger.paths import Paths
+from batch.ledger.entries import Entry, Header, decode_entry
+from batch.ledger.paths import Paths, folder_of
 from batch.ledger.scan import WAY_OUT, LogEnd, numbered, read_journal, read_records
 from batch.ledger.state import History
 
@@ -46,7 +47,20 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def recover(files: Files, paths: Paths) -> Found | None:
-    """Return what is there, or None if nothing was ever recorded. Raises BadData."""
+    """Return what is there, or None if nothing was ever recorded.
+
+    Raises BadData, and CannotWrite for files that cannot even be read.
+    """
+    try:
+        return _recover(files, paths)
+    except OSError as error:
+        raise CannotWrite(
+            f"{error.filename or paths.results}: {error.strerror}. Nothing was changed. To go on "
+            "with a run its files must be readable and writable."
+        ) from error
+
+
+def _recover(files: Files, paths: Paths) -> Found | None:
     header = _read_header(files, paths)
     if header is None:
         for path in (paths.results, paths.errors):
@@ -98,6 +112,16 @@ def _read_header(files: Files, paths: Paths) -> Entry | None:
             f"{paths.journal} was written in format {version}, this is format {FORMAT_VERSION}. "
             "Use the version of wbatch that wrote it, or choose another --output."
         )
+    try:
+        told = msgspec.convert(header.run, Header)
+    except msgspec.ValidationError as wrong:
+        raise BadData(f"the header of {paths.journal} was changed: {wrong}. {WAY_OUT}") from None
+    name = os.path.basename(paths.results)
+    if told.output not in ("", name) and folder_of(told.output) == folder_of(name):
+        raise BadData(
+            f"{paths.folder} belongs to {told.output}, and {name} would need a folder of the same "
+            "name. Nothing was changed. Choose another --output."
+        )
     return header
 
 
@@ -113,13 +137,13 @@ def _fits(files: Files, paths: Paths, cached: Checkpoint) -> bool:
     return all(
         (at := cached.positions.get(name)) is not None
         and at.identity == files.identity(path)
-        and at.offset <= files.length(path)
         and _at_line_start(files, path, at.offset)
         for name, path in _logs(paths).items()
     )
 
 
 def _at_line_start(files: Files, path: str, offset: int) -> bool:
+    """Return whether a line begins there, or would; beyond the end none does."""
     return offset == 0 or next(files.read(path, offset - 1), b"")[:1] == b"\n"
 
 

@@ -29,7 +29,7 @@ class Open(msgspec.Struct):
     """A line that began something and has not ended: what a resume must know of it."""
 
     sum: str = ""  # of the line when it was asked, as the journal writes it
-    intent: int = 0  # attempt number of the last submit that may have reached the gateway
+    intent: int = 0  # attempt of a submit that may have reached the gateway, and no more is known
     part: int = 0  # which request of the line that submit was
     state: State | None = None  # of a task that is known by its id
     parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
@@ -39,13 +39,12 @@ class Open(msgspec.Struct):
     def forget(self, attempts: int) -> None:
         """Forget what was begun up to an attempt, because an error ended it.
 
-        What is later was begun by a retry of that error. A state is always of the last attempt.
+        What is later was begun by a retry of that error; intent and state are always of the last
+        attempt.
         """
         kept = sum(attempt > attempts for attempt in self.answered_at)
         self.parts = self.parts[len(self.parts) - kept :]
         self.answered_at = self.answered_at[len(self.answered_at) - kept :]
-        if self.intent <= attempts:
-            self.intent = 0
 
 
 class History:
@@ -133,12 +132,12 @@ class History:
     def _void(self, entry: Entry) -> None:
         begun = self.open.get(entry.line)
         if begun is not None and begun.intent <= entry.attempt:
-            begun.intent = begun.part = 0
+            begun.intent = 0
 
     def _task(self, entry: Entry) -> None:
         if entry.line not in self.answered:
             begun = self.opened(entry)
-            begun.part, begun.state = entry.part, entry.state
+            begun.intent, begun.part, begun.state = 0, entry.part, entry.state
 
     def _part(self, entry: Entry) -> None:
         self._bill(entry, "part")

@@ -24,7 +24,7 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
 
     # What is answered
     seed: int = 0  # another seed gives other fates and other answers
-    answer_words: int = 20  # words of a text answer, before max_tokens cuts it
+    answer_words: int = 20  # words of a text answer, before the request's own limit cuts it
     pings: bool = False  # keep-alive comments in streams
 
     # When

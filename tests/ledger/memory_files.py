@@ -16,6 +16,11 @@ T = TypeVar("T")
 Choose = Callable[[Sequence[T]], T]
 
 
+def taking(number: int) -> Choose[T]:
+    """Return a choice that takes the option of this number each time, or the last one."""
+    return lambda options: options[min(number, len(options) - 1)]
+
+
 class Inode:
     """A file: its bytes as every process sees them, and as they are on stable storage."""
 

@@ -27,6 +27,7 @@ from tests.ledger.kit import (
     said,
     wrote,
 )
+from tests.ledger.memory_files import taking
 from tests.virtual import run
 
 
@@ -56,7 +57,7 @@ def test_a_new_run_begins_with_a_header_that_is_durable_with_all_names():
     assert header["run"]["run_id"] == RUN
     assert header["run"]["version"] == 1
     assert header["run"]["identity"] == {"model": "gpt-4o-mini"}
-    assert files.unplugged(lambda options: options[0]).length(PATHS.journal)
+    assert files.unplugged(taking(0)).length(PATHS.journal)
     assert {PATHS.results, PATHS.errors, PATHS.journal} <= set(files.stable_names)
     assert files.open_descriptors() == 0
 
@@ -89,7 +90,7 @@ def test_what_is_counted_is_on_stable_storage_first():
             counts = []
 
             def look(operation, path, data):
-                safe = files.unplugged(lambda options: options[0])
+                safe = files.unplugged(taking(0))
                 counts.append((book.committed, safe.content(PATHS.results).count(b"\n")))
 
             files.before = look
@@ -108,7 +109,7 @@ def test_an_entry_that_is_kept_is_on_stable_storage():
         files = disk()
         async with book_on(files) as book:
             await book.keep(entry("intent", 7))
-            assert b'"intent"' in files.unplugged(lambda options: options[0]).content(PATHS.journal)
+            assert b'"intent"' in files.unplugged(taking(0)).content(PATHS.journal)
             assert book.history.open[7].intent == 1
 
     run(main())
@@ -241,6 +242,7 @@ def test_a_disk_that_is_full_at_the_very_start_is_told_and_can_be_begun_again(fr
     files.free = free
     with contextlib.suppress(CannotWrite):
         begun_book(files, None).release()
+    assert files.open_descriptors() == 0
     files.free = None
 
     begun_book(files, recover(files, PATHS)).release()
@@ -312,6 +314,7 @@ def test_errors_that_were_made_up_for_are_dropped_at_an_end_in_order():
     assert ordinals(files, PATHS.errors) == [1]
     assert b'"refused"' in files.content(PATHS.errors)
     assert recover(files, PATHS).history.error_records == 1
+    assert files.open_descriptors() == 0
 
 
 def test_errors_stay_when_a_session_does_not_end_in_order():

@@ -7,6 +7,7 @@ from batch.ledger.compact import compact_errors
 from batch.ledger.entries import encode_error
 from batch.ledger.recover import recover
 from tests.ledger.kit import PATHS, RUN, answered, disk, failed, members, said, wrote
+from tests.ledger.memory_files import taking
 from tests.virtual import run
 
 UNITS = [failed(1), failed(2), failed(3), failed(1, "refused", attempts=2), answered(2)]
@@ -90,7 +91,7 @@ def test_a_power_loss_at_any_moment_leaves_every_error_that_counts(files, choice
     left = []
 
     def unplug(*_):
-        after = files.unplugged(lambda options: options[min(choice, len(options) - 1)])
+        after = files.unplugged(taking(choice))
         left.append(members(recover(after, PATHS).history.failed))
 
     files.before = unplug

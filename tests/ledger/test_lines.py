@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from batch.ledger.lines import LineSet
 
-LINES = st.integers(0, 5000)
+LINES = st.integers(0, 500)
 
 
 @settings(deadline=None)
@@ -22,7 +22,7 @@ def test_a_line_set_is_a_set(steps):
 
     assert lines.count == len(truth)
     assert lines.last() == max(truth, default=0)
-    assert all((line in lines) == (line in truth) for line in range(5002))
+    assert all((line in lines) == (line in truth) for line in range(502))
 
 
 @settings(deadline=None)
@@ -48,11 +48,11 @@ def test_a_line_far_beyond_the_set_is_not_in_it():
     assert len(lines.bits) < 10
 
 
-def test_a_million_lines_take_a_bit_each_and_an_eighth_more():
+def test_many_lines_take_a_bit_each_and_an_eighth_more():
     lines = LineSet()
 
-    for line in range(1, 1_000_001):
+    for line in range(1, 100_001):
         lines.add(line)
 
-    assert lines.count == 1_000_000
-    assert len(lines.bits) <= 1_000_000 / 8 * 9 / 8 + 1
+    assert lines.count == 100_000
+    assert len(lines.bits) <= 100_000 / 8 * 9 / 8 + 1

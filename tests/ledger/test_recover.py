@@ -1,8 +1,11 @@
+import errno
+import os
+
 import pytest
 from hypothesis import given, settings
 
 from batch import checkpoint
-from batch.errors import BadData
+from batch.errors import BadData, CannotWrite
 from batch.ledger.entries import Entry, encode_entry, encode_error, encode_result
 from batch.ledger.recover import positions, recover
 from batch.ledger.state import Open
@@ -24,6 +27,7 @@ from tests.ledger.kit import (
     sum_of,
     wrote,
 )
+from tests.ledger.memory_files import taking
 from tests.ledger.stories import LINES, PAUSES, Line, stories, tell
 from tests.virtual import run
 
@@ -101,6 +105,16 @@ def test_an_error_ends_what_was_begun_up_to_its_last_attempt():
     assert begun.attempts == 4
 
 
+def test_a_task_that_a_retry_began_is_all_that_is_known_of_its_line():
+    files = disk()
+    task = entry("task", 1, 2, state={"id": "t"})
+
+    known = run(wrote(files, entry("intent", 1), failed(1), task))
+
+    assert said(history_of(without_cache(files))) == said(known)
+    assert known.open[1].intent == 0
+
+
 def test_an_answered_line_needs_nothing_of_its_journal():
     files = disk()
     units = [entry("intent", 1), entry("task", 1, state={"id": "t"}), part(2, 0, 1)]
@@ -125,7 +139,6 @@ def test_a_line_that_was_begun_is_found_with_all_that_a_resume_needs():
     begun = history_of(files).open[1]
     assert begun == Open(
         sum=f"{sum_of(1):016x}",
-        intent=2,
         part=1,
         state={"id": "t"},
         parts=[part(1, 0, 1).answer],
@@ -205,7 +218,7 @@ def test_a_checkpoint_that_a_power_loss_left_is_passed_over(data):
 def test_a_checkpoint_of_another_run_is_passed_over_even_if_its_files_look_the_same():
     # Given another run whose logs were at least as long, in files with the same numbers
     other = disk()
-    run(wrote(other, answered(7), failed(8), created_at=1))
+    run(wrote(other, answered(7), failed(8), created_at=HEADER["created_at"] + 1))
     files = disk()
     truth = session(files, answered(1), answered(2), failed(3))
     assert files.identity(PATHS.results) == other.identity(PATHS.results)
@@ -218,13 +231,16 @@ def test_a_checkpoint_of_another_run_is_passed_over_even_if_its_files_look_the_s
 def test_a_log_that_was_replaced_by_another_file_is_read_from_its_start():
     files = disk()
     run(wrote(files, answered(1), answered(2)))
+    first, second = files.content(PATHS.results).splitlines(keepends=True)
+    other = encode_result(answered(5), RUN, 0)
+    assert len(other) == len(first)
     fd = files.create(f"{PATHS.results}.new")
-    files.write(fd, encode_result(answered(5), RUN, 0) + files.content(PATHS.results))
+    files.write(fd, other + second)
     files.close(fd)
 
     files.replace(f"{PATHS.results}.new", PATHS.results)
 
-    assert members(history_of(files).answered) == {1, 2, 5}
+    assert members(history_of(files).answered) == {2, 5}
 
 
 def test_a_log_that_is_shorter_than_the_checkpoint_says_has_lost_answers_and_that_is_said():
@@ -419,7 +435,7 @@ def test_what_a_kill_left_unsynced_is_synced_before_anything_is_built_on_it():
 
     begun_book(files, recover(files, PATHS)).release()
 
-    after = files.unplugged(lambda options: options[0])
+    after = files.unplugged(taking(0))
     assert members(history_of(after).answered) == {1, 2}
     assert members(history_of(after).failed) == {3}
 
@@ -435,3 +451,22 @@ def test_a_pack_that_a_crash_cut_is_asked_again_whole():
 
     assert members(found.history.answered) == {1}
     assert files.content(PATHS.results).count(b"\n") == 1
+
+
+@pytest.mark.parametrize("path", LOGS)
+def test_a_log_that_cannot_be_read_is_told(path):
+    files = disk()
+    run(wrote(files, answered(1), failed(2)))
+    files.remove(PATHS.checkpoint)
+
+    class Unreadable:
+        def __getattr__(self, name):
+            return getattr(files, name)
+
+        def read(self, where, offset=0):
+            if where == path:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), where)
+            return files.read(where, offset)
+
+    with pytest.raises(CannotWrite, match=f"{path}: Permission denied. Nothing was changed"):
+        recover(Unreadable(), PATHS)

@@ -171,7 +171,7 @@ def test_a_body_as_deep_as_the_parser_goes_is_read_back():
     assert scanned(answer + error) == (len(answer + error), [1, 2])
 
 
-def test_near_the_end_a_line_is_parsed_whole_and_before_that_only_looked_at():
+def test_near_the_end_a_line_is_parsed_whole_and_before_that_looked_at_for_holes():
     # Given a record whose body is broken in a way that no crash leaves
     broken = encode_result(answered(1), RUN, 0).replace(b'"said":1', b'"said":')
     large = Answer(b'"%s"' % (b"x" * PARSED_WHOLE), None, "stop", None)
@@ -179,6 +179,7 @@ def test_near_the_end_a_line_is_parsed_whole_and_before_that_only_looked_at():
 
     assert scanned(broken) == (0, [])
     assert scanned(broken + rest)[1] == [1, 2]
+    assert scanned(broken.replace(b'"said":', bytes(7)) + rest) == (0, [])
 
 
 def test_errors_may_come_several_times_for_a_line():

@@ -55,13 +55,13 @@ def test_seconds_add_up_exactly_in_any_order(order):
     assert totals.sum()["seconds"] == 34.333
 
 
-def test_a_hundred_thousand_tenths_of_a_second_are_ten_thousand_seconds():
+def test_ten_thousand_tenths_of_a_second_are_a_thousand_seconds():
     totals = Totals()
 
-    for _ in range(100_000):
+    for _ in range(10_000):
         totals.add(KEY, "result", {"seconds": 0.1})
 
-    assert totals.sum()["seconds"] == 10_000.0
+    assert totals.sum()["seconds"] == 1000.0
 
 
 def test_what_nobody_reported_stays_null_and_is_counted_as_unknown():

@@ -1,0 +1,208 @@
+import errno
+import os
+import re
+import stat
+
+import pytest
+
+from batch.errors import BadData, Busy, CannotWrite
+from batch.files import OsFiles
+from batch.ledger.hold import held, keep_aside
+from batch.ledger.paths import Paths
+from tests.ledger.memory_files import MemoryFiles
+
+FILES = OsFiles()
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return Paths(str(tmp_path / "out.jsonl"))
+
+
+def write(path, data=b"x"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def everything(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def refused(paths, *written):
+    """Have a run refused that has written some files of its cache."""
+
+    def work():
+        for path in written:
+            write(path)
+        raise BadData
+
+    with pytest.raises(BadData), held(FILES, paths):
+        work()
+
+
+def test_a_second_holder_is_told_who_has_the_run(paths):
+    with (
+        held(FILES, paths),
+        pytest.raises(Busy, match=rf"out\.run is held .*\(pid {os.getpid()} since \d{{4}}-"),
+        held(FILES, paths),
+    ):
+        pytest.fail("two at once")
+
+
+def test_a_second_holder_disturbs_nothing(paths):
+    with held(FILES, paths):
+        before = read(paths.lock)
+        with pytest.raises(Busy), held(FILES, paths):
+            pytest.fail("two at once")
+        assert read(paths.lock) == before
+        with pytest.raises(Busy), held(FILES, paths):
+            pytest.fail("two at once")
+
+
+def test_the_next_holder_finds_the_way_free(paths):
+    for _ in range(3):
+        with held(FILES, paths):
+            write(paths.journal)
+
+
+def test_the_folder_is_for_the_owner_alone(paths):
+    with held(FILES, paths):
+        for folder in (paths.folder, paths.cache):
+            assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+def test_a_new_run_that_is_refused_leaves_nothing_behind(paths, tmp_path):
+    refused(paths, paths.spool, f"{paths.spool}.2", os.path.join(paths.cache, "ids", "00"))
+
+    assert everything(tmp_path) == set()
+
+
+def test_not_even_the_folders_above_it(tmp_path):
+    refused(Paths(str(tmp_path / "runs" / "today" / "out.jsonl")))
+
+    assert everything(tmp_path) == set()
+
+
+def test_what_stood_there_before_a_refused_run_stays(paths, tmp_path):
+    write(paths.results)
+    os.mkdir(paths.folder)
+    write(os.path.join(paths.folder, "mine"))
+
+    refused(paths)
+
+    assert {"out.jsonl", "out.run/mine"} <= everything(tmp_path)
+
+
+def test_a_run_that_was_begun_keeps_its_files_when_it_is_refused(paths):
+    with held(FILES, paths):
+        write(paths.journal)
+        write(paths.checkpoint)
+
+    refused(paths)
+
+    assert read(paths.journal) == read(paths.checkpoint) == b"x"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    write(str(tmp_path / "file"))
+    paths = Paths(str(tmp_path / "file" / "out.jsonl"))
+
+    with (
+        pytest.raises(CannotWrite, match=r"Not a directory.*Choose an --output"),
+        held(FILES, paths),
+    ):
+        pytest.fail("held")
+
+
+def test_a_full_disk_hinders_nobody_from_holding_a_run():
+    files = MemoryFiles("/out")
+    files.free = 3
+
+    with held(files, Paths("/out/out.jsonl")):
+        pass
+
+
+def test_where_nothing_is_nothing_is_kept_aside(paths, tmp_path):
+    with held(FILES, paths):
+        assert keep_aside(FILES, paths) is None
+
+    assert everything(tmp_path) == set()
+
+
+def test_the_files_of_an_earlier_run_are_kept_aside_whole(paths, tmp_path):
+    with held(FILES, paths):
+        write(paths.results, b"answers")
+        write(paths.journal, b"journal")
+        suffix = keep_aside(FILES, paths)
+
+    assert re.fullmatch(r"\d{8}T\d{6}Z", suffix)
+    assert read(f"{paths.results}.{suffix}") == b"answers"
+    assert read(f"{paths.folder}.{suffix}/journal.jsonl") == b"journal"
+    assert {f"out.jsonl.{suffix}", f"out.run.{suffix}"} == {
+        name for name in everything(tmp_path) if "/" not in name
+    }
+
+
+def test_runs_that_are_kept_aside_within_a_second_do_not_replace_each_other(paths, tmp_path):
+    suffixes = []
+    for number in range(4):
+        with held(FILES, paths):
+            write(paths.results, b"%d" % number)
+            write(paths.journal)
+            suffixes.append(keep_aside(FILES, paths))
+
+    assert [read(f"{paths.results}.{suffix}") for suffix in suffixes] == [b"0", b"1", b"2", b"3"]
+    assert suffixes == sorted(suffixes)
+
+
+def test_a_run_without_a_single_answer_is_kept_aside_too(paths):
+    with held(FILES, paths):
+        write(paths.journal)
+        suffix = keep_aside(FILES, paths)
+
+    assert os.path.exists(f"{paths.folder}.{suffix}/journal.jsonl")
+    assert not os.path.exists(f"{paths.results}.{suffix}")
+
+
+def test_answers_without_a_journal_are_kept_aside_too(paths):
+    with held(FILES, paths):
+        write(paths.results)
+        suffix = keep_aside(FILES, paths)
+
+    assert os.listdir(os.path.dirname(paths.results)) == [f"out.jsonl.{suffix}"]
+
+
+def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers():
+    files = MemoryFiles("/out")
+    paths = Paths("/out/out.jsonl")
+    files.make_folder(paths.folder)
+    files.put(paths.results, b"answers")
+    order = []
+    # The double has no folders to rename, so that only the order is looked at.
+    files.replace = lambda old, new: order.append(old)
+    files.put(paths.journal, b"journal")
+
+    keep_aside(files, paths)
+
+    assert order == [paths.folder, paths.results]
+
+
+def test_what_cannot_be_kept_aside_is_told_and_stays():
+    files = MemoryFiles("/out")
+    paths = Paths("/out/out.jsonl")
+    files.put(paths.results, b"answers")
+
+    def refuse(operation, path, data):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    files.before = refuse
+    with pytest.raises(CannotWrite, match="cannot be kept aside: Permission denied"):
+        keep_aside(files, paths)
+
+    assert files.content(paths.results) == b"answers"
