@@ -367,7 +367,7 @@ def test_two_outputs_whose_folders_would_have_the_same_name_are_kept_apart(desk:
     desk.run()
     desk.output = desk.folder / "out"
 
-    with pytest.raises(BadData, match="belongs to out.jsonl"):
+    with pytest.raises(BadData, match=r"belongs to out\.jsonl"):
         desk.run()
 
 
