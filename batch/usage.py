@@ -107,8 +107,9 @@ def disjoint(
     counts: dict[Meter, int] = {}
     for meter, count in parts:
         if count is not None:
-            counts[meter] = count if 0 <= count <= left else max(0, min(count, left))
-            left -= counts[meter]
+            taken = count if 0 <= count <= left else max(0, min(count, left))
+            counts[meter] = taken
+            left -= taken
     counts[plain] = left
     return counts
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 BOM: Final = b"\xef\xbb\xbf"
 _DONE: Final = b"[DONE]"
 _NEXT: Final = b"\n\ndata: "
+_NEXT_OBJECT: Final = b"\n\ndata: {"
 _END: Final = _NEXT + _DONE
 _OTHER_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")  # the last one is a comment
 # Strings that come whole, and in some streams again and again; all others come in pieces.
@@ -55,9 +56,10 @@ class Events:
             if not ends:
                 return []
             chunk = b"".join(held)
-        whole, end, rest = chunk.rpartition(b"\n\n")
+        last = chunk.rfind(b"\n\n")
+        rest = chunk[last + 2 :] if last >= 0 else chunk
         self._held = [rest] if rest else []
-        return self._events(whole) if end else []
+        return self._events(chunk, last) if last >= 0 else []
 
     def end(self) -> list[bytes]:
         """Return the data of an event that the end of the stream left unfinished, if there is."""
@@ -65,21 +67,26 @@ class Events:
         self._held = []
         return [data] if data else []
 
-    def _events(self, whole: bytes) -> list[bytes]:
-        told = whole.removesuffix(_END)
-        events = told[6:].split(_NEXT)
+    def _events(self, chunk: bytes, last: int) -> list[bytes]:
+        """Return the data of the events in the chunk, the last of which ends there."""
+        stop = last - len(_END) if chunk.endswith(_END, 0, last) else last
+        events = chunk[6:stop].split(_NEXT)
         others = len(events) - 1
         # What nearly every stream is, a line of JSON for each event, costs three looks at them all.
         if (
-            told[:7] == b"data: {"
-            and told.count(_NEXT + b"{") == others
-            and told.count(b"\n") == 2 * others
+            chunk[:7] == b"data: {"
+            and chunk.count(_NEXT_OBJECT, 0, stop) == others
+            and chunk.count(b"\n", 0, stop) == 2 * others
         ):
-            self.done = self.done or len(told) < len(whole)
+            self.done = self.done or stop < last
             return events
-        return [data for block in whole.split(b"\n\n") if (data := self._data(block))]
+        blocks = chunk[:last].split(b"\n\n")
+        return [data for block in blocks if (data := self._data(block))]
 
     def _without_mark(self, chunk: bytes) -> bytes:
+        if not self._held and chunk[0] != BOM[0]:
+            self._at_start = False
+            return chunk
         chunk = b"".join((*self._held, chunk))
         if BOM.startswith(chunk) and chunk != BOM:
             self._held = [chunk] if chunk else []  # too short to tell

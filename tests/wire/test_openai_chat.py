@@ -689,6 +689,12 @@ def test_what_is_rare_is_not_lost() -> None:
     ]
 
 
+def test_what_a_vendor_adds_to_a_late_chunk_of_text_is_not_lost() -> None:
+    stream = ROLE + chunk({"content": "Hi"}, citations=["c"]) + STOP
+
+    assert json.loads(fold(stream))["citations"] == ["c"]
+
+
 def test_a_spoken_stream_has_its_transcript_as_content() -> None:
     pieces = chunk({"audio": {"id": "a", "transcript": "H"}}) + chunk(
         {"audio": {"transcript": "i"}}

@@ -22,6 +22,13 @@ def read(stream: bytes, *cuts: int) -> list[bytes]:
 RULES = [
     ("one event", b'data: {"a":1}\n\n', [b'{"a":1}']),
     ("two events in one chunk", b"data: {}\n\ndata: {1}\n\n", [b"{}", b"{1}"]),
+    ("the end in the same chunk", b"data: {}\n\ndata: {1}\n\ndata: [DONE]\n\n", [b"{}", b"{1}"]),
+    ("the end before the last one", b"data: {}\n\ndata: [DONE]\n\ndata: {1}\n\n", [b"{}", b"{1}"]),
+    ("a comment between two", b"data: {}\n\n: PING\n\ndata: {1}\n\n", [b"{}", b"{1}"]),
+    ("a field behind data", b"data: {}\nid: 7\n\ndata: {1}\n\n", [b"{}", b"{1}"]),
+    ("no data between two", b"data: {}\n\ndata: \n\ndata: {1}\n\n", [b"{}", b"{1}"]),
+    ("no object between two", b"data: {}\n\ndata: x\n\ndata: {1}\n\n", [b"{}", b"x", b"{1}"]),
+    ("several lines of the last", b"data: {}\n\ndata: {\ndata: }\n\n", [b"{}", b"{\n}"]),
     ("no space after the colon", b"data:{}\n\n", [b"{}"]),
     ("only one space belongs to the colon", b"data:  x\n\n", [b" x"]),
     ("several data lines", b"data: a\ndata: b\n\n", [b"a\nb"]),
@@ -86,6 +93,22 @@ def test_done_is_noted_and_is_no_event(end: bytes) -> None:
 
     assert found == [b"{}"]
     assert events.done
+
+
+def test_done_is_noted_in_one_chunk_with_what_it_ends() -> None:
+    events = Events()
+
+    found = events.feed(b"data: {}\n\ndata: [DONE]\n\n")
+
+    assert found == [b"{}"]
+    assert events.done
+
+
+def test_a_line_of_an_event_that_comes_by_itself_is_not_taken_for_a_whole_one() -> None:
+    stream = b"data: {\ndata: {}}\n\n"
+    second = stream.index(b"data: {}")
+
+    assert read(stream, second) == read(stream, second + 1) == [b"{\n{}}"]
 
 
 def test_a_done_that_the_connection_cut_is_no_event() -> None:

@@ -163,9 +163,11 @@ class Fold:
         choice = self._choice(_index(told))
         choice.finish = told.get("finish_reason") or choice.finish
         delta = as_dict(told.get("delta") or told.get("message"))  # some send one whole message
-        _add_calls(choice.calls, as_list(delta.pop("tool_calls", None)))
+        if pieces := delta.pop("tool_calls", None):
+            _add_calls(choice.calls, as_list(pieces))
         merge(choice.message, delta)
-        merge(choice.beside, {"logprobs": told["logprobs"]} if "logprobs" in told else {})
+        if "logprobs" in told:
+            merge(choice.beside, {"logprobs": told["logprobs"]})
         choice.beside |= {k: v for k, v in told.items() if k not in _NOT_BESIDE and v is not None}
 
     def _choice(self, index: int) -> _Choice:

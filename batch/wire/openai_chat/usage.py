@@ -10,6 +10,10 @@ from batch.usage import Meter, Usage, disjoint
 from batch.wire._lenient import MOST, as_dict, count
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=MOST)] | None
+# Named once, because to look a member up on its class is slow.
+_INPUT, _CACHED, _WRITTEN = Meter.INPUT, Meter.CACHED_INPUT, Meter.CACHE_WRITE
+_HEARD, _SEEN = Meter.INPUT_AUDIO, Meter.INPUT_IMAGE
+_OUTPUT, _REASONING, _SPOKEN = Meter.OUTPUT, Meter.REASONING, Meter.OUTPUT_AUDIO
 
 
 class _Details(msgspec.Struct, frozen=True, gc=False):
@@ -49,8 +53,8 @@ def read_usage(told: object) -> Usage | None:
         known = msgspec.convert(told, _Told)
     except msgspec.ValidationError:
         known = msgspec.convert(_washed(told), _Told)
-    prompt = _first(known.prompt_tokens, known.input_tokens)
-    output = _first(known.completion_tokens, known.output_tokens)
+    prompt = known.prompt_tokens or _first(known.prompt_tokens, known.input_tokens)
+    output = known.completion_tokens or _first(known.completion_tokens, known.output_tokens)
     if not prompt and not output:
         return None
     return Usage(_read(known, prompt) | _made(known, prompt, output))
@@ -80,21 +84,17 @@ def _read(told: _Told, prompt: int | None) -> dict[Meter, int]:
     # Claude's own count leaves the cached tokens out, and leaks through in some versions.
     if prompt is not None and (told.usage_semantic == "anthropic" or beside > prompt):
         prompt += beside
-    parts = (
-        (Meter.CACHED_INPUT, cached),
-        (Meter.CACHE_WRITE, written),
-        (Meter.INPUT_AUDIO, details.audio_tokens),
-        (Meter.INPUT_IMAGE, details.image_tokens),
-    )
-    return disjoint(Meter.INPUT, prompt, parts)
+    audio, image = details.audio_tokens, details.image_tokens
+    parts = ((_CACHED, cached), (_WRITTEN, written), (_HEARD, audio), (_SEEN, image))
+    return disjoint(_INPUT, prompt, parts)
 
 
 def _made(told: _Told, prompt: int | None, output: int | None) -> dict[Meter, int]:
     details = told.completion_tokens_details or _NONE
     reasoning = details.reasoning_tokens
     # Some channels count reasoning beside the output; then only with it does the total add up.
-    if output is not None and reasoning:
+    if reasoning and output is not None:
         beside = (prompt or 0) + output + reasoning
         output += reasoning if told.total_tokens == beside else 0
-    parts = ((Meter.REASONING, reasoning), (Meter.OUTPUT_AUDIO, details.audio_tokens))
-    return disjoint(Meter.OUTPUT, output, parts)
+    parts = ((_REASONING, reasoning), (_SPOKEN, details.audio_tokens))
+    return disjoint(_OUTPUT, output, parts)
