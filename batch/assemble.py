@@ -83,6 +83,7 @@ class Joined:
         self.started_at, self.started = time.time(), time.monotonic()
         self.retries = 0
         self.gate: Gate | None = None
+        self.executor: ThreadPoolExecutor | None = None
         self.pipeline: Pipeline | None = None
         history = book.history
         self.before = history.answered.count + history.failed.count - len(plan.redo or ())
@@ -95,6 +96,7 @@ class Joined:
             _lean_collector(),
             signals(self.ending),
         ):
+            self.executor = executor
             self.book.open(lambda write: loop.run_in_executor(executor, write))
             try:
                 await self._note_settings()
@@ -152,20 +154,29 @@ class Joined:
                 retried=self._retried,
             )
             ticking = loop.create_task(self._tick(gate))
+            ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
             try:
                 await pipeline.run(self._lines(), Deliver(means))
             finally:
                 ticking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await ticking  # what broke it is a bug, and stops the run
 
     async def _tick(self, gate: Gate) -> None:
         loop = asyncio.get_running_loop()
         await ticker(
             self.ending,
             self.snapshot,
-            lambda: gate.down_for(loop.time()),
+            lambda: (gate.down_for(loop.time()), gate.trouble),
             self.watch,
-            lambda now: conclude.write_status(self.files, self.plan.paths, self.book.run_id, now),
+            self._write_status,
         )
+
+    def _write_status(self, now: Snapshot) -> None:
+        """Have the commit's thread write it: a disk that stalls must stall nothing else."""
+        if self.executor is not None:
+            where = self.files, self.plan.paths, self.book.run_id
+            self.executor.submit(conclude.write_status, *where, now)
 
     def _lines(self) -> Lines:
         settings = self.plan.settings
@@ -176,7 +187,8 @@ class Joined:
         self.retries += 1
         if self.plan.settings.run.verbose:
             when = f"in {wait:.1f} s" if wait else "as soon as it may be"
-            self.watch.say(f"line {line}: {failure.message} It is asked again {when}")
+            why = failure.message.rstrip(". ")
+            self.watch.say(f"line {line}: {why}. It is asked again {when}")
 
     def snapshot(self) -> Snapshot:
         """Return where the run stands."""
@@ -204,6 +216,7 @@ class Joined:
             retries=self.retries,
             reasons=self.ending.reasons,
             blocked=tuple(str(one) for one in blocked),
+            notes=found.notes if (found := self.plan.opened.found) else (),
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,11 +17,10 @@ from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import History
 from batch.progress import Snapshot
-from batch.summary import Outcome, Session, Standing, closing_lines, exit_code, manifest
+from batch.summary import NOT_ASKED, Outcome, Session, Standing, closing_lines, exit_code, manifest
 
 NO_ACCESS: Final = 77
 PARTIAL: Final = 3
-TRY_LATER: Final = 75  # of ``status``, for a run that is not at its end
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -34,19 +33,24 @@ class Facts(msgspec.Struct, frozen=True):
     retries: int
     reasons: Mapping[int, str]
     blocked: tuple[str, ...]
+    notes: Sequence[str] = ()
 
 
 def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     """Return what a session came to. Publishes it, unless nothing happened since it was last."""
     stand = _standing(files, paths, book.run_id, book.history, facts.total)
     reasons = dict(facts.reasons)
-    if facts.blocked and stand.pending:
+    if facts.blocked:
         reasons[NO_ACCESS] = "; ".join(facts.blocked)
+    if stand.pending and not reasons:
+        reasons[NOT_ASKED] = f"{stand.pending:,} lines were not asked"
     if stand.failed:
         reasons[PARTIAL] = f"{stand.failed:,} lines failed"
     if not reasons:
         reasons[0] = "every line is answered"
-    what = Session(facts.started_at, facts.seconds, facts.recorded, facts.retries, reasons)
+    what = Session(
+        facts.started_at, facts.seconds, facts.recorded, facts.retries, reasons, facts.notes
+    )
     summary = manifest(stand, what)
     if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
         # A disk that is full has ended the run already, and these files can be made again.
@@ -62,7 +66,7 @@ def standing_still(files: Files, paths: Paths, found: Found) -> Outcome:
     total = _recorded_total(files, paths, found)
     stand = _standing(files, paths, found.run_id, found.history, total)
     ended = PARTIAL if stand.failed else 0
-    code = ended if stand.pending == 0 else TRY_LATER
+    code = ended if stand.pending == 0 else NOT_ASKED
     return Outcome(code, manifest(stand, None), closing_lines(stand, None))
 
 
@@ -124,6 +128,7 @@ def _standing(
         ok=history.answered.count,
         failed=history.failed.count,
         classes=publish.error_classes(failed.values()),
+        retryable=sum(one.retryable for one in failed.values()),
         usage=history.totals.sum(),
         header=header | {"identity": history.identity},
     )

@@ -92,6 +92,8 @@ class Deliver:
                 return Halves((tuple(rows[:middle]), tuple(rows[middle:])), unit.attempts)
             return unit.failed(failure, means.now())
         asked, last = len(answers), answers[-1]
+        if asked > 1 and len(rows) > 1:
+            raise TypeError("a script asks a pack once: its usage could not be divided otherwise")
         for code, usage in rejected_usage(verdict, last, asked):
             await means.journal.keep(unit.billed(asked - 1, usage, code))
         return unit.judged(verdict, last, asked, means.now())
@@ -157,6 +159,7 @@ class Deliver:
         async with gate.admit(lane, request.model, call, tokens):
             # Last of all, so that a disk that stalls is not overrun by who waited in the gate.
             await means.journal.room()
+            gate.check(lane, request.model)
             if submit:
                 unit.attempts += 1
                 unit.started_at = means.now()
@@ -212,6 +215,8 @@ class Deliver:
         if isinstance(verdict, Block):
             self._means.gate.block(verdict.scope, lane, model, verdict.failure)
             raise Blocked(verdict.failure.message)
+        if not verdict.budgeted and not verdict.wait:
+            return
         with self._means.resting(lane.name):
             if verdict.budgeted:
                 await self._means.gate.retry_budget(lane)

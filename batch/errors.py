@@ -11,6 +11,7 @@
         │   └── Saturated     of an upstream behind the gateway, not of the gateway itself
         ├── Overloaded        the vendor sheds load: a long backoff
         ├── ServerTrouble     a 5xx that says nothing more
+        │   └── WebPage       a page for people instead of an answer
         ├── ChannelTrouble    the gateway's channel failed; the next try likely takes another
         ├── Crashed           the gateway's own panic: tried once more
         ├── Unreachable       no connection, DNS, TLS: nothing was sent
@@ -168,6 +169,12 @@ class ServerTrouble(CallFailed):
 
     code = "server_error"
     alive = False
+
+
+class WebPage(ServerTrouble):
+    """A page for people under a good status: a proxy's, a login's, somebody's web site."""
+
+    code = "invalid_response"
 
 
 class ChannelTrouble(CallFailed):

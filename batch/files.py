@@ -175,9 +175,10 @@ class OsFiles:
             except BaseException:
                 os.close(fd)
                 raise
-            if os.fstat(fd).st_nlink:
+            mine = os.fstat(fd)
+            if self.identity(path) == (mine.st_dev, mine.st_ino):
                 return fd
-            # The holder before us removed the file as it left: a lock on no name guards nothing.
+            # The holder before us removed or moved the file: a lock on no name guards nothing.
             os.close(fd)
 
 

@@ -91,6 +91,11 @@ def refuse_output(names: tuple[str, ...], paths: Paths) -> None:
     """Refuse an output that cannot be one, or is one of the inputs, by name, link or hard link."""
     if os.path.isdir(paths.results):
         raise CannotWrite(f"{paths.results} is a folder. Name a file as --output.")
+    if os.path.exists(paths.results) and not os.path.isfile(paths.results):
+        raise CannotWrite(
+            f"{paths.results} is a device or a pipe, which no run can be carried on from. Name a "
+            "file as --output."
+        )
     for name in names:
         for output in (paths.results, paths.errors, paths.journal):
             with contextlib.suppress(OSError):

@@ -89,13 +89,19 @@ class Pool:
 
     def _spawn(self, lane: str) -> None:
         self._running[lane] = self._running.get(lane, 0) + 1
-        task = asyncio.get_running_loop().create_task(self._work(lane), name=lane)
+        task = asyncio.get_running_loop().create_task(self._live(lane), name=lane)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 
+    async def _live(self, lane: str) -> None:
+        """Count a worker out in the step in which it leaves, so that not too many leave at once."""
+        try:
+            await self._work(lane)
+        finally:
+            self._running[lane] -= 1
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
-        self._running[task.get_name()] -= 1
         failure = None if task.cancelled() else task.exception()
         if failure is not None and self.failure is None:
             self.failure = failure

@@ -6,6 +6,8 @@ import os
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from batch import __version__, conclude
 from batch.assemble import Joined, access
 from batch.errors import BadUsage, NoInput
@@ -19,7 +21,7 @@ from batch.ledger.recover import recover
 from batch.opening import Wanted, drop_changed, open_run, recorded_inputs, refuse_output
 from batch.plan import Plan, as_recorded, identity
 from batch.script import AskOnce
-from batch.session import Ending, Watch
+from batch.session import Ending, Watch, abrupt
 from batch.settings import Settings
 from batch.summary import Outcome
 
@@ -30,20 +32,20 @@ async def run(settings: Settings, watch: Watch) -> Outcome:
     _refuse_unwritable_names((*settings.inputs, settings.output))
     script = AskOnce()
     refuse_output(settings.inputs, paths)
+    wanted = Wanted(
+        inputs=settings.inputs,
+        max_line_bytes=settings.limits.max_line_bytes,
+        identity=identity(settings, script),
+        keep_answers=settings.run.keep_answers,
+    )
     if settings.run.new_run:
-        _require_inputs(settings.inputs)
-        with held(files, paths):
-            suffix = keep_aside(files, paths)
+        with held(files, paths), abrupt(watch):
+            suffix = _aside(files, paths, settings, wanted)
         if suffix:
             watch.say(f"the old output is kept as {settings.output}.{suffix}")
     with held(files, paths):
-        wanted = Wanted(
-            inputs=settings.inputs,
-            max_line_bytes=settings.limits.max_line_bytes,
-            identity=identity(settings, script),
-            keep_answers=settings.run.keep_answers,
-        )
-        opened = open_run(files, paths, recover(files, paths), wanted)
+        with abrupt(watch):
+            opened = open_run(files, paths, recover(files, paths), wanted)
         return await _conduct(files, Plan(settings, paths, opened, script), watch)
 
 
@@ -61,12 +63,15 @@ async def retry(
         wanted = Wanted(
             recorded_inputs(found.history, paths), settings.limits.max_line_bytes, identity=None
         )
-        opened = open_run(files, paths, found, wanted)
+        with abrupt(watch):
+            opened = open_run(files, paths, found, wanted)
         redo = {
             one.ordinal: one.attempts
             for one in failed_lines(files, paths, found.history).values()
             if _wanted_again(one.class_, one.retryable, only, ambiguous)
         }
+        if not redo:
+            watch.say("nothing is sent: no line failed in a way that this would ask again")
         return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
 
 
@@ -80,11 +85,18 @@ def status(output: str) -> Outcome:
     return conclude.standing_still(files, paths, found)
 
 
-def _require_inputs(names: Sequence[str]) -> None:
-    """Raise NoInput for a missing one: before the old output is moved aside for a typing error."""
-    for name in names:
-        if name != "-" and not os.path.exists(name):
-            raise NoInput(f"{name}: there is no such file. Check the path.")
+def _aside(files: Files, paths: Paths, settings: Settings, wanted: Wanted) -> str | None:
+    """Move the old output aside, after all that can refuse the new run has had its say."""
+    access(settings, os.environ)
+    # A stream can be read only once, and is read when the run begins.
+    regular = tuple(
+        name
+        for name in wanted.inputs
+        if name != "-" and (os.path.isfile(name) or not os.path.exists(name))
+    )
+    if regular:
+        open_run(files, paths, None, msgspec.structs.replace(wanted, inputs=regular))
+    return keep_aside(files, paths)
 
 
 def _refuse_unwritable_names(names: Sequence[str]) -> None:

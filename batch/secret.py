@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, NoReturn
 
@@ -34,7 +35,7 @@ class Secret:
 class Redactor:
     """Removes the values of known keys from bytes and text that others sent."""
 
-    __slots__ = ("_pairs",)
+    __slots__ = ("_escaped", "_pairs")
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         values = {value for s in secrets if len(value := s.reveal()) >= SHORTEST}
@@ -43,11 +44,17 @@ class Redactor:
             (value, value.encode()) for value in sorted(values, key=lambda v: (-len(v), v))
         ]
 
+        # JSON may spell any character as an escape, and who decodes it has the key again.
+        self._escaped = re.compile(b"|".join(map(_any_spelling, values)) or b"(?!)")
+
     def clean(self, data: bytes) -> bytes:
         """Return the bytes without any key; the same object if there was none."""
         for _, value in self._pairs:
             if value in data:
                 data = data.replace(value, MASK.encode())
+        # Only these two escapes can spell what a key is made of: looked for first, as it is cheap.
+        if b"\\u00" in data or b"\\/" in data:
+            data = self._escaped.sub(MASK.encode(), data)
         return data
 
     def clean_text(self, text: str) -> str:
@@ -55,3 +62,12 @@ class Redactor:
         for value, _ in self._pairs:
             text = text.replace(value, MASK)
         return text
+
+
+def _any_spelling(value: str) -> bytes:
+    """Return a pattern of all the ways in which a JSON string may spell a key."""
+    return b"".join(
+        b"(?:%b|\\\\u00(?i:%02x)%b)"
+        % (re.escape(char.encode()), ord(char), b"|\\\\/" if char == "/" else b"")
+        for char in value
+    )

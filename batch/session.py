@@ -78,6 +78,26 @@ class Ending:
 
 
 @contextlib.contextmanager
+def abrupt(watch: Watch) -> Iterator[None]:
+    """Have the same signals end the process at once, while inputs are read and nothing is sent."""
+
+    def leave(number: int, _: object) -> None:
+        watch.say(f"{signal.Signals(number).name}: nothing was sent")
+        raise SystemExit(SIGNALS[signal.Signals(number)])
+
+    before = {
+        one: signal.signal(one, leave)
+        for one in SIGNALS
+        if signal.getsignal(one) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@contextlib.contextmanager
 def signals(ending: Ending) -> Iterator[None]:
     """Have the signals that end a run end it in order.
 
@@ -97,7 +117,7 @@ def signals(ending: Ending) -> Iterator[None]:
 async def ticker(
     ending: Ending,
     snapshot: Callable[[], Snapshot],
-    silent_for: Callable[[], float | None],
+    silence: Callable[[], tuple[float | None, str]],
     watch: Watch,
     write_status: Callable[[Snapshot], None],
 ) -> None:
@@ -110,10 +130,10 @@ async def ticker(
         if now.seconds >= due:
             due = now.seconds + STATUS_SECONDS
             write_status(now)
-        silent = silent_for()
+        silent, trouble = silence()
         if silent is not None and silent >= SILENT_SECONDS:
             ending.stop(
                 UNAVAILABLE,
-                f"the gateway gave no answer for {silent / 60:.0f} minutes, only failures to "
-                "connect, errors and refusals to serve. Run the same command later",
+                f"the gateway gave no answer for {silent / 60:.0f} minutes; the last failure: "
+                f"{trouble.rstrip('. ')}. Check the address, or run the same command later",
             )

@@ -67,7 +67,7 @@ class KeySetting(_Section, frozen=True, kw_only=True):
         place = self.env or self.file
         if not self.match or not place or (self.env and self.file):
             raise ValueError("a key needs a pattern of models, and either env or file")
-        if looks_like_a_key(place):
+        if looks_like_a_key(place) or looks_like_a_key(self.match):
             raise ValueError("this looks like a key itself; name the variable or file it is in")
         if self.env and not _VARIABLE.fullmatch(self.env):
             raise ValueError("env takes the name of a variable: letters, digits and _")

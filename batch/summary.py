@@ -14,14 +14,16 @@ from batch.ledger.paths import folder_of
 from batch.progress import span
 
 # When several apply, the first of these is the exit code; run.json has them all.
-PRECEDENCE: Final = (130, 143, 73, 77, 4, 69, 3, 0)
+PRECEDENCE: Final = (130, 143, 73, 1, 2, 78, 66, 65, 77, 4, 69, 75, 3, 0)
 STATUS: Final[Mapping[int, str]] = {
     0: "completed",
     3: "completed",
+    75: "in_progress",
     130: "cancelled",
     143: "cancelled",
 }
 SCHEMA: Final = 1
+NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or that nobody asks now
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -44,6 +46,7 @@ class Standing(msgspec.Struct, frozen=True):
     ok: int
     failed: int
     classes: Mapping[str, int]  # failed lines by class
+    retryable: int  # failed lines that asking again may help
     usage: Mapping[str, Any]
     header: Mapping[str, Any]
 
@@ -66,8 +69,7 @@ class Session(msgspec.Struct, frozen=True):
 
 def exit_code(reasons: Mapping[int, str]) -> int:
     """Return the code that goes before the others."""
-    ranked = (code for code in PRECEDENCE if code in reasons)
-    return next(ranked, max(reasons, default=0))
+    return min(reasons, key=PRECEDENCE.index, default=0)
 
 
 def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
@@ -175,8 +177,12 @@ def _large(count: int | None) -> str:
 
 
 def _next(standing: Standing, session: Session | None) -> str:
+    if standing.pending and session is not None and NOT_ASKED in session.reasons:
+        return f"the wbatch run that began {standing.shown} goes on with the pending lines"
     if standing.pending:
         return "the same command again goes on from here"
-    if standing.failed:
+    if standing.retryable:
         return f"wbatch retry {standing.shown}"
+    if standing.failed:
+        return f"mend the lines that {folder_of(standing.shown)}/errors.jsonl names"
     return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from batch.errors import CallFailed
-from batch.ledger.entries import Entry, EntryKind, timestamp
+from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
 from batch.records import Answer, Fault, Flaw, Request, Result, Row, State, Timing
 from batch.retry import Past, retryable
@@ -41,10 +41,10 @@ class Unit:
         self.attempts = begun.attempts
         self.maybe_billed = 0
         self.past = Past()
-        self.key: str | None = None
+        self.key = begun.key
         self.since = since  # clock when work on it began
         self.sent_at = since  # clock when its last attempt was sent
-        self.started_at = 0.0  # the same, seconds since the epoch
+        self.started_at = seconds_of(begun.at)  # the same, seconds since the epoch
 
     def entry(self, kind: EntryKind, part: int, state: State | None = None) -> Entry:
         """Return a journal entry about one of the unit's requests."""

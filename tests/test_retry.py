@@ -37,6 +37,7 @@ CATALOGUE = [
     (errors.Saturated("s"), "0 0 0 0 0 0 0 0 0 0 ..."),
     (errors.Overloaded("o"), "10 20 40 60 60 60 60 60 60 60 ..."),
     (errors.ServerTrouble("s"), BACKOFF),
+    (errors.WebPage("w"), BACKOFF),
     (errors.ChannelTrouble("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.NoChannel("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.Crashed("p"), "0 gateway_panic"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from aiohttp import web
 
 from batch import runs
-from batch.errors import BadData, NoInput
+from batch.errors import BadConfig, BadData, NoInput
 from batch.progress import Snapshot
 from batch.settings import (
     GatewaySettings,
@@ -238,7 +241,7 @@ def test_a_new_run_keeps_the_old_output_aside(desk: Desk) -> None:
 
 def test_retry_sends_again_what_failed_and_counts_on(desk: Desk) -> None:
     desk.write(*(chat(f"r{n}") for n in range(6)), b"bad")
-    first = desk.run(mock_fail="html-200=100%")
+    first = desk.run(mock_fail="empty-choices=100%")
     failed = {error["x_run"]["line"]: error["x_run"]["attempts"] for error in desk.errors()}
 
     none = desk.retry(only=frozenset({"timeout"}))
@@ -399,3 +402,81 @@ def test_more_workers_than_lines_are_not_made(desk: Desk) -> None:
     )
 
     assert asyncio.run(runs.run(settings, desk.watch)).exit_code == 0
+
+
+def test_a_retry_does_not_pass_pending_lines_for_answered_ones(desk: Desk) -> None:
+    """A run that is stopped leaves lines that no retry asks."""
+    desk.write(*(chat(f"r{n}") for n in range(300)))
+    watch = desk.watch
+
+    class Stopping(Quiet):
+        def tick(self, now: Snapshot) -> None:
+            if now.done:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    settings = desk.settings(RequestSettings(), mock_latency=150.0)
+    stopped = asyncio.run(runs.run(settings, Stopping()))
+    retried = desk.retry()
+
+    assert stopped.exit_code == 143
+    assert retried.exit_code == 75
+    assert "were not asked" in retried.lines[0]
+    assert watch.said[-1].startswith("nothing is sent")
+
+
+def test_a_server_that_knows_nothing_of_the_api_stops_the_run(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(50)))
+
+    outcome, asked = asyncio.run(_against_a_web_site(desk))
+
+    assert outcome.exit_code == 77
+    assert "check the base URL" in outcome.lines[0]
+    assert asked <= 10
+    assert desk.errors() == []
+
+
+async def _against_a_web_site(desk: Desk) -> tuple[Outcome, int]:
+    asked = 0
+
+    async def not_found(request: web.BaseRequest) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=404, text="404 page not found")
+
+    runner = web.ServerRunner(web.Server(not_found))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    key = desk.folder / "key"
+    key.write_text("sk-0123456789abcdef")
+    key.chmod(0o600)
+    settings = Settings(
+        inputs=(str(desk.input),),
+        output=str(desk.output),
+        gateway=GatewaySettings(
+            base_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
+            keys=(KeySetting(match="*", file=str(key)),),
+        ),
+    )
+    try:
+        return await runs.run(settings, desk.watch), asked
+    finally:
+        await runner.cleanup()
+
+
+def test_a_new_run_that_is_refused_leaves_the_old_output_where_it_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.write(chat("a"))
+    desk.run()
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    settings = Settings(
+        inputs=(str(desk.input),), output=str(desk.output), run=RunSettings(new_run=True)
+    )
+
+    with pytest.raises(BadConfig):
+        asyncio.run(runs.run(settings, desk.watch))
+    desk.write(chat("a"), chat("a"))
+    with pytest.raises(BadData, match="already stands"):
+        desk.run(new_run=True)
+
+    assert len(desk.results()) == 1

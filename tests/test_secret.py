@@ -32,6 +32,15 @@ def test_every_key_is_taken_out_of_bytes_and_text() -> None:
     assert redactor.clean_text(sent) == f"bad key {MASK}, bad key {MASK}"
 
 
+@pytest.mark.parametrize(
+    "spelt", ["\\u0073k-0123/456789abcdef", "sk-0123\\/456789abcdef", "sk\\u002D0123/456789abcdef"]
+)
+def test_a_key_that_json_spells_with_escapes_is_taken_out_too(spelt: str) -> None:
+    redactor = Redactor([Secret("a", "sk-0123/456789abcdef")])
+
+    assert redactor.clean(f'{{"m":"bad {spelt}"}}'.encode()) == f'{{"m":"bad {MASK}"}}'.encode()
+
+
 def test_bytes_without_a_key_are_handed_on_as_they_are() -> None:
     sent = b"nothing of ours"
 

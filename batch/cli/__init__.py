@@ -6,7 +6,6 @@ but the one object of ``--json``, and the help that was asked for; people are sp
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -27,7 +26,6 @@ COMMANDS: Final = {
 INTERRUPTED: Final = 130
 UNSUPPORTED: Final = 78
 CANNOT_WRITE: Final = 73
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class _Group(Placed, click.Group):
@@ -116,8 +114,9 @@ def _failed(error: BaseException, caller: Caller) -> int:
     # Not at the top: the words load msgspec, which --help can do without.
     from batch.errors import Refusal  # noqa: PLC0415
 
-    if isinstance(error, OSError) and error.errno in FULL:
-        caller.complain(f"cannot write: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else "cannot write: "
+        caller.complain(f"{where}{error.strerror}")
         return CANNOT_WRITE
     if not isinstance(error, Refusal):
         caller.tell_raw("".join(traceback.format_exception(error)))

@@ -89,7 +89,7 @@ def _read_key_places(
     places = []
     for value in values:
         found = re.fullmatch(r"(.+?)=(env|file):(.+)", value)
-        if found is None or looks_like_a_key(found[3]):
+        if found is None or looks_like_a_key(found[3]) or looks_like_a_key(found[1]):
             raise BadUsage(
                 "--key takes the place of a key, never the key itself, which everybody on this "
                 "machine could read in the list of processes. Write --key 'claude-*=env:NAME' or "

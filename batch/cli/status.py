@@ -11,7 +11,7 @@ from batch.cli.shape import make_command
 
 @make_command(
     endings=(
-        ("Exit code", "that of the run as its files stand: see wbatch run --help"),
+        ("Exit code", "0 or 3 as of a finished run; 75: lines are pending"),
         ("Examples", "wbatch status out.jsonl\nwbatch status out.jsonl --json"),
     )
 )

@@ -22,6 +22,7 @@ class Account(Passage):
         "last_answer_at",
         "money_is_gone",
         "retries",
+        "trouble",
     )
 
     def __init__(self, settings: GateSettings, clock: Callable[[], float]) -> None:
@@ -31,6 +32,7 @@ class Account(Passage):
         self.breakers = Breakers()
         self.money_is_gone = False
         self.last_answer_at: float | None = None
+        self.trouble = ""  # what the last failure said that was no sign of life
         self.retries = RetryBudget(clock)
 
     def now(self) -> float:
@@ -58,10 +60,11 @@ class Account(Passage):
 
     def silent(self, failure: CallFailed, sent_at: float) -> None:
         """Take note of a failure that is no sign of life; after some in a row, only probe."""
+        self.trouble = failure.message
         pause = self._health.failed(self._clock(), sent_at)
         if pause is not None:
             self.slots.window.collapse()
-            self.schedule.hold(pause, f"gateway does not answer ({failure.code}), probing it")
+            self.schedule.hold(pause, f"no answer from the gateway, trying: {failure.message}")
 
     def refused_money(self, sent_at: float) -> None:
         """Halve the window: what is on the wire may have reserved the money.

@@ -58,6 +58,10 @@ class Gate:
         """
         return Visit(self._crowd, lane, model, call, tokens)
 
+    def check(self, lane: Lane, model: str) -> None:
+        """Raise Blocked or Halted if a call that was admitted is not to be sent any more."""
+        self._crowd.check(lane, model)
+
     def answered(
         self,
         lane: Lane,
@@ -122,6 +126,11 @@ class Gate:
     def down_for(self, now: float) -> float | None:
         """Return for how many seconds the account has only failed, or None if it is not down."""
         return self._account.down_for(now)
+
+    @property
+    def trouble(self) -> str:
+        """Return what the last failure said that was no sign of life."""
+        return self._account.trouble
 
     @property
     def in_flight(self) -> int:

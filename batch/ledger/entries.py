@@ -94,6 +94,11 @@ def timestamp(seconds: float) -> str:
     return f"{_second(whole)}.{int((seconds - whole) * 1000):03d}Z"
 
 
+def seconds_of(at: str) -> float:
+    """Return the seconds since the epoch of such a time; 0 if there is none."""
+    return datetime.fromisoformat(at).timestamp() if at else 0.0
+
+
 @lru_cache(maxsize=16)
 def _second(seconds: int) -> str:
     """Formatting takes microseconds, and a record a second would be a slow run."""

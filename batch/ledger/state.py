@@ -29,6 +29,8 @@ class Open(msgspec.Struct):
     """A line that began something and has not ended: what a resume must know of it."""
 
     sum: str = ""  # of the line when it was asked, as the journal writes it
+    at: str = ""  # when its last request was sent, as the journal writes it
+    key: str | None = None  # name of the key that it was sent with
     intent: int = 0  # attempt of a submit that may have reached the gateway, and no more is known
     part: int = 0  # which request of the line that submit was
     state: State | None = None  # of a task that is known by its id
@@ -115,6 +117,7 @@ class History:
         if begun is None or begun.sum != entry.sum:
             begun = self.open[entry.line] = Open(sum=entry.sum)
         begun.attempts = max(begun.attempts, entry.attempt)
+        begun.at, begun.key = entry.at or begun.at, entry.key or begun.key
         return begun
 
     def _header(self, entry: Entry) -> None:

@@ -46,9 +46,9 @@ class Totals:
             if value is not None:
                 known = True
                 _count(bucket, name, value)
-        if usage is None or not known:
+        if usage is None or not known or _half_known(usage):
             _count(bucket, "num_usage_unknown", calls)
-        elif source == "billed":
+        if usage is not None and source == "billed":
             tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
             _count(bucket, "wasted_tokens", tokens)
 
@@ -76,6 +76,11 @@ class Totals:
             for name, value in bucket.items():
                 _count(whole, name, value)
         return named(whole)
+
+
+def _half_known(usage: Named) -> bool:
+    """Return whether only one side was reported: what is summed then is a floor."""
+    return (usage.get("input_tokens") is None) != (usage.get("output_tokens") is None)
 
 
 def hour_of(started_at: str | None) -> str:

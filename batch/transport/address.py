@@ -26,6 +26,11 @@ def normalise_base_url(text: str, allow_http: bool = False) -> str:
             "write https://, or allow http explicitly"
         )
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    if path.endswith(("/chat/completions", "/messages", "/responses", "/embeddings")):
+        raise BadConfig(
+            f"the base URL of {host} ends with the path of an endpoint: leave that off, as in "
+            "https://gateway.example/v1"
+        )
     return f"{parts.scheme}://{parts.netloc.lower()}{path}"
 
 

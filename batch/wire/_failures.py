@@ -116,6 +116,8 @@ _BY_STATUS: Final[Mapping[int, Failure]] = {
     524: Interrupted,
     529: Overloaded,
 }
+# The gateway never answers these without a word of JSON: it is another server, or another path.
+NO_API: Final[Mapping[int, Failure]] = {404: WrongUrl, 405: WrongUrl}
 _BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: WrongUrl, 5: ServerTrouble}
 _GATEWAY_TYPES: Final = frozenset({"new_api_error", "one_api_error"})
 # The status that a vendor sends with a word, for errors that come inside a 200.

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import orjson
 
-from batch.errors import CallFailed, CutAnswer, NotAnAnswer
+from batch.errors import CallFailed, CutAnswer, NotAnAnswer, WebPage
 from batch.records import Reply
 from batch.usage import Usage
-from batch.wire._failures import PLAIN_WORDS, Failure, Said, classify
+from batch.wire._failures import NO_API, PLAIN_WORDS, Failure, Said, classify
 from batch.wire._retry_after import retry_after
 from batch.wire._sse import BOM
 
@@ -31,6 +31,8 @@ def read_failure(reply: Reply) -> CallFailed:
         said = _said(orjson.loads(body.removeprefix(BOM)))
     except orjson.JSONDecodeError:
         said = Said(text=_page(body))
+        if reply.status in NO_API:
+            return _stamped(_failure(NO_API[reply.status], said, reply.status), reply)
     if 300 <= reply.status < 400 and "location" in reply.headers:
         said = Said(text=f"redirected to {reply.headers['location']}")
     return _stamped(_failure(classify(reply.status, said), said, reply.status), reply)
@@ -44,12 +46,10 @@ def read_json(reply: Reply) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # The length may be right and the gateway's own upstream have been cut.
-        cut = body.lstrip().startswith(b"{") and not body.rstrip().endswith(b"}")
-        kind, what = (CutAnswer, "cut JSON") if cut else (NotAnAnswer, _page(body) or "no bytes")
-        raise no_answer(reply, kind, f"the reply is no JSON object: {what}") from None
+        kind, what = _no_json(body.strip())
+        raise no_answer(reply, kind, f"the reply is no JSON object but {what}") from None
     if not isinstance(document, dict):
-        raise no_answer(reply, NotAnAnswer, f"the reply is no JSON object: {_page(body)}")
+        raise no_answer(reply, NotAnAnswer, "the reply is no JSON object but another JSON value")
     if failure := reported(document):
         raise _stamped(failure, reply)
     return document
@@ -139,6 +139,16 @@ def _stamped(failure: CallFailed, reply: Reply) -> CallFailed:
     failure.body = raw(reply)[:_KEPT_BODY] or None
     failure.retry_after = retry_after(reply.headers, reply.started_at + reply.ms / 1000)
     return failure
+
+
+def _no_json(body: bytes) -> tuple[Failure, str]:
+    """Return what a good reply that is no JSON is. Never quoted: it may be half an answer."""
+    if body.startswith(b"<"):
+        return WebPage, "a web page: is this the address of the gateway's API?"
+    # The length may be right and the gateway's own upstream have been cut.
+    if body.startswith(b"{") and not body.endswith(b"}"):
+        return CutAnswer, "cut JSON"
+    return NotAnAnswer, f"{len(body):,} bytes of something else" if body else "nothing"
 
 
 def _page(body: bytes) -> str:

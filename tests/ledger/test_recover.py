@@ -139,6 +139,8 @@ def test_a_line_that_was_begun_is_found_with_all_that_a_resume_needs():
     begun = history_of(files).open[1]
     assert begun == Open(
         sum=f"{sum_of(1):016x}",
+        at="2026-11-22T02:00:03.120Z",
+        key="default",
         part=1,
         state={"id": "t"},
         parts=[part(1, 0, 1).answer],

@@ -180,7 +180,7 @@ INSIDE_200 = [
     (b'{"error":{"status":"DEADLINE_EXCEEDED","code":504,"message":"x"}}', errors.Interrupted),
     (said("never_seen", "never_seen"), errors.NotAnAnswer),
     (b'{"error":"something"}', errors.NotAnAnswer),
-    (b"<html>hello</html>", errors.NotAnAnswer),
+    (b"<html>hello</html>", errors.WebPage),
     (b"", errors.NotAnAnswer),
     (b"[1]", errors.NotAnAnswer),
     (b"null", errors.NotAnAnswer),

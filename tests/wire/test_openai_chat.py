@@ -353,7 +353,7 @@ NOT_ANSWERS = [
     ("used up by reasoning",
      body_of({"content": None, "reasoning_content": "hm"}, "length"), errors.Refused),
     ("an error", b'{"error":{"message":"x","code":"model_not_found"}}', errors.UnknownModel),
-    ("HTML", b"<html></html>", errors.NotAnAnswer),
+    ("HTML", b"<html></html>", errors.WebPage),
     ("cut JSON", body_of({"content": "x"})[:-5], errors.CutAnswer),
 ]  # fmt: skip
 
