@@ -11,7 +11,7 @@ import msgspec
 
 from batch import checkpoint
 from batch.errors import CannotWrite
-from batch.files import Files
+from batch.files import Files, write_all
 from batch.ledger.compact import compact_errors
 from batch.ledger.entries import (
     Entry,
@@ -30,6 +30,7 @@ from batch.records import Answer, Result
 
 JOURNAL, RESULTS, ERRORS = range(3)
 CHECKPOINT_SECONDS: Final = 5.0
+PROBE_BYTES: Final = 64 << 10  # about a group of answers
 
 
 class Book:
@@ -86,11 +87,31 @@ class Book:
         self._files.sync_folder(self._paths.parent)
 
     def open(self, offload: Offload) -> None:
-        """Start committing. Needs the running loop."""
+        """Start committing. Needs the running loop. Raises CannotWrite if there is no room at all.
+
+        A run from cron on a full disk would else pay for a handful of answers each time.
+        """
+        self._probe()
         self._offload = offload
         self._writer = Writer(self._logs, self._acknowledged, offload)
         self._writer.after_commit = self._save_sometimes
         self._saved_at = asyncio.get_running_loop().time()
+
+    def _probe(self) -> None:
+        path = f"{self._paths.checkpoint}.probe"
+        try:
+            fd = self._files.create(path)
+            try:
+                write_all(self._files, fd, bytes(PROBE_BYTES))
+                self._files.sync(fd)
+            finally:
+                self._files.close(fd)
+                self._files.remove(path)
+        except OSError as error:
+            raise CannotWrite(
+                f"{self._paths.folder}: {error.strerror or error}. Nothing was sent. Make room, "
+                "and run the same command again."
+            ) from error
 
     def record(self, results: Sequence[Result]) -> None:
         """Write results, or errors, of one unit of lines as one group. Does not wait."""

@@ -14,7 +14,7 @@ from batch import checkpoint
 from batch.checkpoint import Checkpoint, Position
 from batch.errors import BadData, CannotWrite
 from batch.files import Files
-from batch.ledger.entries import Entry, Header, decode_entry
+from batch.ledger.entries import HEAD, Entry, Header, decode_entry
 from batch.ledger.paths import Paths, folder_of
 from batch.ledger.scan import WAY_OUT, LogEnd, numbered, read_journal, read_records
 from batch.ledger.state import History
@@ -125,6 +125,13 @@ def _read_header(files: Files, paths: Paths) -> Entry | None:
     return header
 
 
+def _refuse_foreign(files: Files, path: str) -> None:
+    """Refuse a file that never was a log of ours: cut as a torn tail, it would be gone for good."""
+    head = next(files.read(path), b"")[: len(HEAD)]
+    if head.strip(b"\0") and head != HEAD[: len(head)]:
+        raise BadData(f"{path} does not begin as a log of this tool does. {WAY_OUT}")
+
+
 def _decoded(line: bytes) -> Entry | None:
     try:
         return decode_entry(line)
@@ -167,4 +174,7 @@ def _read_logs(files: Files, paths: Paths, run_id: str, start: Checkpoint | None
         files, paths.journal, at["journal"], sizes["journal"], history.note_entry
     )
     errors = records("errors", paths.errors)
+    for end in (results, errors):
+        if end.size and not end.keep:
+            _refuse_foreign(files, end.path)
     return Found(history, run_id, (journal, results, errors))

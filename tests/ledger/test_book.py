@@ -377,3 +377,17 @@ def test_a_large_answer_is_written_through_short_writes():
     run(wrote(files, answered(1, outcome=Answer(body, None, "stop", None)), answered(2)))
 
     assert ordinals(files, PATHS.results) == [1, 2]
+
+
+def test_without_room_for_a_group_nothing_is_begun() -> None:
+    async def main() -> None:
+        files = disk()
+        book = begun_book(files, None, limit=4)
+        files.free = 1000
+
+        with pytest.raises(CannotWrite, match="Nothing was sent"):
+            book.open(lambda write: pytest.fail("nothing is to be written"))
+
+        assert not files.identity(f"{PATHS.checkpoint}.probe")
+
+    run(main())

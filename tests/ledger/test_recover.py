@@ -472,3 +472,12 @@ def test_a_log_that_cannot_be_read_is_told(path):
 
     with pytest.raises(CannotWrite, match=f"{path}: Permission denied. Nothing was changed"):
         recover(Unreadable(), PATHS)
+
+
+def test_a_file_that_never_was_a_log_is_refused_and_not_cut_as_a_torn_tail() -> None:
+    files = disk()
+    run(wrote(files, answered(1)))
+    files.put(PATHS.results, b"\x1f\x8b\x08 packed by somebody")
+
+    with pytest.raises(BadData, match="does not begin as a log"):
+        recover(files, PATHS)
