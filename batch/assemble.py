@@ -9,58 +9,35 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from batch import __version__, conclude
+from batch import conclude
 from batch.deliver import Deliver, Means
 from batch.errors import CallFailed, Refusal
 from batch.feed import Lines
 from batch.files import Files
 from batch.gate.gate import Gate
-from batch.gate.settings import GateSettings
 from batch.inputs.envelope import Reader
-from batch.inputs.settings import InputSettings
 from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
-from batch.ledger.paths import Paths
 from batch.ledger.state import History, Open
-from batch.mock.dials import Dials
-from batch.mock.faults import parse_faults
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.progress import Snapshot
 from batch.retry import RetryPolicy
 from batch.secret import Redactor, Secret
 from batch.session import Ending, Watch, signals, ticker
-from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
+from batch.settings import Settings
+from batch.shares import Access, dials, gate_settings, input_settings, transport_settings
 from batch.summary import Outcome
-from batch.transport import TransportSettings
-from batch.transport.address import normalise_base_url
 from batch.transport.client import AioTransport
 from batch.wire import formats
 
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of a run
 SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
-
-
-class Access(msgspec.Struct, frozen=True):
-    """The way to the gateway."""
-
-    base_url: str
-    keys: tuple[tuple[str, Secret], ...]  # pattern of models, key
-
-
-def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
-    """Return address and keys, or None for a rehearsal. Raises Refusal, naming what is missing."""
-    if settings.run.mock:
-        _dials(settings.run)
-        return None
-    keys = tuple(resolve_keys(settings, environ))
-    url = resolve_base_url(settings, environ)
-    return Access(normalise_base_url(url, settings.gateway.allow_http), keys)
 
 
 class Joined:
@@ -127,7 +104,7 @@ class Joined:
     async def _pipe(self, way: Access) -> None:
         settings, plan = self.plan.settings, self.plan
         loop = asyncio.get_running_loop()
-        self.gate = gate = Gate(_gate_settings(settings), way.keys, loop.time)
+        self.gate = gate = Gate(gate_settings(settings), way.keys, loop.time)
         self.halt.listen(gate.halt)
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
@@ -137,7 +114,7 @@ class Joined:
         )
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
         redactor = Redactor(secret for _, secret in way.keys)
-        where = _transport_settings(settings, way, plan.paths)
+        where = transport_settings(settings, way, plan.paths)
         async with AioTransport(where, redactor, files=self.files) as transport:
             means = Means(
                 script=plan.script,
@@ -180,7 +157,7 @@ class Joined:
 
     def _lines(self) -> Lines:
         settings = self.plan.settings
-        reader = Reader(formats(), _input_settings(settings))
+        reader = Reader(formats(), input_settings(settings))
         return pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
 
     def _retried(self, line: int, failure: CallFailed, wait: float) -> None:
@@ -256,18 +233,8 @@ async def _gateway(settings: Settings, way: Access | None) -> AsyncIterator[Acce
     # Only here: a run against a real gateway needs no server.
     from batch.mock.gateway import Gateway  # noqa: PLC0415
 
-    async with Gateway(_dials(settings.run)) as gateway:
+    async with Gateway(dials(settings.run)) as gateway:
         yield Access(gateway.url, (("*", Secret("mock", "sk-mock")),))
-
-
-def _dials(wanted: RunSettings) -> Dials:
-    """Return the dials of a rehearsal. Raises BadUsage for faults that cannot be made."""
-    dials: dict[str, Any] = dict(parse_faults(wanted.mock_fail)) if wanted.mock_fail else {}
-    if wanted.mock_latency is not None:
-        dials["latency_ms"] = wanted.mock_latency
-    if wanted.mock_seed is not None:
-        dials["seed"] = wanted.mock_seed
-    return Dials(**dials)
 
 
 @contextlib.contextmanager
@@ -282,36 +249,3 @@ def _lean_collector() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _gate_settings(settings: Settings) -> GateSettings:
-    limits = settings.limits
-    return GateSettings(concurrency=limits.concurrency, rpm=limits.rpm, tpm=limits.tpm)
-
-
-def _input_settings(settings: Settings) -> InputSettings:
-    request = settings.request
-    return InputSettings(
-        paths=settings.inputs,
-        endpoint=request.endpoint,
-        model=request.model,
-        override_model=request.override_model,
-        add_usage=request.add_usage,
-        max_line_bytes=settings.limits.max_line_bytes,
-    )
-
-
-def _transport_settings(settings: Settings, way: Access, paths: Paths) -> TransportSettings:
-    gateway = settings.gateway
-    times = gateway.timeouts
-    return TransportSettings(
-        base_url=way.base_url,
-        files_folder=paths.files,
-        connect_seconds=times.connect_seconds,
-        total_seconds=times.total_seconds,
-        media_seconds=times.media_seconds,
-        idle_seconds=times.idle_seconds,
-        allow_http=gateway.allow_http,
-        ca_bundle=gateway.ca_bundle,
-        user_agent=f"wenwen-batch/{__version__}",
-    )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from batch import __version__, conclude
-from batch.assemble import Joined, access
+from batch.assemble import Joined
 from batch.errors import BadUsage, NoInput
 from batch.files import Files, OsFiles
 from batch.halt import Halt
@@ -23,6 +23,7 @@ from batch.plan import Plan, as_recorded, identity
 from batch.script import AskOnce
 from batch.session import Ending, Watch, abrupt
 from batch.settings import Settings
+from batch.shares import access
 from batch.summary import Outcome
 
 

@@ -58,7 +58,7 @@ class AioTransport:
         self._base = normalise_base_url(settings.base_url, settings.allow_http)
         self._text_time = _timeout(settings, settings.total_seconds)
         self._file_time = _timeout(settings, settings.media_seconds)
-        self._tls = _tls(settings.ca_bundle)
+        self._tls = tls_context(settings.ca_bundle)
         self._sessions: dict[Secret | None, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
@@ -208,7 +208,8 @@ def _timeout(settings: TransportSettings, total: float) -> aiohttp.ClientTimeout
     return aiohttp.ClientTimeout(total=total, connect=settings.connect_seconds)
 
 
-def _tls(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return what TLS is spoken with: verified, 1.2 or later. Raises ``BadConfig``."""
     try:
         context = ssl.create_default_context(cafile=ca_bundle)
     except OSError as broken:
