@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -66,9 +67,11 @@ async def retry(
         )
         with abrupt(watch):
             opened = open_run(files, paths, found, wanted)
+        failed = failed_lines(files, paths, found.history).values()
+        _require_classes(only, {one.class_ for one in failed})
         redo = {
             one.ordinal: one.attempts
-            for one in failed_lines(files, paths, found.history).values()
+            for one in failed
             if _wanted_again(one.class_, one.retryable, only, ambiguous)
         }
         if not redo:
@@ -84,6 +87,15 @@ def status(output: str) -> Outcome:
     if found is None:
         raise NoInput(f"{output}: nothing was recorded there yet.")
     return conclude.standing_still(files, paths, found)
+
+
+def _require_classes(only: frozenset[str] | None, there: AbstractSet[str]) -> None:
+    """Raise BadUsage if no failed line has any of the classes: most likely a typing error."""
+    if only is not None and there and not only & there:
+        raise BadUsage(
+            f"--only: no line failed with {', '.join(sorted(only))}. Those that failed did with "
+            f"{', '.join(sorted(there))}"
+        )
 
 
 def _aside(files: Files, paths: Paths, settings: Settings, wanted: Wanted) -> str | None:
