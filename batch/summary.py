@@ -184,5 +184,6 @@ def _next(standing: Standing, session: Session | None) -> str:
     if standing.retryable:
         return f"wbatch retry {standing.shown}"
     if standing.failed:
-        return f"mend the lines that {folder_of(standing.shown)}/errors.jsonl names"
+        errors = f"{folder_of(standing.shown)}/errors.jsonl"
+        return f"mend the lines that {errors} names, and run again with --keep-answers"
     return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"
