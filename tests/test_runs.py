@@ -397,12 +397,25 @@ def test_new_settings_are_noted_though_nothing_is_left_to_ask(desk: Desk) -> Non
 
 
 def test_more_workers_than_lines_are_not_made(desk: Desk) -> None:
-    desk.write(chat("a"))
+    made: list[str] = []
+
+    def counting(loop: Any, coro: Any, **more: Any) -> asyncio.Task[Any]:
+        made.append(coro.__qualname__)
+        return asyncio.Task(coro, loop=loop, **more)
+
+    class Counting(Quiet):
+        def begin(self, total: int, done: int) -> None:
+            asyncio.get_running_loop().set_task_factory(counting)
+
+    desk.write(chat("a"), chat("b"))
     settings = msgspec.structs.replace(
-        desk.settings(RequestSettings()), limits=Limits(concurrency=10_000_000)
+        desk.settings(RequestSettings()), limits=Limits(concurrency=2000)
     )
 
-    assert asyncio.run(runs.run(settings, desk.watch)).exit_code == 0
+    outcome = asyncio.run(runs.run(settings, Counting()))
+
+    assert outcome.exit_code == 0
+    assert 0 < len(made) < 50
 
 
 def test_a_retry_does_not_pass_pending_lines_for_answered_ones(desk: Desk) -> None:
