@@ -24,14 +24,21 @@ from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
 from batch.ledger.state import History, Open
+from batch.media import MediaFolder
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.progress import Snapshot
-from batch.retry import RetryPolicy
 from batch.secret import Redactor, Secret
 from batch.session import Ending, Watch, signals, ticker
 from batch.settings import Settings
-from batch.shares import Access, dials, gate_settings, input_settings, transport_settings
+from batch.shares import (
+    Access,
+    dials,
+    gate_settings,
+    input_settings,
+    retry_policy,
+    transport_settings,
+)
 from batch.summary import Outcome
 from batch.transport.client import AioTransport
 from batch.wire import formats
@@ -114,15 +121,18 @@ class Joined:
         )
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
         redactor = Redactor(secret for _, secret in way.keys)
-        where = transport_settings(settings, way, plan.paths)
-        async with AioTransport(where, redactor, files=self.files) as transport:
+        async with (
+            _media(self.files, plan) as media,
+            AioTransport(transport_settings(settings, way), redactor, media) as transport,
+        ):
             means = Means(
                 script=plan.script,
                 formats=formats(),
                 gate=gate,
                 transport=transport,
                 journal=self.book,
-                policy=RetryPolicy(attempts=settings.limits.max_attempts),
+                media=media,
+                policy=retry_policy(settings),
                 resting=pipeline.resting,
                 sleep=self.halt.sleep,
                 chance=random.random,
@@ -235,6 +245,16 @@ async def _gateway(settings: Settings, way: Access | None) -> AsyncIterator[Acce
 
     async with Gateway(dials(settings.run)) as gateway:
         yield Access(gateway.url, (("*", Secret("mock", "sk-mock")),))
+
+
+@contextlib.asynccontextmanager
+async def _media(files: Files, plan: Plan) -> AsyncIterator[MediaFolder]:
+    """Open the folder of the answers' files, and close it when all are written."""
+    folder = MediaFolder(files, plan.paths.files, plan.settings.request.inline_media)
+    try:
+        yield folder
+    finally:
+        await folder.close()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from batch.errors import Blocked, CallFailed, OutcomeUnknown, Refused
+from batch.errors import Blocked, CallFailed, OutcomeUnknown, Refused, TaskLate
 from batch.gate.gate import Gate
 from batch.gate.lane import Lane
 from batch.ledger.entries import Entry
@@ -47,6 +47,14 @@ class Journal(Protocol):
         ...
 
 
+class Media(Protocol):
+    """Where what an answer holds beside text becomes files."""
+
+    async def keep(self, answer: Answer) -> Answer:
+        """Return the answer with its blobs as files, whole and durable, and named in its body."""
+        ...
+
+
 class Means(msgspec.Struct, frozen=True):
     """What delivering needs, each handed in."""
 
@@ -55,6 +63,7 @@ class Means(msgspec.Struct, frozen=True):
     gate: Gate
     transport: Transport
     journal: Journal
+    media: Media
     policy: RetryPolicy
     resting: Resting
     sleep: Callable[[float], Awaitable[None]]  # raises Halted when the run ends first
@@ -82,8 +91,7 @@ class Deliver:
     ) -> Sequence[Result] | Halves:
         """Return a record for each row. Raises Halted or Blocked if they stay pending."""
         means = self._means
-        endpoint = means.formats[rows[0].format].endpoint
-        unit = Unit(rows, begun or Open(), endpoint, means.clock())
+        unit = Unit(rows, begun or Open(), means.clock())
         try:
             verdict, answers = await self._verdict(unit)
         except CallFailed as failure:
@@ -121,11 +129,26 @@ class Deliver:
         step = _first_step(means.formats[request.format], unit.begun, request)
         while not isinstance(step, Done):
             if isinstance(step, Wait):
-                await means.journal.keep(unit.entry("task", request.part, step.state))
-                with means.resting(means.gate.lane(request.model).name):
-                    await means.sleep(step.seconds)
+                await self._wait(unit, request, step)
             step = await self._exchange(unit, request, step.call, step.state)
-        return step.answer
+        unit.state = None
+        return await means.media.keep(step.answer) if step.answer.blobs else step.answer
+
+    async def _wait(self, unit: Unit, request: Request, step: Wait) -> None:
+        """Put on record what a crash must not lose, and rest. Raises TaskLate at the deadline."""
+        means = self._means
+        if step.state != unit.state:  # a poll that brought no news needs no new entry
+            await means.journal.keep(unit.entry("task", request.part, step.state))
+            unit.state = step.state
+        if means.clock() - unit.since > means.policy.task_timeout:
+            raise TaskLate(
+                f"{unit.task_name} did not end within {means.policy.task_timeout:,.0f} s. It may "
+                "still; to go on waiting for it: wbatch retry"
+            )
+        # Not all at the same moment: those that were submitted together would be polled so.
+        seconds = step.seconds * (1 + means.policy.poll_jitter * means.chance())
+        with means.resting(means.gate.lane(request.model).name):
+            await means.sleep(seconds)
 
     async def _exchange(
         self, unit: Unit, request: Request, call: Call, state: State | None
@@ -172,12 +195,14 @@ class Deliver:
                     call,
                     lane.secret if call.origin == "gateway" else None,
                     wire.folder(request) if call.expect != "file" else None,
-                    unit.file_name(request) if call.expect == "file" else None,
                 )
                 step = wire.next(request, state, reply)
             except CallFailed as failure:
-                gate.failed(lane, request.model, failure, sent_at)
+                if not failure.local and call.origin == "gateway":
+                    gate.failed(lane, request.model, failure, sent_at)
                 raise
+        if call.origin == "foreign":
+            return step
         used = step.answer.usage if isinstance(step, Done) else None
         spent = used.tokens() if used is not None else None
         gate.answered(lane, request.model, tokens, spent, clock() - sent_at)

@@ -7,6 +7,12 @@
     ├── BadBody               a line's body is not what its format needs: no request, one record
     └── CallFailed            a call gave no answer; the wire format names which of these it is
         ├── Refused           the request itself is wrong: final
+        │   ├── BadFile       a file that the line names cannot be read: nothing was sent
+        │   ├── NoMedia       an answer without the picture, sound or film that was asked for
+        │   ├── TaskFailed    the gateway gave the task up
+        │   ├── TaskLost      the gateway knows nothing of a task that it accepted
+        │   └── FileGone      the address of a file of the answer gives nothing
+        ├── FileUnread        the host of a file that the line names is in trouble
         ├── Throttled         a rate limit: the named scope waits on its one schedule
         │   └── Saturated     of an upstream behind the gateway, not of the gateway itself
         ├── Overloaded        the vendor sheds load: a long backoff
@@ -22,6 +28,7 @@
         ├── BadKey            the gateway refuses the key
         ├── WrongUrl          this is not the gateway's API
         ├── NoMoney           the account is empty
+        ├── TaskLate          a task did not end in time; it may still, and is waited for on a retry
         └── OutcomeUnknown    paid work whose end nobody can know; never sent again by itself
 
 A failure says what happened; ``retry.py`` alone decides whether and when to ask again. A bug is
@@ -115,6 +122,8 @@ class CallFailed(BatchError):
     before_work: ClassVar[bool] = False
     # The gateway is alive: this counts as a sign of life of the account.
     alive: ClassVar[bool] = True
+    # It happened on this side, before the gateway was asked: it says nothing of the gateway.
+    local: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -139,6 +148,46 @@ class Refused(CallFailed):
     """The request itself is wrong or not allowed: asking again gives the same."""
 
     code = "refused"
+
+
+class BadFile(Refused):
+    """A file that the line names cannot be read, or may not be: nothing was sent."""
+
+    code = "bad_file"
+    before_work = True
+    local = True
+
+
+class FileUnread(CallFailed):
+    """The host of a file that the line names gave no answer: nothing was sent."""
+
+    code = "file_unread"
+    before_work = True
+    local = True
+
+
+class NoMedia(Refused):
+    """A whole answer, without the picture, sound or film that was asked for. It is billed."""
+
+    code = "no_media"
+
+
+class TaskFailed(Refused):
+    """The gateway says that the task failed. To submit it again is new work."""
+
+    code = "task_failed"
+
+
+class TaskLost(Refused):
+    """The gateway accepted a task and later knows nothing of it."""
+
+    code = "task_lost"
+
+
+class FileGone(Refused):
+    """The address of a file of the answer gives nothing, or nothing of the kind."""
+
+    code = "file_gone"
 
 
 class Throttled(CallFailed):
@@ -271,6 +320,12 @@ class NoMoney(CallFailed):
     code = "no_money"
     scope: ClassVar[Scope] = "account"
     before_work = True
+
+
+class TaskLate(CallFailed):
+    """A task did not end in time. Nothing is lost: a retry goes on waiting for it."""
+
+    code = "task_late"
 
 
 class OutcomeUnknown(CallFailed):

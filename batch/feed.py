@@ -62,9 +62,21 @@ class Feed:
                 await self._read(queue)
         if not queue:
             return () if self.bad else None
-        unit = [queue.popleft() for _ in range(min(self._width, len(queue)))]
+        unit = self._unit(queue)
         if len(queue) + len(unit) >= QUEUE_ROWS:
             self._changed.set()
+        return unit
+
+    def _unit(self, queue: deque[Row]) -> list[Row]:
+        """Take the first line, and those that can be asked together with it."""
+        unit = [queue.popleft()]
+        if self._width == 1 or not unit[0].pack_key:
+            return unit
+        others: deque[Row] = deque()
+        while queue and len(unit) < self._width:
+            row = queue.popleft()
+            (unit if _together(row, unit[0]) else others).append(row)
+        queue.extendleft(reversed(others))
         return unit
 
     def stop(self) -> None:
@@ -111,3 +123,13 @@ class Feed:
             queue = self._queues[lane] = deque()
             self._new_lane(lane)
         queue.append(line)
+
+
+def _together(one: Row, other: Row) -> bool:
+    """Return whether one request may ask both lines."""
+    return (one.pack_key, one.format, one.model, one.path) == (
+        other.pack_key,
+        other.format,
+        other.model,
+        other.path,
+    )

@@ -9,7 +9,7 @@ A wire format answers each reply with a Step: send this, wait and then send that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -20,8 +20,13 @@ Repeat: TypeAlias = Literal["free", "once"]
 Origin: TypeAlias = Literal["gateway", "foreign"]
 Expect: TypeAlias = Literal["json", "events", "file"]
 Finish: TypeAlias = Literal["stop", "length", "tool", "filter", "paused", "error", "unknown"]
+# What a call makes. Anything but text is dear: it is not made twice, takes long and may be large.
+Makes: TypeAlias = Literal["text", "image", "audio", "video"]
+# How a file is written into a body: as it is (in forms), as base64, as a data URI; or only its
+# content type.
+Encoding: TypeAlias = Literal["raw", "base64", "data_uri", "type"]
 # What a wire format must know again after a wait or a crash: small, and plain JSON.
-State: TypeAlias = dict[str, str | int | None]
+State: TypeAlias = dict[str, Any]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -32,9 +37,14 @@ class Row(msgspec.Struct, frozen=True):
     custom_id: str
     format: str  # name of its wire format
     model: str
-    body: bytes  # the JSON that will be sent
+    body: bytes  # the JSON that will be sent; of a GET nothing
     source: str  # file it came from, for messages
     number: int  # line in that file, from 1
+    method: str = "POST"
+    path: str = ""  # at the gateway
+    endpoint: str = ""  # the path as usage totals name it: without ids and models
+    makes: Makes = "text"
+    pack_key: str = ""  # lines with the same one may be asked together; "": only alone
 
     @property
     def where(self) -> str:
@@ -68,14 +78,28 @@ class Request(msgspec.Struct, frozen=True):
     model: str
     body: bytes
     part: int = 0  # which request of its line this is, from 0, for scripts that ask several times
+    method: str = "POST"
+    path: str = ""  # at the gateway
+    makes: Makes = "text"
+    stem: str = ""  # what the names of its files begin with
+    bodies: tuple[bytes, ...] = ()  # of a pack: the body of each of its lines
+
+    def file_name(self, place: int = 0) -> str:
+        """Return the name, without extension, of one of the answer's files; no input steers it."""
+        return f"{self.stem}-{self.part}-{place}"
 
 
 class FileRef(msgspec.Struct, frozen=True):
-    """A file that is read when the call is sent, and again on every retry."""
+    """A file that is read when the call is sent, and again on every retry.
 
-    path: str
-    filename: str  # as the gateway sees it: some gateways take the type from its extension
-    content_type: str
+    ``source`` is ``file:`` and a path in the folder that files may come from, an address on the
+    web, or a data URI.
+    """
+
+    source: str
+    encoding: Encoding = "raw"
+    name: str = ""  # in forms, without extension: gateways take the type from the extension
+    most: int = 50 << 20  # bytes
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -91,26 +115,34 @@ class Form(msgspec.Struct, frozen=True):
     fields: tuple[Field, ...]
 
 
+class Spliced(msgspec.Struct, frozen=True):
+    """A JSON body with files in it: its pieces in order, put together anew for every attempt."""
+
+    pieces: tuple[bytes | FileRef, ...]
+
+
 class Call(msgspec.Struct, frozen=True):
     """An HTTP request as data. ``path`` is a path at the gateway, or a whole foreign URL."""
 
     method: str
     path: str
-    payload: bytes | Form | None = None
+    payload: bytes | Form | Spliced | None = None
     headers: tuple[tuple[str, str], ...] = ()
     kind: Kind = "submit"
     repeat: Repeat = "free"  # "once": work that must not be done, and paid, a second time
     origin: Origin = "gateway"  # "foreign": another host; it gets no key and passes no lane
     expect: Expect = "json"
+    save_as: str = ""  # of an expected file: its name, without extension
+    media: bool = False  # the answer takes long and may be large: it gets media's time and cap
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """A body that was streamed to disk, whole."""
+    """A file of an answer on disk, whole, and as the record names it."""
 
-    path: str
+    name: str  # under out.run/files/
     size: int  # bytes
     sha256: str
-    head: bytes  # its first bytes, to tell the type from
+    content_type: str  # by its first bytes
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -124,13 +156,12 @@ class Reply(msgspec.Struct, frozen=True):
     streamed: bool = False  # the body was folded from events
 
 
-class FileOut(msgspec.Struct, frozen=True):
-    """A file of an answer, as the record names it."""
+class Blob(msgspec.Struct, frozen=True):
+    """Media inside an answer's body that is to become a file: the engine decides, and saves it."""
 
-    name: str  # under out.run/files/
-    size: int  # bytes
-    sha256: str
-    content_type: str
+    text: str  # base64, or a data URI, exactly as it stands in the body
+    name: str  # of the file, without extension
+    hint: str = ""  # of the type, where no first bytes tell it: pcm
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -143,7 +174,8 @@ class Answer(msgspec.Struct, frozen=True):
     model: str | None = None  # as answered
     status: int = 200
     request_id: str | None = None
-    files: tuple[FileOut, ...] = ()
+    files: tuple[Saved, ...] = ()
+    blobs: tuple[Blob, ...] = ()
     shares: tuple[Answer, ...] = ()  # of a pack: an answer for each of its lines, in order
 
 
@@ -196,6 +228,7 @@ class Fault(msgspec.Struct, frozen=True):
     request_id: str | None = None
     body: bytes | None = None  # of an HTTP failure, JSON or text
     retryable: bool = False
+    unfinished: str | None = None  # paid work that a retry goes on with instead of asking again
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from batch.errors import (
     ChannelTrouble,
     Crashed,
     CutAnswer,
+    FileUnread,
     Interrupted,
     NoMoney,
     NotAnAnswer,
@@ -25,6 +26,7 @@ from batch.errors import (
     Overloaded,
     Refused,
     ServerTrouble,
+    TaskLate,
     Throttled,
     UnknownModel,
     Unreachable,
@@ -43,6 +45,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     wait_initial: float = 0.5
     wait_max: float = 60.0
     wait_exp_base: float = 2.0
+    task_timeout: float = 3600.0  # since this process began to wait for a task
+    poll_jitter: float = 0.1  # share by which the wait between two polls is made longer
 
 
 class Past(msgspec.Struct):
@@ -126,6 +130,8 @@ _POLL: Final = Rule("poll", repeats=60, budgeted=False)
 TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     # The same request gets the same refusal.
     Refused: Rule("refused", repeats=0),
+    # Somebody else's host, asked before anything is sent: it may be back in a moment.
+    FileUnread: Rule("file_unread", repeats=3, initial=2.0, budgeted=False),
     # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little.
     Throttled: Rule("throttled", held=True, budgeted=False),
     # The vendor sheds load and says so: come back late, and not all together.
@@ -150,6 +156,8 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     # With calls on the wire the money may only be reserved; the gate drains, and then knows.
     NoMoney: Rule("no_money", budgeted=False, closes="account"),
     OutcomeUnknown: Rule("outcome_unknown", repeats=0),
+    # Raised when patience has run out; another day there is more of it.
+    TaskLate: Rule("task_late", repeats=1),
 }
 
 

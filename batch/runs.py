@@ -25,6 +25,7 @@ from batch.script import AskOnce
 from batch.session import Ending, Watch, abrupt
 from batch.settings import Settings
 from batch.shares import access
+from batch.shares import script as script_of
 from batch.summary import Outcome
 
 
@@ -32,7 +33,7 @@ async def run(settings: Settings, watch: Watch) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
     files, paths = OsFiles(), paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
-    script = AskOnce()
+    script = script_of(settings)
     refuse_output(settings.inputs, paths)
     wanted = Wanted(
         inputs=settings.inputs,

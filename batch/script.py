@@ -6,7 +6,7 @@ lets one call answer several lines: a unit of work is then as many rows as ``wid
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -14,6 +14,8 @@ import msgspec
 from batch.records import Answer, Flaw, Request, Row
 
 Identity: TypeAlias = Mapping[str, str | int]
+# From the name of a format and several bodies with the same ``pack_key`` to one body.
+Merge: TypeAlias = Callable[[str, Sequence[bytes]], bytes]
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -35,7 +37,7 @@ class Script(Protocol):
     with the answers that are on record, and goes on from there without asking them again.
     """
 
-    width: int
+    width: int  # lines of a unit, at most; those of one unit have the same ``pack_key``
 
     def identity(self) -> Identity:
         """Return what of this script makes another answer: part of the run's identity."""
@@ -59,6 +61,10 @@ def request(row: Row, part: int = 0, body: bytes | None = None) -> Request:
         model=row.model,
         body=row.body if body is None else body,
         part=part,
+        method=row.method,
+        path=row.path,
+        makes=row.makes,
+        stem=f"{row.ordinal:08d}-{row.sum:016x}",
     )
 
 
@@ -78,6 +84,35 @@ class AskOnce:
     def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:
         """Take the answer as it is."""
         return Verdict((answers[0],))
+
+
+class Pack:
+    """Up to so many lines are asked by one request, if their format can; others one by one."""
+
+    def __init__(self, width: int, merge: Merge) -> None:
+        self.width = width
+        self._merge = merge
+
+    def identity(self) -> Identity:
+        """Return the width too: some models answer a line otherwise in other company."""
+        return {"script": "pack", "width": self.width}
+
+    def begin(self, rows: Sequence[Row]) -> Ask:
+        """Ask the unit's rows with one request."""
+        if len(rows) == 1:
+            return Ask((request(rows[0]),))
+        bodies = tuple(row.body for row in rows)
+        packed = msgspec.structs.replace(
+            request(rows[0], body=self._merge(rows[0].format, bodies)),
+            ordinals=tuple(row.ordinal for row in rows),
+            custom_ids=tuple(row.custom_id for row in rows),
+            bodies=bodies,
+        )
+        return Ask((packed,))
+
+    def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:
+        """Take the answer, or each row's share of it."""
+        return Verdict(shared(answers[0]) if len(rows) > 1 else (answers[0],))
 
 
 def shared(answer: Answer) -> tuple[Answer, ...]:

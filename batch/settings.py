@@ -19,6 +19,7 @@ from msgspec.structs import fields
 from batch.errors import BadConfig
 from batch.gate.settings import CONCURRENCY
 from batch.inputs.settings import MAX_LINE_BYTES
+from batch.records import Makes
 from batch.retry import RetryPolicy
 from batch.secret import Secret
 from batch.transport import TransportSettings
@@ -85,10 +86,18 @@ class RequestSettings(_Section, frozen=True, kw_only=True):
     override_model: str | None = None  # for every body
     endpoint: str | None = None
     add_usage: bool = True  # a streamed request asks for its usage
+    pack: Count = 1  # lines that one request asks, where the endpoint takes several
+    # Pattern of models → what their calls make, before what their names tell. Not part of the
+    # identity: it changes how an answer is kept, not what is asked.
+    makes: dict[str, Makes] = {}
+    allow_files: str | None = None  # folder that local files of lines may come from
+    inline_media: bool = False  # media stays in the bodies of answers
 
     def __post_init__(self) -> None:
         if self.endpoint is not None and not self.endpoint.startswith("/"):
             raise ValueError("endpoint is a path, such as /v1/chat/completions")
+        if self.allow_files is not None and not os.path.isdir(self.allow_files):
+            raise ValueError("allow_files is a folder that exists")
 
 
 class Timeouts(_Section, frozen=True, kw_only=True):
@@ -98,6 +107,7 @@ class Timeouts(_Section, frozen=True, kw_only=True):
     total_seconds: Seconds = _TRANSPORT["total_seconds"]  # a text answer, to its last byte
     idle_seconds: Seconds = _TRANSPORT["idle_seconds"]  # without a byte, once it has begun
     media_seconds: Seconds = _TRANSPORT["media_seconds"]  # images, audio, video
+    task_seconds: Seconds = RetryPolicy().task_timeout  # until a task has ended
 
 
 class GatewaySettings(_Section, frozen=True, kw_only=True):

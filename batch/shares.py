@@ -10,14 +10,16 @@ import msgspec
 from batch import __version__
 from batch.gate.settings import GateSettings
 from batch.inputs.settings import InputSettings
-from batch.ledger.paths import Paths
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
+from batch.retry import RetryPolicy
+from batch.script import AskOnce, Pack, Script
 from batch.secret import Secret
 from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
 from batch.transport import TransportSettings
 from batch.transport.address import normalise_base_url
 from batch.transport.client import tls_context
+from batch.wire import formats
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -63,22 +65,39 @@ def input_settings(settings: Settings) -> InputSettings:
         model=request.model,
         override_model=request.override_model,
         add_usage=request.add_usage,
+        makes=tuple(request.makes.items()),
         max_line_bytes=settings.limits.max_line_bytes,
     )
 
 
-def transport_settings(settings: Settings, way: Access, paths: Paths) -> TransportSettings:
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Return how patient a line is."""
+    return RetryPolicy(
+        attempts=settings.limits.max_attempts,
+        task_timeout=settings.gateway.timeouts.task_seconds,
+    )
+
+
+def script(settings: Settings) -> Script:
+    """Return how lines are asked."""
+    width = settings.request.pack
+    if width == 1:
+        return AskOnce()
+    return Pack(width, lambda name, bodies: formats()[name].pack(bodies))
+
+
+def transport_settings(settings: Settings, way: Access) -> TransportSettings:
     """Return where the gateway is and how long it may take."""
     gateway = settings.gateway
     times = gateway.timeouts
     return TransportSettings(
         base_url=way.base_url,
-        files_folder=paths.files,
         connect_seconds=times.connect_seconds,
         total_seconds=times.total_seconds,
         media_seconds=times.media_seconds,
         idle_seconds=times.idle_seconds,
         allow_http=gateway.allow_http,
         ca_bundle=gateway.ca_bundle,
+        allow_files=settings.request.allow_files,
         user_agent=f"wenwen-batch/{__version__}",
     )

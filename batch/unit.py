@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from batch.errors import CallFailed
+from batch.errors import CallFailed, TaskFailed, TaskLost
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
-from batch.records import Answer, Fault, Flaw, Request, Result, Row, State, Timing
+from batch.records import Answer, Fault, Flaw, Result, Row, State, Timing
 from batch.retry import Past, retryable
 from batch.script import Verdict
 from batch.usage import Usage, fields
@@ -32,12 +32,14 @@ class Unit:
         "sent_at",
         "since",
         "started_at",
+        "state",
     )
 
-    def __init__(self, rows: Sequence[Row], begun: Open, endpoint: str, since: float) -> None:
+    def __init__(self, rows: Sequence[Row], begun: Open, since: float) -> None:
         self.rows = rows
         self.begun = begun  # what an earlier session left of it
-        self.endpoint = endpoint
+        self.endpoint = rows[0].endpoint
+        self.state = begun.state  # as the journal has it: of a task that may still end
         self.attempts = begun.attempts
         self.maybe_billed = 0
         self.past = Past()
@@ -72,8 +74,15 @@ class Unit:
         entry = self.entry("part", part)
         return msgspec.structs.replace(entry, usage=fields(answer.usage), answer=answer)
 
+    @property
+    def task_name(self) -> str:
+        """Return the name of what is waited for, for messages and for the record."""
+        name = (self.state or {}).get("id")
+        return f"task {name}" if name else "the download"
+
     def failed(self, failure: CallFailed, now: float) -> list[Result]:
         """Return the error records of a unit that has no answer."""
+        goes_on = self.state is not None and not isinstance(failure, (TaskFailed, TaskLost))
         fault = Fault(
             code=failure.code,
             message=failure.message,
@@ -81,6 +90,7 @@ class Unit:
             request_id=failure.request_id,
             body=failure.body,
             retryable=retryable(failure),
+            unfinished=self.task_name if goes_on else None,
         )
         return [self._result(row, fault, now) for row in self.rows]
 
@@ -107,11 +117,6 @@ class Unit:
             results.append(result)
             place += 1
         return results
-
-    def file_name(self, request: Request) -> str:
-        """Name a file so that no input can steer it."""
-        row = self.rows[0]
-        return f"{row.ordinal:08d}-{row.sum:016x}-{request.part}-{self.attempts}"
 
     def _result(self, row: Row, outcome: Answer | Fault, now: float) -> Result:
         ms = round((now - self.started_at) * 1000) if self.started_at else 0

@@ -22,6 +22,7 @@ from batch.halt import Halt
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
 from batch.ledger.recover import recover
+from batch.media import MediaFolder
 from batch.pipeline import Flow, Pipeline
 from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
@@ -47,7 +48,6 @@ class Scripted:
         call: Call,
         secret: Secret | None,
         folder: Folder | None = None,
-        save_as: str | None = None,
     ) -> Reply:
         """Answer after a moment."""
         self.calls.append(call)
@@ -65,10 +65,22 @@ def json_reply(value: object, status: int = 200) -> Reply:
     return Reply(status, {"content-type": "application/json"}, orjson.dumps(value), EPOCH, 10)
 
 
-def rows(count: int, format_name: str, model: str = "toy") -> list[Row]:
+def rows(count: int, format_name: str, model: str = "toy", **more: Any) -> list[Row]:
     """Return so many lines of a format; each body says which line it is."""
     return [
-        Row(n, n * 1_000_003, f"row-{n}", format_name, model, b'{"line":%d}' % n, "toys.jsonl", n)
+        Row(
+            ordinal=n,
+            sum=n * 1_000_003,
+            custom_id=f"row-{n}",
+            format=format_name,
+            model=model,
+            body=b'{"line":%d}' % n,
+            source="toys.jsonl",
+            number=n,
+            path="/toy",
+            endpoint="/toy",
+            **more,
+        )
         for n in range(1, count + 1)
     ]
 
@@ -88,6 +100,7 @@ class Rig:
         self.wire = wire
         self.script = script or AskOnce()
         self.concurrency = concurrency
+        self.policy = RetryPolicy(poll_jitter=0.0)
         self.stall = 0.0  # seconds that the disk takes for each commit
         self.keys = [(pattern, Secret(f"key of {pattern}", "sk-1")) for pattern in keys]
 
@@ -137,7 +150,8 @@ class Rig:
             gate=gate,
             transport=transport,
             journal=book,
-            policy=RetryPolicy(),
+            media=MediaFolder(OsFiles(), self.paths.files),
+            policy=self.policy,
             resting=pipeline.resting,
             sleep=halt.sleep,
             chance=lambda: 0.5,

@@ -33,6 +33,13 @@ def course(
 BACKOFF = "0.5 1 2 4 8 16 32 60 60 60 ..."
 CATALOGUE = [
     (errors.Refused("r"), "refused"),
+    (errors.BadFile("b"), "bad_file"),
+    (errors.NoMedia("n"), "no_media"),
+    (errors.TaskFailed("t"), "task_failed"),
+    (errors.TaskLost("t"), "task_lost"),
+    (errors.FileGone("f"), "file_gone"),
+    (errors.FileUnread("f"), "2 4 8 file_unread"),
+    (errors.TaskLate("t"), "0.5 task_late"),
     (errors.Throttled("t"), "0 0 0 0 0 0 0 0 0 0 ..."),
     (errors.Saturated("s"), "0 0 0 0 0 0 0 0 0 0 ..."),
     (errors.Overloaded("o"), "10 20 40 60 60 60 60 60 60 60 ..."),
@@ -79,6 +86,7 @@ ONCE_AGAIN = {
     errors.Unreachable,
     errors.UpstreamAccount,
     errors.NoMoney,
+    errors.FileUnread,
 }
 
 
@@ -92,10 +100,10 @@ def test_paid_work_is_repeated_only_after_a_failure_that_precedes_it(
 
     if kind in ONCE_AGAIN:
         assert isinstance(verdict, Again)
+    elif issubclass(kind, errors.Refused):
+        assert verdict == End(failure)
     elif failure.before_work:
         assert isinstance(verdict, Block)
-    elif kind is errors.Refused:
-        assert verdict == End(failure)
     else:
         assert isinstance(verdict, End)
         assert isinstance(verdict.failure, errors.OutcomeUnknown)
@@ -192,7 +200,13 @@ def test_a_servers_wish_is_a_floor_except_where_the_schedule_keeps_it() -> None:
 def test_rate_limits_and_failed_connections_do_not_burden_the_retry_budget() -> None:
     free = {kind for kind in kinds() if not rule_of(kind).budgeted}
 
-    assert free == {errors.Throttled, errors.Saturated, errors.Unreachable, errors.NoMoney}
+    assert free == {
+        errors.Throttled,
+        errors.Saturated,
+        errors.Unreachable,
+        errors.NoMoney,
+        errors.FileUnread,
+    }
 
 
 def test_only_what_may_succeed_another_day_is_called_retryable() -> None:

@@ -23,6 +23,7 @@ from batch.settings import (
 
 ASKED: Final = "What is asked"
 REACHED: Final = "Gateway"
+FILED: Final = "Files in and out"
 LIMITED: Final = "Limits"
 CONDUCTED: Final = "This run"
 REHEARSED: Final = "Rehearsal, without a key"
@@ -35,9 +36,14 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "override_model": ("request", "override_model"),
     "endpoint": ("request", "endpoint"),
     "add_usage": ("request", "add_usage"),
+    "pack": ("request", "pack"),
+    "makes": ("request", "makes"),
+    "allow_files": ("request", "allow_files"),
+    "inline_media": ("request", "inline_media"),
     "base_url": ("gateway", "base_url"),
     "key": ("gateway", "keys"),
     "timeout": ("gateway", "timeouts", "total_seconds"),
+    "task_timeout": ("gateway", "timeouts", "task_seconds"),
     "ca_bundle": ("gateway", "ca_bundle"),
     "allow_http": ("gateway", "allow_http"),
     "concurrency": ("limits", "concurrency"),
@@ -99,6 +105,44 @@ def _read_key_places(
     return places
 
 
+def _read_makes(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Take ``PATTERN=image`` apart; what may stand after the sign, the settings know."""
+    pairs = [value.rpartition("=") for value in values]
+    if any(not pattern for pattern, _, _ in pairs):
+        raise BadUsage("--makes takes models and what they make, such as 'my-painter-*=image'")
+    return {pattern: kind for pattern, _, kind in pairs}
+
+
+def media_options(function: F) -> F:
+    """Add which files go in and come out."""
+    return _all(
+        function,
+        option(
+            FILED,
+            "--allow-files",
+            metavar="DIR",
+            help="Lines may name files in this folder as file:NAME.",
+        ),
+        option(
+            FILED,
+            "--inline-media",
+            is_flag=True,
+            help="Leave base64 in the answers instead of writing files beside them.",
+        ),
+        option(
+            FILED,
+            "--makes",
+            multiple=True,
+            callback=_read_makes,
+            metavar="MODELS=KIND",
+            help="What calls of these models make, if their name does not tell: image, audio, "
+            "video or text. Media is never asked for twice by itself. Repeatable.",
+        ),
+    )
+
+
 def gateway_options(function: F) -> F:
     """Add where the gateway is and how to reach it."""
     return _all(
@@ -126,6 +170,15 @@ def gateway_options(function: F) -> F:
             show_default=True,
             metavar="SECONDS",
             help="For one answer in text, in all.",
+        ),
+        option(
+            REACHED,
+            "--task-timeout",
+            type=float,
+            default=Timeouts().task_seconds,
+            show_default=True,
+            metavar="SECONDS",
+            help="For a video or a picture that the gateway makes as a task, in all.",
         ),
         option(REACHED, "--ca-bundle", metavar="FILE", help="Trust these certificates instead."),
         option(

@@ -8,7 +8,13 @@ import click
 
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
-from batch.cli.options import CONDUCTED, gateway_options, limit_options, settings_from
+from batch.cli.options import (
+    CONDUCTED,
+    gateway_options,
+    limit_options,
+    media_options,
+    settings_from,
+)
 from batch.cli.shape import EXIT_CODES, make_command, option
 from batch.errors import BadUsage
 
@@ -37,6 +43,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
     is_flag=True,
     help="Also lines whose paid work may have been done: it may be paid twice.",
 )
+@media_options
 @gateway_options
 @limit_options
 @click.pass_context

@@ -14,6 +14,7 @@ from batch.cli.options import (
     REHEARSED,
     gateway_options,
     limit_options,
+    media_options,
     settings_from,
 )
 from batch.cli.shape import EXIT_CODES, make_command, option
@@ -63,6 +64,16 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
     show_default=True,
     help="Ask for the usage of streamed answers.",
 )
+@option(
+    ASKED,
+    "--pack",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="So many lines a request where the endpoint takes several: embeddings.",
+)
+@media_options
 @gateway_options
 @limit_options
 @option(REHEARSED, "--mock", is_flag=True, help="Ask a gateway inside this process: no cost.")

@@ -1,7 +1,8 @@
 """Understands a line: whose it is, which wire format serves it, and the bytes of its body.
 
-A line is OpenAI's batch envelope, with or without method and url, or a bare body. The body is a
-slice of the line, so that numbers, order and spelling go out as the caller wrote them.
+A line is OpenAI's batch envelope, with or without method and url, the envelope of another vendor's
+batch files, or a bare body. The body is a slice of the line, so that numbers, order and spelling go
+out as the caller wrote them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class _Envelope(msgspec.Struct):
     body: msgspec.Raw
 
 
+_METHODS: Final = ("POST", "GET")
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -43,7 +45,10 @@ class Reader:
         self._formats = tuple(formats.values())
         self._settings = settings
         self._by_url = lru_cache(_KNOWN_URLS)(self._find)
-        self._by_name = {f.name: (f, self._ask(None)) for f in self._formats}
+        self._by_name = {f.name: (f, self._ask("POST", None)) for f in self._formats}
+        self._wrapped = {f.wrapper.body_key: f for f in self._formats if f.wrapper is not None}
+        ids = {f.wrapper.id_key for f in self._wrapped.values() if f.wrapper is not None}
+        self._id_keys = ("custom_id", *sorted(ids - {"custom_id"}))
         self._fallback = None if settings.endpoint is None else self._named(settings.endpoint)
 
     def parse(self, line: RawLine) -> Row | BadLine:
@@ -51,7 +56,7 @@ class Reader:
         custom_id = None
         try:
             document = self._document(line)
-            custom_id = _custom_id(document)
+            custom_id = self._custom_id(document)
             route, body = self._understand(document, line.raw or b"")
             shaped = route[0].shape(body, route[1])
         except BadBody as error:
@@ -67,6 +72,11 @@ class Reader:
             body=shaped.body,
             source=line.source,
             number=line.number,
+            method=shaped.method,
+            path=shaped.path,
+            endpoint=shaped.endpoint,
+            makes=shaped.makes,
+            pack_key=shaped.pack_key,
         )
 
     def _document(self, line: RawLine) -> dict[str, Any]:
@@ -89,27 +99,33 @@ class Reader:
         """Return the route of a line and the bytes of its body."""
         if "body" in document:
             return self._enveloped(document), bytes(_envelope.decode(raw).body)
+        if document.get("method") == "GET":
+            return self._enveloped({**document, "body": {}}), b"{}"
         if "url" in document or "method" in document:
             raise BadBody('The line has no "body".')
+        for key, one in self._wrapped.items():
+            if isinstance(document.get(key), dict):
+                return self._by_name[one.name], bytes(_fields.decode(raw)[key])
         route = self._by_shape(document)
         return route, _without_id(raw) if "custom_id" in document else raw
 
     def _enveloped(self, document: dict[str, Any]) -> _Route:
         """Check everything around a body and return its route."""
-        if document.get("method") not in (None, "POST"):
-            raise BadBody('The "method" must be "POST".')
+        method = document.get("method", "POST") or "POST"
+        if method not in _METHODS:
+            raise BadBody('The "method" must be "POST", or for some endpoints "GET".')
         if "headers" in document:
             raise BadBody('A line cannot set "headers": keys and headers belong to the settings.')
         body, url = document["body"], document.get("url")
         if not isinstance(body, dict):
             raise BadBody('The "body" must be an object: {…}.')
-        if url is None:
+        if url is None and method == "POST":
             return self._by_shape(body)
         if not isinstance(url, str):
             raise BadBody('The "url" must be a text.')
-        return self._by_url(url)
+        return self._by_url(method, url)
 
-    def _find(self, url: str) -> _Route:
+    def _find(self, method: str, url: str) -> _Route:
         """Return the route of a url. Raises ``BadBody``."""
         path = url.partition("?")[0]  # what follows may hold a key
         if "://" in path or path.startswith("//"):
@@ -118,9 +134,19 @@ class Reader:
                 "/v1/chat/completions; the host belongs to the settings (--base-url)."
             )
         for one in self._formats:
-            if one.claims(url):
-                return one, self._ask(url)
-        raise BadBody(f'The "url" {shown(path)} is not known. {self._known()}', "unknown_endpoint")
+            if one.claims(method, url):
+                return one, self._ask(method, url)
+        raise BadBody(
+            f'The "url" {shown(path)} is not known{self._other_method(method, url)}. '
+            f"{self._known()}",
+            "unknown_endpoint",
+        )
+
+    def _other_method(self, method: str, url: str) -> str:
+        """Say so if a url is known with the other method."""
+        others = [other for other in _METHODS if other != method]
+        fits = [m for m in others if any(one.claims(m, url) for one in self._formats)]
+        return f' with "method": "{method}", only with "{fits[0]}"' if fits else ""
 
     def _by_shape(self, body: Mapping[str, Any]) -> _Route:
         """Return the route of a body without a url: what its shape tells, else the settings."""
@@ -138,16 +164,36 @@ class Reader:
     def _named(self, endpoint: str) -> _Route:
         """Return the route of an endpoint in the settings: a path, or a format's name."""
         try:
-            return self._by_name.get(endpoint) or self._find(endpoint)
+            return self._by_name.get(endpoint) or self._find("POST", endpoint)
         except BadBody:
             raise BadConfig(f"endpoint {shown(endpoint)}: not known. {self._known()}") from None
 
-    def _ask(self, url: str | None) -> Ask:
+    def _ask(self, method: str, url: str | None) -> Ask:
         settings = self._settings
-        return Ask(url, settings.model, settings.override_model, settings.add_usage)
+        return Ask(
+            method=method,
+            url=url,
+            model=settings.model,
+            override_model=settings.override_model,
+            add_usage=settings.add_usage,
+            makes=settings.makes,
+        )
 
     def _known(self) -> str:
-        return f"Known are {', '.join(sorted({one.endpoint for one in self._formats}))}."
+        paths = {route.template for one in self._formats for route in one.routes}
+        return f"Known are {', '.join(sorted(paths))}."
+
+    def _custom_id(self, document: Mapping[str, Any]) -> str | None:
+        """Return the id that a line gives, or None. Raises ``BadBody`` for one that is none."""
+        key = self._id_keys[0]
+        if key not in document:
+            wrapped = any(isinstance(document.get(body), dict) for body in self._wrapped)
+            key = next((k for k in self._id_keys if wrapped and k in document), key)
+        given = document.get(key)
+        custom_id = usable_id(given)
+        if custom_id is None and given is not None:
+            raise BadBody(f'The "{key}" must be a text of 1 to {MAX_ID} characters, or an integer.')
+        return custom_id
 
 
 def generated_id(ordinal: int) -> str:
@@ -161,14 +207,6 @@ def usable_id(custom_id: object) -> str | None:
     if isinstance(custom_id, int) and not isinstance(custom_id, bool):
         return str(custom_id)
     return custom_id if isinstance(custom_id, str) and 0 < len(custom_id) <= MAX_ID else None
-
-
-def _custom_id(document: Mapping[str, Any]) -> str | None:
-    given = document.get("custom_id")
-    custom_id = usable_id(given)
-    if custom_id is None and given is not None:
-        raise BadBody(f'The "custom_id" must be a text of 1 to {MAX_ID} characters, or an integer.')
-    return custom_id
 
 
 def _without_id(raw: bytes) -> bytes:

@@ -21,6 +21,8 @@ Visit: TypeAlias = Callable[[RawLine], None]
 
 class _Identified(msgspec.Struct):
     custom_id: str | int | None = None
+    key: msgspec.Raw | None = None  # the same in Gemini's batch files, beside a ``request``
+    request: msgspec.Raw | None = None
 
 
 _identified: Final = msgspec.json.Decoder(_Identified)
@@ -62,7 +64,10 @@ def _id_of(line: RawLine) -> str | None:
     if line.raw is None:
         return None
     try:
-        return usable_id(_identified.decode(line.raw).custom_id)
+        told = _identified.decode(line.raw)
+        if told.custom_id is None and told.key is not None and told.request is not None:
+            return usable_id(msgspec.json.decode(told.key))
+        return usable_id(told.custom_id)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from batch.records import Makes
+
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
 
 
@@ -17,4 +19,5 @@ class InputSettings(msgspec.Struct, frozen=True):
     model: str | None = None  # for bodies without one
     override_model: str | None = None  # for every body
     add_usage: bool = True  # a streamed request asks for its usage
+    makes: tuple[tuple[str, Makes], ...] = ()  # pattern of models → what their calls make
     max_line_bytes: int = MAX_LINE_BYTES

@@ -40,6 +40,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     pack: tuple[int, int] | None = None
     class_: str | None = msgspec.field(default=None, name="class")
     retryable: bool = False
+    unfinished: str | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -145,6 +146,8 @@ def encode_error(result: Result, run_id: str, synced: int) -> bytes:
     head = _head(result, run_id, synced)
     head["class"] = fault.code
     head["retryable"] = fault.retryable
+    if fault.unfinished:
+        head["unfinished"] = fault.unfinished
     kept = result.flawed
     response: dict[str, Any] | None = None
     if kept is not None:

@@ -85,7 +85,8 @@ class History:
         """Take in an error: the line's record unless it has a result."""
         self.error_records += 1
         begun = self.open.get(mark.line)
-        if begun is not None:
+        # Paid work that may still end is kept, for a retry to go on with.
+        if begun is not None and not (mark.unfinished and begun.sum == mark.sum):
             begun.forget(mark.attempts)
             if begun.attempts <= mark.attempts or begun.sum != mark.sum:
                 del self.open[mark.line]

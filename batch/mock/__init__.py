@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -17,19 +18,35 @@ import msgspec
 
 import batch.wire
 from batch.mock.chance import Dice
+from batch.mock.tasks import Tasks
 
 # A usage with the names that it has in files; the four that are always there are numbers here.
 Billed: TypeAlias = dict[str, int]
+Manner: TypeAlias = Literal["openai", "anthropic", "task", "midjourney"]
+# Gives the address, at another host, of a file of a kind ("png", "mp4", "wav", "mp3"): always the
+# same bytes for the same number.
+Link: TypeAlias = Callable[[str, int], str]
 # A fault that has to be spelt in the vendor's words, and so by the twin.
 Flaw: TypeAlias = Literal["no_finish", "error_200", "empty_choices"]
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """A request's body, understood as far as the gateway itself must understand it."""
+class Asked(msgspec.Struct, frozen=True):
+    """A request as it came."""
 
-    model: str
+    method: str
+    path: str
+    content_type: str
+    raw: bytes
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A request, understood as far as the gateway itself must understand it."""
+
+    model: str  # empty for what names none, such as the question after a task
     prompt: str  # the last text of the user
     body: dict[str, Any]
+    holes: Mapping[str, str] = {}  # what stands in the path where the route has holes
+    route: str = ""  # its template
 
 
 class BadAsk(Exception):
@@ -45,10 +62,14 @@ class Plan(msgspec.Struct, frozen=True):
     """How to answer: what does not stand in the request."""
 
     id: str  # for the answer's id: the same for the same body
+    attempt: int  # how often this body has come, from 1
     dice: Dice  # all chance there is: the same throws for the same seed and body
     words: int  # of a text answer
     pings: bool  # keep-alive comments in streams
     flaw: Flaw | None
+    tasks: Tasks  # what was submitted so far
+    models: tuple[str, ...]  # those that the key may call
+    link: Link
 
 
 class Prepared(Protocol):
@@ -56,7 +77,7 @@ class Prepared(Protocol):
 
     @property
     def streamed(self) -> bool:
-        """Return whether the answer goes out as events; else it is one body of JSON."""
+        """Return whether the answer goes out as events; else it is one body."""
         ...
 
     @property
@@ -69,20 +90,78 @@ class Prepared(Protocol):
         """Return the tokens that are held back while the answer is under way."""
         ...
 
-    def render(self) -> list[bytes]:
-        """Return the answer as bytes: one whole event each, or the one body."""
+    @property
+    def status(self) -> int:
+        """Return the HTTP status."""
         ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return what the answer's headers say besides the usual."""
+        ...
+
+    def render(self) -> list[bytes]:
+        """Return the answer as bytes: one whole event each, or the one body.
+
+        Called once, when the work is done: what a request begins, it begins here.
+        """
+        ...
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is one body; one that begins a task is made when it is written."""
+
+    body: bytes | Callable[[], bytes]
+    billed: Billed | None = None
+    reserve: int = 0
+    status: int = 200
+    content_type: str = "application/json; charset=utf-8"
+    hint_ms: float | None = None  # when to ask again
+    streamed: bool = False
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return the type, and when to ask again."""
+        said = {"Content-Type": self.content_type}
+        return said if self.hint_ms is None else {**said, "retry-after-ms": f"{self.hint_ms:g}"}
+
+    def render(self) -> list[bytes]:
+        """Return the body."""
+        return [self.body() if callable(self.body) else self.body]
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is events, each of them whole with the blank line that ends it."""
+
+    events: list[bytes]
+    billed: Billed | None = None
+    reserve: int = 0
+    status: int = 200
+    streamed: bool = True
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return nothing: events are events."""
+        return {}
+
+    def render(self) -> list[bytes]:
+        """Return the events."""
+        return self.events
 
 
 class Twin(Protocol):
     """One wire format, seen from the gateway's side."""
 
+    # How it says no once the gateway has understood what is asked: as OpenAI, Anthropic, the
+    # gateway's tasks, or Midjourney.
+    manner: Manner
+
     def serves(self, method: str, path: str) -> bool:
         """Return whether requests of this method and path are of this format."""
         ...
 
-    def read(self, raw: bytes) -> Ask:
-        """Understand a body. Raises ``BadAsk``."""
+    def read(self, asked: Asked) -> Ask:
+        """Understand a request. Raises ``BadAsk``."""
         ...
 
     def answer(self, ask: Ask, plan: Plan) -> Prepared:

@@ -1,19 +1,21 @@
-"""The gateway's own words: how it says no, in one table by fate, and its list of models.
+"""The gateway's own words: how it says no, in one table by fate.
 
 Shapes, codes and statuses are those of new-api: an OpenAI-like ``error`` object whatever the
-format, with ``param`` where the relay wrote it and without where the middleware did; the request
-id stands in a header and at the end of the message.
+format, with ``param`` where the relay wrote it and without where the middleware did, and in the
+vendor's own manner where a format's handler refuses; the request id stands in a header and at the
+end of the message.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 import orjson
 
+from batch.mock import Manner
 from batch.mock.dials import Hint
 
 REQUEST_ID: Final = "X-Oneapi-Request-Id"
@@ -67,8 +69,19 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 }
 
 
+# What is said by the gateway's doorkeepers, who speak OpenAI's way on every path.
+_AT_THE_DOOR: Final = frozenset(
+    {
+        *("unknown_key", "unknown_model", "unknown_path", "requests_per_minute"),
+        *("tokens_per_minute", "fail_429", "fail_429_hint", "fail_503"),
+    }
+)
+
+
 class TurnedAway(Exception):
     """A request gets no answer; ``fate`` says why and is the ledger's word for it."""
+
+    manner: Manner = "openai"
 
     def __init__(
         self,
@@ -93,8 +106,8 @@ def hint(seconds: float, style: Hint) -> dict[str, str]:
     return {"Retry-After": str(math.ceil(seconds))}
 
 
-def words(fate: str, request_id: str, message: str = "") -> bytes:
-    """Return the body that tells a fate."""
+def words(fate: str, request_id: str, message: str = "", manner: Manner = "openai") -> bytes:
+    """Return the body that tells a fate, in the manner of the path that was asked."""
     refusal = REFUSALS[fate]
     if refusal.page:
         title = refusal.message
@@ -102,26 +115,39 @@ def words(fate: str, request_id: str, message: str = "") -> bytes:
             f"<html><head><title>{title}</title></head>"
             f"<body><h1>{title}</h1><hr>nginx</body></html>\n"
         ).encode()
-    error: dict[str, Any] = {
-        "message": f"{message or refusal.message} (request id: {request_id})",
-        "type": refusal.type,
-    }
+    text = f"{message or refusal.message} (request id: {request_id})"
+    if fate not in _AT_THE_DOOR and manner != "openai":
+        return orjson.dumps(_MANNERS[manner](refusal, text))
+    error: dict[str, Any] = {"message": text, "type": refusal.type}
     if refusal.param:
         error["param"] = ""
     error["code"] = refusal.code
     return orjson.dumps({"error": error})
 
 
-def model_list(names: Iterable[str]) -> bytes:
-    """Return the body of the list of models; ``created`` is a constant there, not a date."""
-    models = [
-        {
-            "id": name,
-            "object": "model",
-            "created": 1626777600,
-            "owned_by": "custom",
-            "supported_endpoint_types": ["openai"],
-        }
-        for name in names
-    ]
-    return orjson.dumps({"success": True, "object": "list", "data": models})
+def status(fate: str, manner: Manner = "openai") -> int:
+    """Return the HTTP status of a fate: what Midjourney's handler refuses itself is a 400."""
+    handled = fate not in _AT_THE_DOOR and manner == "midjourney"
+    return 400 if handled and not REFUSALS[fate].page else REFUSALS[fate].status
+
+
+def _as_anthropic(refusal: Refusal, text: str) -> dict[str, Any]:
+    # The gateway prints OpenAI's code where Anthropic has its type.
+    kind = str(refusal.code or refusal.type)
+    return {"type": "error", "error": {"type": kind, "message": text}}
+
+
+def _as_task(refusal: Refusal, text: str) -> dict[str, Any]:
+    return {"code": str(refusal.code or "fail_to_fetch_task"), "message": text, "data": None}
+
+
+def _as_midjourney(refusal: Refusal, text: str) -> dict[str, Any]:
+    said = "quota_not_enough" if refusal.code == "insufficient_user_quota" else text
+    return {"code": 4, "description": said, "type": refusal.type}
+
+
+_MANNERS: Final[Mapping[Manner, Callable[[Refusal, str], dict[str, Any]]]] = {
+    "anthropic": _as_anthropic,
+    "task": _as_task,
+    "midjourney": _as_midjourney,
+}

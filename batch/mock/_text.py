@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import struct
 from typing import Final
 
+from batch.mock._samples import wav
 from batch.mock.chance import Dice
 
 OPENERS: Final = ("Certainly:", "Indeed,", "Briefly:", "Yes,", "Perhaps", "Surely,")
@@ -19,7 +19,6 @@ VOCABULARY: Final = (
 _PIECE: Final = re.compile(r"\s*(?:\w{1,12}|[^\w\s]{1,4})|\s+")
 # Words longer than this in the mean are not looked for in a prompt.
 _LONGEST: Final = 32
-_SAMPLES: Final = 240  # of silence: 10 ms at 24 kHz
 
 
 def echo(prompt: str, words: int, dice: Dice) -> str:
@@ -59,8 +58,5 @@ def weigh(text: str) -> int:
 
 
 def silence() -> bytes:
-    """Return a WAV file that plays, and says nothing: 16 bit, mono, 24 kHz."""
-    size = 2 * _SAMPLES
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 24000, 48000, 2, 16)
-    data = struct.pack("<4sI", b"data", size) + bytes(size)
-    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
+    """Return a WAV file that plays, and says nothing."""
+    return wav(10)

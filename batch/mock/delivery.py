@@ -19,7 +19,6 @@ from batch.mock._errors import REFUSALS, REQUEST_ID, TurnedAway
 from batch.mock.dials import Dials
 from batch.mock.ledger import Row
 
-_JSON: Final[Mapping[str, str]] = {"Content-Type": _errors.JSON}
 _EVENTS: Final[Mapping[str, str]] = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -34,18 +33,19 @@ async def answer(
 ) -> StreamResponse:
     """Send an answer in the way that its fate asks for."""
     streamed = prepared.streamed
-    headers = {**(_EVENTS if streamed else _JSON), REQUEST_ID: _request_id(row)}
+    usual = _EVENTS if streamed else {}
+    headers = {**usual, **prepared.headers, REQUEST_ID: _request_id(row)}
     parts = prepared.render()
     body = b"".join(parts)
     paced = streamed and dials.latency_chunk_ms > 0
     if not paced and row.fate not in ("cut", "slow_bytes"):
         # Headers and body in one write.
-        response: StreamResponse = Response(body=body, headers=headers)
+        response: StreamResponse = Response(body=body, status=prepared.status, headers=headers)
         if streamed:
             response.enable_chunked_encoding()
         row.delivered = await _send(request, response)
         return response
-    response = StreamResponse(headers=headers)
+    response = StreamResponse(status=prepared.status, headers=headers)
     if not streamed:
         response.content_length = len(body)
     if row.fate == "cut":
@@ -64,10 +64,10 @@ async def say(request: BaseRequest, row: Row, away: TurnedAway) -> StreamRespons
         _reset(request)
         return StreamResponse()
     refusal = REFUSALS[away.fate]
-    row.status = refusal.status
+    row.status = _errors.status(away.fate, away.manner)
     response = Response(
-        status=refusal.status,
-        body=_errors.words(away.fate, _request_id(row), away.message),
+        status=row.status,
+        body=_errors.words(away.fate, _request_id(row), away.message, away.manner),
         headers={
             "Content-Type": _errors.HTML if refusal.page else _errors.JSON,
             REQUEST_ID: _request_id(row),

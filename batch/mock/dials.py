@@ -16,6 +16,17 @@ MODELS: Final = (
     "claude-sonnet-4-5",
     "claude-sonnet-4-5-thinking",
     "gemini-2.5-flash",
+    "gemini-2.5-flash-image",
+    "gpt-image-1",
+    "gpt-4o-image",
+    "text-embedding-3-small",
+    "tts-1",
+    "whisper-1",
+    "gpt-4o-transcribe",
+    "sora-2",
+    "veo-3.1",
+    "kling-v1-6",
+    "mj_imagine",
 )
 
 
@@ -32,6 +43,12 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
     latency_jitter: float = 0.0  # share of it, 0 to 1, evenly to both sides
     latency_chunk_ms: float = 0.0  # milliseconds between the events of a stream
     drip_ms: float = 20.0  # milliseconds between the pieces that ``slow_bytes`` cuts an answer into
+
+    # Tasks: videos, pictures of Midjourney
+    task_ms: float = 500.0  # milliseconds from the submit to the end; jitter as above
+    task_fail: float = 0.0  # share of the tasks that fail
+    task_hint_ms: float | None = 250.0  # what answers say of when to ask again; None: nothing
+    file_bytes: int = 4096  # of a film
 
     # Limits of the account
     requests_per_minute: float | None = None  # None: no limit

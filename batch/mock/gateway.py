@@ -1,24 +1,27 @@
 """The mock gateway's server: routes, the way of one request through it, start and end.
 
 One gateway is one account: all keys share its limits and its money. What a request gets is a
-function of the dials, its body and how often that body came; limits, capacity and money depend on
-what else is under way, as they must.
+function of the dials, its body and how often that body came; limits, capacity, money and tasks
+depend on what else is under way, as they must. Files that answers name are at another port: to a
+client that is another host, which must see no key.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp.web import BaseRequest, Response, Server, ServerRunner, StreamResponse, TCPSite
 
 from batch.errors import BadUsage
-from batch.mock import Twin, _errors, chance, delivery, twins
+from batch.mock import Asked, Twin, _errors, chance, delivery, twins
 from batch.mock._errors import TurnedAway
+from batch.mock._files import media_file
 from batch.mock.accounts import mark
 from batch.mock.dials import Dials
 from batch.mock.door import Admitted, Door
@@ -49,7 +52,7 @@ class Gateway:
     ) -> None:
         self._dials = dials
         self._address = (host, port)
-        self._door = Door(dials, clock)
+        self._door = Door(dials, clock, self._link)
         self._slots = Slots(dials)
         self._attempts = chance.Attempts()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -71,10 +74,15 @@ class Gateway:
         await self._runner.setup()
         host, port = self._address
         self._site = TCPSite(self._runner, host, port, backlog=_BACKLOG)
+        files = Server(self._serve_file, request_factory=_request, access_log=None)
+        self._files = ServerRunner(files, shutdown_timeout=_GRACE)
+        await self._files.setup()
         try:
             await self._site.start()
+            await TCPSite(self._files, host, 0, backlog=_BACKLOG).start()
         except OSError as error:
             await self._runner.cleanup()
+            await self._files.cleanup()
             self._ledger.close()
             raise BadUsage(f"the mock gateway cannot listen on {host}:{port}: {error}") from error
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
@@ -90,6 +98,7 @@ class Gateway:
         await self._site.stop()
         await self._stop_tasks()
         await self._runner.cleanup()
+        await self._files.cleanup()
         await self._stop_tasks()
         self._ledger.close()
 
@@ -109,23 +118,55 @@ class Gateway:
         at = time.time()
         raw = await request.read()
         row = self._arrive(request, raw, at)
+        kind = request.headers.get("Content-Type", "")
+        asked = Asked(method=request.method, path=request.path, content_type=kind, raw=raw)
+        with self._counted(row):
+            try:
+                admitted = self._door.admit(twin, row, asked, _key(request))
+                return await self._work(request, row, admitted)
+            except TurnedAway as away:
+                if row.model or request.method == "GET":  # the door has let it in
+                    away.manner = twin.manner
+                return await delivery.say(request, row, away)
+
+    async def _serve_file(self, request: BaseRequest) -> StreamResponse:
+        """Give out a file that an answer named, as another host: it knows no keys and no limits."""
+        row = self._arrive(request, b"", time.time())
+        with self._counted(row):
+            made = media_file(request.path, self._dials.file_bytes)
+            if made is None:
+                row.fate, row.status = "unknown_path", 404
+                return Response(status=404)
+            fault = self._door.fault_of(row)
+            if fault and FAULTS[fault] != "answer":
+                return await delivery.say(request, row, TurnedAway(fault, reset=fault == "reset"))
+            row.fate, row.status = fault or "file", 200
+            return await delivery.answer(request, row, made, self._dials)
+
+    @contextlib.contextmanager
+    def _counted(self, row: Row) -> Iterator[None]:
+        """See to it that a request has its row, whatever happens to it."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            admitted = self._door.admit(twin, row, raw, _key(request))
-            return await self._work(request, row, admitted)
-        except TurnedAway as away:
-            return await delivery.say(request, row, away)
+            yield
         finally:
             self._ledger.leave(row)
             self._tasks.discard(task)
 
+    def _link(self, kind: str, number: int) -> str:
+        """Return the address, at another host, of a file that is always the same."""
+        host, port = self._address[0], self._files.addresses[0][1]
+        return f"http://{host}:{port}/files/{number}.{kind}?signature=a%2Fb&ex=1760003600"
+
     def _arrive(self, request: BaseRequest, raw: bytes, at: float) -> Row:
-        body_sum = chance.sum_of(raw)
+        # What has no body is told apart by its path.
+        body_sum = chance.sum_of(raw or request.path.encode())
         return Row(
             n=self._ledger.arrive(),
             at=at,
+            method=request.method,
             path=request.path,
             key=mark(_key(request)),
             sum=body_sum,
@@ -149,17 +190,9 @@ class Gateway:
 
     async def _page(self, request: BaseRequest) -> StreamResponse:
         """Answer what is no request of a wire format: it has no row and costs nothing."""
-        account, key = self._door.account, _key(request)
-        route = (request.method, request.path)
-        if route == ("GET", "/mock/ledger"):
+        if (request.method, request.path) == ("GET", "/mock/ledger"):
             return _page(self._ledger.summary())
-        if route != ("GET", "/v1/models"):
-            return await delivery.say(request, _nobody(request), TurnedAway("unknown_path"))
-        try:
-            account.knows(key)
-        except TurnedAway as away:
-            return await delivery.say(request, _nobody(request), away)
-        return _page(_errors.model_list(account.models(key)))
+        return await delivery.say(request, _nobody(request), TurnedAway("unknown_path"))
 
 
 def _page(body: bytes) -> StreamResponse:
@@ -168,11 +201,17 @@ def _page(body: bytes) -> StreamResponse:
 
 def _nobody(request: BaseRequest) -> Row:
     """Return a row for a refusal that the ledger does not keep."""
-    return Row(n=0, at=0.0, path=request.path, key="", sum="0", attempt=0)
+    return Row(n=0, at=0.0, method="", path=request.path, key="", sum="0", attempt=0)
 
 
 def _key(request: BaseRequest) -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    """Return the key: where the vendor's own clients put it on its paths, else the usual header."""
+    headers, own = request.headers, None
+    if request.path == "/v1/messages":
+        own = headers.get("x-api-key")
+    elif request.path.startswith("/v1beta/"):
+        own = headers.get("x-goog-api-key") or request.query.get("key")
+    return own or headers.get("Authorization", "").removeprefix("Bearer ").strip()
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:

@@ -27,9 +27,10 @@ class Row(msgspec.Struct):
 
     n: int  # order of arrival, from 1
     at: float  # of arrival, seconds since the epoch
+    method: str
     path: str
     key: str  # a short hash
-    sum: str  # hash of the body
+    sum: str  # hash of the body; of a request without one, of its path
     attempt: int  # how often this body has come, from 1
     model: str = ""
     prompt: str = ""  # the first characters of the user's last text

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import orjson
 
-from batch.mock import Ask, BadAsk, Billed, Plan, Prepared, Twin, _errors
+from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Twin, _errors
+from batch.mock._base import Served, json_body
 from batch.mock._schema import instance
 from batch.mock._text import before, echo, murmur, pieces, silence, weigh
 
@@ -55,6 +56,14 @@ class _Completion(msgspec.Struct, frozen=True):
     cached: int
     said: int  # tokens of all choices
     reasoned: int
+
+    @property
+    def status(self) -> int:
+        return 200
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {} if self.streamed else {"Content-Type": _errors.JSON}
 
     @property
     def streamed(self) -> bool:
@@ -136,17 +145,11 @@ class _Completion(msgspec.Struct, frozen=True):
         return [*events, _DONE]
 
 
-class _Chat:
-    def serves(self, method: str, path: str) -> bool:
-        return method == "POST" and path == "/v1/chat/completions"
+class _Chat(Served):
+    name = "chat"
 
-    def read(self, raw: bytes) -> Ask:
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            raise BadAsk("bad_json", "the body is no JSON") from None
-        if not isinstance(body, dict):
-            raise BadAsk("bad_json", "the body is no JSON object")
+    def read(self, asked: Asked) -> Ask:
+        body = json_body(asked.raw)
         model, messages = body.get("model"), body.get("messages")
         if not isinstance(model, str) or not model:
             raise BadAsk("bad_request", "field model is required")
@@ -158,8 +161,8 @@ class _Chat:
             value = body.get(name)
             if value is not None and type(value) not in types:
                 raise BadAsk("bad_json", f"field {name} has a wrong type")
-        asked = (m for m in reversed(messages) if m.get("role") == "user")
-        return Ask(model, _said(next(asked, messages[-1]))[0], body)
+        users = (m for m in reversed(messages) if m.get("role") == "user")
+        return Ask(model, _said(next(users, messages[-1]))[0], body)
 
     def answer(self, ask: Ask, plan: Plan) -> Prepared:
         limit = _limit(ask.body)

@@ -1,9 +1,9 @@
 """The one door to the network: a Call goes out, a Reply comes back, or a failure from the tree.
 
 What it offers and its settings stand here and import no network library, so that asking for help
-stays quick. ``client`` sends, ``body`` reads answers, ``form`` builds multipart bodies, ``saving``
-puts files on disk, ``idle`` ends silent answers, ``failures`` translates errors, ``address`` knows
-URLs. No retry, no limit and no word of any vendor lives here.
+stays quick. ``client`` sends, ``payload`` and ``attach`` build bodies, ``body`` reads answers,
+``saving`` hands files to the disk, ``idle`` ends silent answers, ``failures`` translates errors,
+``address`` knows URLs. No retry, no limit and no word of any vendor lives here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the gateway is, how long it may take, and how much it may send."""
 
     base_url: str  # with or without /v1
-    files_folder: str  # saved files go there; made when the first one comes
     connect_seconds: float = 10  # name, connection and TLS together
     total_seconds: float = 600  # from the first byte sent to the last one received
-    media_seconds: float = 1800  # the same for a call that expects a file
+    media_seconds: float = 1800  # the same for a call that makes or fetches media
     idle_seconds: float = 300  # without a byte, once the answer has begun
     max_body: int = 32 << 20  # bytes, decompressed
-    max_file: int = 256 << 20  # bytes
+    max_file: int = 256 << 20  # bytes: of a file, and of a body that media stands in
+    allow_files: str | None = None  # folder that local files of lines may come from
     allow_http: bool = False  # to hosts other than this machine
     ca_bundle: str | None = None  # PEM file that replaces the system's authorities
     user_agent: str = "wenwen-batch"
@@ -41,14 +41,13 @@ class Transport(Protocol):
         call: Call,
         secret: Secret | None,
         folder: Folder | None = None,
-        save_as: str | None = None,
     ) -> Reply:
         """Send one call once and return what came back, whatever its status.
 
-        ``folder`` folds the answer if it comes as events; ``save_as`` names the file of a call that
-        expects one. A key goes to the gateway alone. Raises ``CallFailed``: ``Unreachable`` only if
-        nothing was sent, ``Interrupted`` or ``TimedOut`` if the gateway may have begun to work,
-        ``NotAnAnswer`` if the answer is too large, ``Refused`` if the call cannot be sent at all.
-        Raises ``CannotWrite`` if a file cannot be saved.
+        ``folder`` folds the answer if it comes as events. A key goes to the gateway alone. Raises
+        ``CallFailed``: ``BadFile`` and ``FileUnread`` for a file that the call names,
+        ``Unreachable`` only if nothing was sent, ``Interrupted`` or ``TimedOut`` if the gateway may
+        have begun to work, ``NotAnAnswer`` if the answer is too large, ``Refused`` if the call
+        cannot be sent at all. Raises ``CannotWrite`` if a file cannot be saved.
         """
         ...

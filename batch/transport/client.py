@@ -13,18 +13,19 @@ from typing import Final, Self
 import aiohttp
 from yarl import URL
 
-from batch.errors import BadConfig, CallFailed, Refused
-from batch.files import Files, OsFiles
-from batch.records import Call, Form, Reply, Saved
+from batch.errors import BadConfig, BadFile, CallFailed, FileUnread, NotAnAnswer, Refused
+from batch.media import MediaFolder
+from batch.records import Call, Form, Reply, Saved, Spliced
 from batch.secret import Redactor, Secret
 from batch.transport import TransportSettings
 from batch.transport.address import host_of, is_host, normalise_base_url
-from batch.transport.body import EVENT_STARTS, fold, peek, read
+from batch.transport.attach import Attachments
+from batch.transport.body import BLANK, EVENT_STARTS, fold, peek, read
 from batch.transport.failures import FOREIGN, ours, redact
-from batch.transport.form import json_payload, multipart
 from batch.transport.headers import plain_headers
 from batch.transport.idle import IdleWatch
-from batch.transport.saving import Saver
+from batch.transport.payload import json_payload
+from batch.transport.saving import save
 from batch.wire import Folder
 
 KEEPALIVE_SECONDS: Final = 30  # shorter than what common proxies allow, to lose few races
@@ -32,6 +33,11 @@ DNS_SECONDS: Final = 60
 HEADER_BYTES: Final = 64 << 10  # aiohttp's 8 KiB are too few for some proxies
 # A file is saved as it is; a compressed one that is cut would pass unnoticed.
 AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
+# What can be no file of an answer, whatever was expected: an error, or a page for people.
+NO_FILES: Final = ("json", "text/html")
+NO_FILE_STARTS: Final = (b"{", b"<")
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+HOPS: Final = 5
 PLAIN_ADDRESS: Final = re.compile(r"[!-~]+")
 
 
@@ -47,24 +53,24 @@ class AioTransport:
         self,
         settings: TransportSettings,
         redactor: Redactor,
+        media: MediaFolder,
         *,
         now: Callable[[], float] = time.time,
-        files: Files | None = None,
     ) -> None:
         self._settings = settings
         self._redactor = redactor
+        self._media = media
         self._now = now
-        self._files = files or OsFiles()
+        self._attachments = Attachments(settings.allow_files, self._download)
         self._base = normalise_base_url(settings.base_url, settings.allow_http)
         self._text_time = _timeout(settings, settings.total_seconds)
-        self._file_time = _timeout(settings, settings.media_seconds)
+        self._media_time = _timeout(settings, settings.media_seconds)
         self._tls = tls_context(settings.ca_bundle)
         self._sessions: dict[Secret | None, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._idle = IdleWatch(self._settings.idle_seconds)
-        self._saver = Saver(self._files, self._settings.files_folder)
         self._connector = aiohttp.TCPConnector(
             limit=0,  # how many calls are on the wire is the gate's matter
             keepalive_timeout=KEEPALIVE_SECONDS,
@@ -82,22 +88,16 @@ class AioTransport:
         for session in self._sessions.values():
             await session.close()
         await self._connector.close()
-        await self._saver.close()
 
-    async def send(
-        self,
-        call: Call,
-        secret: Secret | None,
-        folder: Folder | None = None,
-        save_as: str | None = None,
-    ) -> Reply:
+    async def send(self, call: Call, secret: Secret | None, folder: Folder | None = None) -> Reply:
         """Send one call once; see ``Transport``."""
         payload = call.payload
         if isinstance(payload, Form):
-            with multipart(payload) as form:
-                return await self._exchange(call, form, secret, folder, save_as)
+            return await self._exchange(call, await self._attachments.form(payload), secret, folder)
+        if isinstance(payload, Spliced):
+            payload = await self._attachments.body(payload)
         data = None if payload is None else json_payload(payload)
-        return await self._exchange(call, data, secret, folder, save_as)
+        return await self._exchange(call, data, secret, folder)
 
     async def _exchange(
         self,
@@ -105,7 +105,6 @@ class AioTransport:
         data: aiohttp.Payload | aiohttp.FormData | None,
         secret: Secret | None,
         folder: Folder | None,
-        save_as: str | None,
     ) -> Reply:
         started_at, begun = self._now(), self._loop.time()
         foreign = call.origin == "foreign"
@@ -118,9 +117,9 @@ class AioTransport:
                 data=data,
                 headers=(*headers, *AS_IT_IS) if as_file else headers,
                 allow_redirects=False,
-                timeout=self._file_time if as_file else self._text_time,
+                timeout=self._media_time if as_file or call.media else self._text_time,
             )
-            body, streamed = await self._take(response, call, folder, save_as)
+            body, streamed = await self._take(response, call, folder)
         except FOREIGN as broken:
             host = host_of(call.path if foreign else self._base)
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
@@ -138,40 +137,34 @@ class AioTransport:
         )
 
     async def _take(
-        self,
-        response: aiohttp.ClientResponse,
-        call: Call,
-        folder: Folder | None,
-        save_as: str | None,
+        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None
     ) -> tuple[bytes | Saved, bool]:
         """Read the body; also say whether it was folded from events."""
         if not response.content.is_eof():
             self._idle.watch(response)
         try:
-            return await self._body(response, call.expect == "file", folder, save_as)
+            return await self._body(response, call, folder)
         finally:
             self._idle.leave(response)
             if not response.closed:  # it failed, was cut short or cancelled: nobody can use it
                 response.close()
 
     async def _body(
-        self,
-        response: aiohttp.ClientResponse,
-        as_file: bool,
-        folder: Folder | None,
-        save_as: str | None,
+        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None
     ) -> tuple[bytes | Saved, bool]:
-        content, cap = response.content, self._settings.max_body
+        content, settings = response.content, self._settings
+        as_file = call.expect == "file"
+        cap = settings.max_file if call.media else settings.max_body
         kind = response.headers.get("Content-Type", "").lower()
-        plain = "json" in kind or not 200 <= response.status < 300
+        plain = any(word in kind for word in NO_FILES) or not 200 <= response.status < 300
         if plain or (folder is None and not as_file):
             return await read(content, cap), False
         if as_file:
             first = await content.readany()
-            if not first or first.lstrip().startswith(b"{"):
+            if not first or first.lstrip(BLANK).startswith(NO_FILE_STARTS):
                 return await read(content, cap, first), False
-            assert save_as is not None, "a call that expects a file needs its name"
-            return await self._saver.save(content, self._settings.max_file, first, save_as), False
+            part = self._media.part(call.save_as)
+            return await save(content, part, settings.max_file, first, kind), False
         assert folder is not None
         head = b""
         if "text/event-stream" not in kind:
@@ -179,6 +172,33 @@ class AioTransport:
             if not head.startswith(EVENT_STARTS):
                 return await read(content, cap, head), False
         return await fold(content, cap, folder, head), True
+
+    async def _download(self, address: str, cap: int) -> tuple[bytes, str]:
+        """Fetch a file that a line names. Raises ``BadFile``, and ``FileUnread`` for trouble."""
+        for _ in range(HOPS):
+            try:
+                response = await self._session(None).request(
+                    "GET", _foreign(address), allow_redirects=False, timeout=self._text_time
+                )
+                try:
+                    body = await read(response.content, cap)
+                finally:
+                    response.close()
+            except FOREIGN as broken:
+                failure = ours(broken, host_of(address))
+                raise FileUnread(f"a file of the line: {failure.message}") from None
+            except NotAnAnswer:
+                raise BadFile(f"the file at {host_of(address)} has over {cap:,} bytes") from None
+            if response.status in REDIRECTS and "Location" in response.headers:
+                address = str(URL(address).join(URL(response.headers["Location"])))
+                continue
+            said = f"a file of the line: {host_of(address)} answered HTTP {response.status}"
+            if response.status >= 500 or response.status == 429:
+                raise FileUnread(said)
+            if response.status != 200 or not body:
+                raise BadFile(said if response.status != 200 else f"{said}, and nothing else")
+            return body, response.headers.get("Content-Type", "")
+        raise BadFile(f"a file of the line: too many redirects at {host_of(address)}")
 
     def _own(self, path: str) -> str:
         # Anything but a path would let what follows the base URL become another host.

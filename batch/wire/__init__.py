@@ -3,37 +3,45 @@
 A format is one file, or one folder, here, and its twin in ``batch/mock/``. It ends with
 ``FORMAT = ...`` (a folder, in its ``__init__``) and is found by looking into this folder; nothing
 else changes for a new one. Only these two spell the vendor's words. A format keeps no state of its
-own: what it must know again travels in a step.
+own: what it must know again travels in a step. ``_base`` has what most of them do alike.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
 import msgspec
 
-from batch.records import Repeat, Reply, Request, State, Step
+from batch.records import Makes, Repeat, Reply, Request, State, Step
 from batch.usage import Usage
+from batch.wire._routes import Route
 
 
 class Ask(msgspec.Struct, frozen=True):
     """What a line says beside its body, and what the settings let us fill in."""
 
-    url: str | None = None
+    method: str = "POST"
+    url: str | None = None  # None: the format was told by the body's shape or by the settings
     model: str | None = None  # for bodies without one
     override_model: str | None = None  # for every body
     add_usage: bool = True  # a streamed request asks for its usage
+    makes: tuple[tuple[str, Makes], ...] = ()  # pattern of models → what their calls make
 
 
 class Shaped(msgspec.Struct, frozen=True):
-    """A body ready to be sent, and the model it asks for."""
+    """A body ready to be sent, and what is known of it."""
 
     model: str
     body: bytes
+    path: str  # at the gateway
+    endpoint: str  # the path as usage totals name it: without ids and models
+    method: str = "POST"
+    makes: Makes = "text"
+    pack_key: str = ""  # bodies with the same one may be asked together; "": only alone
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -41,6 +49,13 @@ class Estimate(msgspec.Struct, frozen=True):
 
     input_tokens: int
     output_tokens: int
+
+
+class Wrapper(msgspec.Struct, frozen=True):
+    """The line of a vendor's own batch files: where its id and its body stand."""
+
+    id_key: str
+    body_key: str
 
 
 class Folder(Protocol):
@@ -59,14 +74,19 @@ class WireFormat(Protocol):
     """One dialect of the gateway. All methods are functions of their arguments."""
 
     name: str  # short and stable: it stands in files
-    endpoint: str  # the path as usage totals name it
+    wrapper: Wrapper | None  # of the vendor's own batch files
 
-    def claims(self, url: str) -> bool:
-        """Return whether a line with this ``url`` is of this format."""
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Return the paths it serves; a body whose line has no url goes to the first."""
+        ...
+
+    def claims(self, method: str, url: str) -> bool:
+        """Return whether a line with this method and ``url`` is of this format."""
         ...
 
     def mine(self, body: Mapping[str, Any]) -> bool:
-        """Return whether a body without a ``url`` has this format's shape."""
+        """Return whether a body without a ``url`` has this format's shape, and no other's."""
         ...
 
     def shape(self, body: bytes, ask: Ask) -> Shaped:
@@ -75,6 +95,10 @@ class WireFormat(Protocol):
 
     def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
         """Make a body, without a model, from a prompt, a system text and a JSON Schema."""
+        ...
+
+    def pack(self, bodies: Sequence[bytes]) -> bytes:
+        """Make one body that asks several, whose ``pack_key`` is the same and not empty."""
         ...
 
     def repeat(self, request: Request) -> Repeat:

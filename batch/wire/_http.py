@@ -75,8 +75,8 @@ def no_answer(reply: Reply, kind: Failure, message: str, usage: Usage | None = N
 
 
 def raw(reply: Reply) -> bytes:
-    """Return the bytes of a reply; of a saved one those that are at hand."""
-    return reply.body if isinstance(reply.body, bytes) else reply.body.head
+    """Return the bytes of a reply; none of one that went to disk."""
+    return reply.body if isinstance(reply.body, bytes) else b""
 
 
 def one_line(body: bytes) -> bytes:

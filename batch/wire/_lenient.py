@@ -29,3 +29,20 @@ def as_dict(value: object) -> dict[str, Any]:
 def as_list(value: object) -> list[Any]:
     """Return the list, or an empty one."""
     return value if isinstance(value, list) else []
+
+
+def first_text(document: dict[str, Any], *paths: str) -> str:
+    """Return the first text that is not empty at paths such as ``data.videos.0.url``."""
+    for path in paths:
+        here: Any = document
+        for step in path.split("."):
+            if step.isdecimal():
+                several = as_list(here)
+                here = several[int(step)] if int(step) < len(several) else None
+            else:
+                here = as_dict(here).get(step)
+        if type(here) is int:
+            return str(here)
+        if isinstance(here, str) and here:
+            return here
+    return ""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from batch.errors import (
@@ -19,7 +20,7 @@ from batch.errors import (
 )
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS, Pool
-from batch.records import Call, Reply, Row
+from batch.records import Call, Reply
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import Toy
 from tests.virtual import run
@@ -175,7 +176,7 @@ def test_answers_under_way_are_waited_for_only_so_long(
     ended: list[float] = []
 
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None, save_as=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None):  # type: ignore[no-untyped-def]
             self.calls.append(call)
             halt.request("by SIGINT")
             if hurry:
@@ -212,8 +213,8 @@ def test_lines_of_a_blocked_model_do_not_hold_up_the_others(tmp_path: Path) -> N
         return GOOD
 
     mixed = [
-        Row(n, n, f"r{n}", "toy", "bad" if n % 2 else "good", b'{"line":%d}' % n, "f", n)
-        for n in range(1, 201)
+        msgspec.structs.replace(row, model="bad" if n % 2 else "good")
+        for n, row in enumerate(rows(200, "toy"), 1)
     ]
 
     class Marked(Toy):

@@ -62,7 +62,8 @@ BAD = [
     ("body is null", batch_line(body=None), "invalid_request", '"body" must be an object'),
     ("body is a text", batch_line(body="hello"), "invalid_request", '"body" must be an object'),
     ("body is an array", batch_line(body=[]), "invalid_request", '"body" must be an object'),
-    ("GET", batch_line(method="GET"), "invalid_request", '"POST"'),
+    ("GET", batch_line(method="GET"), "unknown_endpoint", 'only with "POST"'),
+    ("PUT", batch_line(method="PUT"), "invalid_request", '"POST"'),
     ("post", batch_line(method="post"), "invalid_request", '"POST"'),
     ("method is a list", batch_line(method=["POST"]), "invalid_request", '"POST"'),
     ("headers", batch_line(headers={"authorization": "x"}), "invalid_request", '"headers"'),
@@ -104,8 +105,8 @@ def test_a_bad_line_says_why_and_costs_nothing(raw, code, words):
 
 
 def test_a_bad_line_keeps_its_id_if_it_has_one():
-    assert parse(batch_line(method="GET")).custom_id == "a"
-    assert parse(batch_line(custom_id="", method="GET")).custom_id == "line-7"
+    assert parse(batch_line(method="PUT")).custom_id == "a"
+    assert parse(batch_line(custom_id="", method="PUT")).custom_id == "line-7"
     assert parse(b"hello").custom_id == "line-7"
 
 
@@ -231,3 +232,31 @@ def test_more_urls_than_are_remembered_still_find_their_format():
     raw = batch_line()
 
     assert isinstance(reader.parse(RawLine(1, 1, "in", raw, len(raw))), Row)
+
+
+@pytest.mark.parametrize("body", [b"", b',"body":{}'])
+def test_a_line_may_ask_with_get_and_without_a_body(body):
+    raw = b'{"custom_id":"a","method":"GET","url":"/v1/tasks/t%201?key=secret"' + body + b"}"
+
+    row = parse(raw, InputSettings((), model="m"))
+
+    assert (row.method, row.path, row.endpoint) == ("GET", "/v1/tasks/t%201", "/v1/tasks/{id}")
+    assert row.body == b"{}"
+
+
+def test_a_line_of_a_vendors_own_batch_file_is_taken_as_it_is():
+    row = parse(b'{"key":"k-1","request":{"model":"m","n":123456789012345678901}}')
+
+    assert (row.custom_id, row.format) == ("k-1", "tasks")
+    assert row.body == b'{"model":"m","n":123456789012345678901}'
+
+
+def test_a_vendors_word_for_an_id_is_none_in_other_lines():
+    assert parse(b'{"key":"k-1","messages":[],"model":"m"}').custom_id == "line-7"
+
+
+def test_what_an_id_of_a_vendors_batch_line_must_be_is_said():
+    bad = parse(b'{"key":[],"request":{"model":"m"}}')
+
+    assert (bad.code, bad.custom_id) == ("invalid_request", "line-7")
+    assert '"key"' in bad.message

@@ -11,7 +11,8 @@ from batch.inputs.envelope import Reader
 from batch.inputs.lines import RawLine
 from batch.inputs.settings import InputSettings
 from batch.records import BadLine, Row
-from batch.wire import Ask, Shaped
+from batch.wire import Ask, Shaped, Wrapper
+from batch.wire._routes import Route, find
 
 
 class Pieces(msgspec.Struct):
@@ -27,14 +28,17 @@ class Pieces(msgspec.Struct):
 class ToyFormat:
     """Serves one path, and bodies with a certain key."""
 
-    def __init__(self, name: str, key: str) -> None:
+    def __init__(
+        self, name: str, key: str, gets: bool = False, wrapper: Wrapper | None = None
+    ) -> None:
         self.name = name
-        self.endpoint = f"/v1/{name}"
+        self.routes = (Route("POST", f"/v1/{name}"), *([Route("GET", f"/v1/{name}/{{id}}")] * gets))
+        self.wrapper = wrapper
         self.key = key
         self.asked: list[Ask] = []
 
-    def claims(self, url: str) -> bool:
-        return url == self.endpoint
+    def claims(self, method: str, url: str) -> bool:
+        return find(self.routes, method, url) is not None
 
     def mine(self, body: Mapping[str, Any]) -> bool:
         return self.key in body
@@ -44,7 +48,9 @@ class ToyFormat:
         model = ask.override_model or orjson.loads(body).get("model") or ask.model
         if model is None:
             raise BadBody("The line names no model.", "missing_model")
-        return Shaped(model, body)
+        found = find(self.routes, ask.method, ask.url or self.routes[0].template)
+        assert found is not None
+        return Shaped(model, body, found.path, found.route.template, method=ask.method)
 
 
 def toy_formats() -> dict[str, ToyFormat]:
@@ -52,6 +58,7 @@ def toy_formats() -> dict[str, ToyFormat]:
         ToyFormat("chat", "messages"),
         ToyFormat("embed", "input"),
         ToyFormat("answers", "input"),
+        ToyFormat("tasks", "task", gets=True, wrapper=Wrapper("key", "request")),
     )
     return {one.name: one for one in formats}
 

@@ -11,7 +11,7 @@ from batch.ledger.entries import (
     record_id,
     timestamp,
 )
-from batch.records import Answer, Fault, FileOut, Timing
+from batch.records import Answer, Fault, Saved, Timing
 from batch.usage import Meter, Usage, fields
 from tests.ledger.kit import (
     AT,
@@ -79,7 +79,7 @@ def test_what_a_result_does_not_have_is_absent():
 
 
 def test_files_and_pack_are_written():
-    saved = FileOut("1.png", 512, "ab" * 32, "image/png")
+    saved = Saved("1.png", 512, "ab" * 32, "image/png")
     answer = Answer(b"{}", None, "stop", None, files=(saved,))
 
     head = orjson.loads(written(answered(3, outcome=answer, pack=(1, 4))))["x_run"]
@@ -212,7 +212,7 @@ ENTRIES = [
             None,
             "length",
             Usage({Meter.IMAGES: 1}),
-            files=(FileOut("a.png", 1, "00", "image/png"),),
+            files=(Saved("a.png", 1, "00", "image/png"),),
             shares=(Answer(b"1", "é", "stop", None),),
         ),
     ),

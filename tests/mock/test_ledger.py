@@ -110,7 +110,8 @@ def test_rows_in_memory_are_bounded() -> None:
     ledger = Ledger(None)
 
     for number in range(KEPT + 5):
-        ledger.leave(Row(n=ledger.arrive(), at=0.0, path="", key="", sum=str(number), attempt=1))
+        place = {"at": 0.0, "method": "POST", "path": "", "key": ""}
+        ledger.leave(Row(n=ledger.arrive(), **place, sum=str(number), attempt=1))
 
     assert len(ledger.rows) == KEPT
     assert ledger.counts.arrived == KEPT + 5

@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.mock import Ask, BadAsk, Plan, Prepared, twins
+from batch.mock import Ask, BadAsk, Prepared, twins
 from batch.mock.chance import Dice
 from batch.mock.openai_chat import TWIN
 from tests.mock.client import CHAT, chunks, events
+from tests.mock.kit import asked, plan
 
 SCHEMA = {
     "type": "object",
@@ -24,12 +25,11 @@ TOOLS = [
 
 def read(**fields: Any) -> Ask:
     messages = [{"role": "user", "content": "a red apple"}]
-    return TWIN.read(orjson.dumps({"model": "m", "messages": messages, **fields}))
+    return TWIN.read(asked(CHAT, {"model": "m", "messages": messages, **fields}))
 
 
 def prepare(flaw: Any = None, pings: bool = False, **fields: Any) -> Prepared:
-    plan = Plan(id="f00", dice=Dice(0, "f00"), words=12, pings=pings, flaw=flaw)
-    return TWIN.answer(read(**fields), plan)
+    return TWIN.answer(read(**fields), plan(pings=pings, flaw=flaw))
 
 
 def answer(flaw: Any = None, **fields: Any) -> Any:
@@ -228,8 +228,8 @@ def test_a_web_search_cites() -> None:
 def test_cached_tokens_come_now_and_then() -> None:
     shares = []
     for number in range(200):
-        plan = Plan(id="f00", dice=Dice(number, "f00"), words=3, pings=False, flaw=None)
-        billed = TWIN.answer(read(), plan).billed
+        thrown = plan(dice=Dice(number, "f00"), words=3)
+        billed = TWIN.answer(read(), thrown).billed
         assert billed is not None
         shares.append(billed["input_cached_tokens"] / billed["input_tokens"])
 
@@ -375,6 +375,6 @@ def test_an_answer_holds_back_its_maximum() -> None:
 )
 def test_a_body_that_is_none_is_refused(raw: bytes, fate: str) -> None:
     with pytest.raises(BadAsk) as bad:
-        TWIN.read(raw)
+        TWIN.read(asked(CHAT, raw))
 
     assert bad.value.fate == fate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from batch.errors import BadBody, Refused, ServerTrouble
@@ -13,7 +14,6 @@ from batch.records import (
     Call,
     Done,
     Field,
-    FileOut,
     FileRef,
     Flaw,
     Form,
@@ -28,19 +28,21 @@ from batch.records import (
     Wait,
 )
 from batch.script import Ask as AskMore
-from batch.script import Identity, Verdict, request, shared
+from batch.script import Identity, Verdict, request
 from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Folder, Shaped
+from batch.wire._routes import Route
 
 
 class Toy:
     """What the toys have in common."""
 
     name = "toy"
-    endpoint = "/toy"
+    routes = (Route("POST", "/toy"),)
+    wrapper = None
 
-    def claims(self, url: str) -> bool:
-        return url == self.endpoint
+    def claims(self, method: str, url: str) -> bool:
+        return url == "/toy"
 
     def mine(self, body: Mapping[str, Any]) -> bool:
         return "toy" in body
@@ -48,7 +50,10 @@ class Toy:
     def shape(self, body: bytes, ask: Ask) -> Shaped:
         if not body.startswith(b"{"):
             raise BadBody("a toy's body is an object")
-        return Shaped("toy", body)
+        return Shaped("toy", body, "/toy", "/toy")
+
+    def pack(self, bodies: Sequence[bytes]) -> bytes:
+        raise AssertionError("this toy asks one line at a time")
 
     def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
         return orjson.dumps({"toy": prompt})
@@ -63,7 +68,7 @@ class Toy:
         return None
 
     def start(self, request: Request) -> Step:
-        return Send(Call("POST", self.endpoint, request.body, repeat=self.repeat(request)))
+        return Send(Call("POST", "/toy", request.body, repeat=self.repeat(request)))
 
     def resume(self, request: Request, state: State) -> Step:
         raise AssertionError("this toy never waits")
@@ -102,10 +107,8 @@ class TaskToy(Toy):
 
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
         if isinstance(reply.body, Saved):
-            saved = reply.body
-            out = FileOut(saved.path, saved.size, saved.sha256, "video/toy")
             usage = Usage({Meter.MILLISECONDS: 4000})
-            return Done(Answer(b'{"status":"done"}', None, "stop", usage, files=(out,)))
+            return Done(Answer(b'{"status":"done"}', None, "stop", usage, files=(reply.body,)))
         body = read(reply)
         if body.get("url"):
             return Send(
@@ -122,11 +125,8 @@ class FormToy(Toy):
 
     name = "form"
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-
     def start(self, request: Request) -> Step:
-        file = FileRef(self._path, "voice.txt", "text/plain")
+        file = FileRef("file:voice.txt", name="voice")
         return Send(Call("POST", "/toy", Form((Field("words", "hello"), Field("file", file)))))
 
 
@@ -135,13 +135,17 @@ class PackToy(Toy):
 
     name = "pack"
 
+    def pack(self, bodies: Sequence[bytes]) -> bytes:
+        return b"[" + b",".join(bodies) + b"]"
+
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
         body = read(reply)
         shares = tuple(
             Answer(orjson.dumps({"say": said}), said, "stop", None) for said in body["says"]
         )
-        whole = Answer(orjson.dumps(body), None, "stop", tokens(body), shares=shares)
-        return Done(whole)
+        if len(request.ordinals) == 1:
+            return Done(msgspec.structs.replace(shares[0], usage=tokens(body)))
+        return Done(Answer(orjson.dumps(body), None, "stop", tokens(body), shares=shares))
 
 
 class AskThrice:
@@ -163,29 +167,3 @@ class AskThrice:
         if said.count(best) < 2:
             return Verdict((Flaw("no_majority", "all three differ", answers[-1]),))
         return Verdict((answers[said.index(best)],))
-
-
-class Pack:
-    """Asks up to so many lines with one call."""
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-
-    def identity(self) -> Identity:
-        return {"script": "pack", "width": self.width}
-
-    def begin(self, rows: Sequence[Row]) -> AskMore:
-        return AskMore(
-            (
-                Request(
-                    ordinals=tuple(row.ordinal for row in rows),
-                    custom_ids=tuple(row.custom_id for row in rows),
-                    format=rows[0].format,
-                    model=rows[0].model,
-                    body=b"[" + b",".join(row.body for row in rows) + b"]",
-                ),
-            )
-        )
-
-    def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> AskMore | Verdict:
-        return Verdict(shared(answers[0]))

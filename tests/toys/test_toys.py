@@ -10,8 +10,9 @@ import pytest
 
 from batch.errors import Throttled
 from batch.records import Call, Form, Reply, Request, Saved, State, Step
+from batch.script import Pack
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
-from tests.toys.formats import AskThrice, FormToy, Pack, PackToy, TaskToy, Toy
+from tests.toys.formats import AskThrice, FormToy, PackToy, TaskToy, Toy
 
 
 def task_gateway(polls: int = 2) -> Scripted:
@@ -23,7 +24,7 @@ def task_gateway(polls: int = 2) -> Scripted:
         if call.kind == "submit":
             return json_reply({"id": f"t{next(ids)}"})
         if call.kind == "fetch":
-            return Reply(200, {}, Saved("clip.bin", 3, "ab" * 32, b"abc"))
+            return Reply(200, {}, Saved("clip.bin", 3, "ab" * 32, "video/toy"))
         asked[call.path] = asked.get(call.path, 0) + 1
         done = asked[call.path] >= polls
         url = "https://files.example/clip" if done else None
@@ -126,7 +127,7 @@ def test_a_form_is_built_anew_for_every_attempt(tmp_path: Path) -> None:
         return json_reply({"say": "heard", "in": 1, "out": 1})
 
     gateway = Scripted(answer)
-    rig = Rig(tmp_path, FormToy(str(tmp_path / "voice.txt")))
+    rig = Rig(tmp_path, FormToy())
 
     rig.session(rows(1, "form"), gateway)
 
@@ -187,12 +188,18 @@ def test_requests_answered_before_a_crash_are_not_paid_again(tmp_path: Path) -> 
     assert rig.totals()["num_model_requests"] == 3
 
 
+def packing(folder: Path, width: int) -> Rig:
+    toy = PackToy()
+    return Rig(folder, toy, Pack(width, lambda _, bodies: toy.pack(bodies)), concurrency=1)
+
+
 def pack_gateway(most: int) -> Scripted:
     """Return a gateway that takes so many lines at once and bills odd numbers."""
 
     def answer(call: Call) -> Reply:
         assert isinstance(call.payload, bytes)
-        lines = orjson.loads(call.payload)
+        asked = orjson.loads(call.payload)
+        lines = asked if isinstance(asked, list) else [asked]
         if len(lines) > most or (len(lines) > 1 and any(line["line"] == 6 for line in lines)):
             return json_reply({"error": "too long"}, 400)
         if lines[0]["line"] == 6:
@@ -205,9 +212,9 @@ def pack_gateway(most: int) -> Scripted:
 
 def test_a_pack_has_a_record_a_line_and_its_usage_adds_up_exactly(tmp_path: Path) -> None:
     gateway = pack_gateway(most=4)
-    rig = Rig(tmp_path, PackToy(), Pack(4), concurrency=1)
+    rig = packing(tmp_path, 4)
 
-    rig.session(rows(5, "pack"), gateway)
+    rig.session(rows(5, "pack", pack_key="any"), gateway)
 
     records = rig.results()
     assert [records[n]["response"]["body"]["say"] for n in range(1, 6)] == [
@@ -223,9 +230,9 @@ def test_a_pack_has_a_record_a_line_and_its_usage_adds_up_exactly(tmp_path: Path
 
 def test_a_refused_pack_is_halved_until_the_line_to_blame_stands_alone(tmp_path: Path) -> None:
     gateway = pack_gateway(most=8)
-    rig = Rig(tmp_path, PackToy(), Pack(8), concurrency=1)
+    rig = packing(tmp_path, 8)
 
-    rig.session(rows(8, "pack"), gateway)
+    rig.session(rows(8, "pack", pack_key="any"), gateway)
 
     assert set(rig.results()) == {1, 2, 3, 4, 5, 7, 8}
     assert set(rig.errors()) == {6}
@@ -233,14 +240,14 @@ def test_a_refused_pack_is_halved_until_the_line_to_blame_stands_alone(tmp_path:
 
 
 def test_a_pack_that_a_crash_cut_in_the_log_is_asked_again_as_a_whole(tmp_path: Path) -> None:
-    rig = Rig(tmp_path, PackToy(), Pack(4), concurrency=1)
-    rig.session(rows(4, "pack"), pack_gateway(most=4))
+    rig = packing(tmp_path, 4)
+    rig.session(rows(4, "pack", pack_key="any"), pack_gateway(most=4))
     whole = Path(rig.paths.results).read_bytes()
     lines = whole.splitlines(keepends=True)
     Path(rig.paths.results).write_bytes(b"".join(lines[:2]) + lines[2][:40])
 
     again = pack_gateway(most=4)
-    rig.session(rows(4, "pack"), again)
+    rig.session(rows(4, "pack", pack_key="any"), again)
 
     assert len(again.calls) == 1
     assert set(rig.results()) == {1, 2, 3, 4}

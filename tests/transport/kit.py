@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from batch.files import Files, OsFiles
+from batch.media import MediaFolder
 from batch.records import Call
 from batch.secret import Redactor, Secret
 from batch.transport import TransportSettings
@@ -26,12 +29,19 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 }
 
 
-def transport(base_url: str, **settings: Any) -> AioTransport:
-    """Return a transport to a server, with limits that tests can wait for."""
-    given = {"files_folder": "never-used", **LIMITS, **settings}
-    return AioTransport(
-        TransportSettings(base_url=base_url, **given), Redactor([KEY]), now=lambda: 1_700_000_000.5
-    )
+@asynccontextmanager
+async def transport(
+    base_url: str, folder: str = "never-used", files: Files | None = None, **settings: Any
+) -> AsyncIterator[AioTransport]:
+    """Open a transport to a server, with limits that tests can wait for."""
+    media = MediaFolder(files or OsFiles(), folder)
+    given = TransportSettings(base_url=base_url, **{**LIMITS, **settings})
+    network = AioTransport(given, Redactor([KEY]), media, now=lambda: 1_700_000_000.5)
+    try:
+        async with network:
+            yield network
+    finally:
+        await media.close()
 
 
 def run(main: Coroutine[Any, Any, None], loop: str = "asyncio") -> None:

@@ -9,22 +9,22 @@ import os
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from batch.errors import CallFailed, CannotWrite, Interrupted, NotAnAnswer
 from batch.files import OsFiles
 from batch.records import Call, Saved
-from batch.secret import Redactor
-from batch.transport import TransportSettings
-from batch.transport.client import AioTransport
 from tests.raw_server import Act, RawServer, Script, chunk, head, http
 from tests.transport.kit import KEY, run, transport
 
 READ, CLOSE, RESET, HOLD = Act.READ, Act.CLOSE, Act.RESET, Act.HOLD
 VIDEO = "Content-Type: video/mp4"
 CHUNKED = "Transfer-Encoding: chunked"
-FETCH = Call("GET", "/v1/videos/1/content", kind="fetch", expect="file")
-BYTES = bytes(range(256)) * 12_000  # 3 MB: several trips to the disk
+FETCH = Call("GET", "/v1/videos/1/content", kind="fetch", expect="file", save_as="a", media=True)
+SECOND = msgspec.structs.replace(FETCH, save_as="b")
+# 3 MB of what begins as a film does: several trips to the disk.
+BYTES = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 12_000
 CHUNKS = [chunk(BYTES[at : at + 99_999]) for at in range(0, len(BYTES), 99_999)]
 
 
@@ -44,13 +44,13 @@ def test_a_file_is_saved_whole_for_its_owner_alone(
         folder = tmp_path / "out.run" / "files"
         async with (
             RawServer(script) as server,
-            transport(server.url, files_folder=str(folder)) as network,
+            transport(server.url, str(folder)) as network,
         ):
-            reply = await network.send(FETCH, KEY, save_as="a.mp4")
+            reply = await network.send(FETCH, KEY)
 
         path = folder / "a.mp4"
         sha256 = hashlib.sha256(BYTES).hexdigest()
-        assert reply.body == Saved(str(path), len(BYTES), sha256, BYTES[:512])
+        assert reply.body == Saved("a.mp4", len(BYTES), sha256, "video/mp4")
         assert path.read_bytes() == BYTES
         assert path.stat().st_mode & 0o777 == 0o600
         assert os.listdir(folder) == ["a.mp4"]
@@ -77,10 +77,10 @@ def test_a_file_that_did_not_come_whole_leaves_nothing(
     async def main() -> None:
         async with (
             RawServer(script) as server,
-            transport(server.url, files_folder=str(tmp_path), max_file=len(BYTES)) as network,
+            transport(server.url, str(tmp_path), max_file=len(BYTES)) as network,
         ):
             with pytest.raises(failure):
-                await network.send(FETCH, KEY, save_as="a.mp4")
+                await network.send(FETCH, KEY)
 
         assert os.listdir(tmp_path) == []
 
@@ -92,20 +92,20 @@ def test_what_a_crash_or_an_attacker_left_is_replaced_and_not_followed(tmp_path:
         victim, folder = tmp_path / "victim", tmp_path / "files"
         victim.write_bytes(b"precious")
         folder.mkdir()
-        (folder / "a.mp4.part").symlink_to(victim)
-        (folder / "b.mp4.part").write_bytes(BYTES)
+        (folder / "a.part").symlink_to(victim)
+        (folder / "b.part").write_bytes(BYTES)
         script = (READ, http(b"video", VIDEO), READ, http(b"video", VIDEO))
         async with (
             RawServer(script) as server,
-            transport(server.url, files_folder=str(folder)) as network,
+            transport(server.url, str(folder)) as network,
         ):
-            await network.send(FETCH, KEY, save_as="a.mp4")
-            await network.send(FETCH, KEY, save_as="b.mp4")
+            await network.send(FETCH, KEY)
+            await network.send(SECOND, KEY)
 
         assert victim.read_bytes() == b"precious"
         assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
-            "a.mp4": b"video",
-            "b.mp4": b"video",
+            "a.bin": b"video",
+            "b.bin": b"video",
         }
 
     run(main())
@@ -125,9 +125,9 @@ def test_what_is_no_file_is_not_saved(answer: bytes, body: bytes, tmp_path: Path
     async def main() -> None:
         async with (
             RawServer((READ, answer)) as server,
-            transport(server.url, files_folder=str(tmp_path)) as network,
+            transport(server.url, str(tmp_path)) as network,
         ):
-            reply = await network.send(FETCH, KEY, save_as="a.mp4")
+            reply = await network.send(FETCH, KEY)
 
         assert reply.body == body
         assert os.listdir(tmp_path) == []
@@ -140,10 +140,10 @@ def test_a_name_that_leaves_the_folder_is_a_bug(name: str, tmp_path: Path) -> No
     async def main() -> None:
         async with (
             RawServer((READ, http(b"video", VIDEO))) as server,
-            transport(server.url, files_folder=str(tmp_path)) as network,
+            transport(server.url, str(tmp_path)) as network,
         ):
             with pytest.raises(ValueError, match="no plain file name"):
-                await network.send(FETCH, KEY, save_as=name)
+                await network.send(msgspec.structs.replace(FETCH, save_as=name), KEY)
 
     run(main())
 
@@ -173,20 +173,14 @@ class SlowDisk(OsFiles):
         super().close(fd)
 
 
-def with_files(url: str, folder: Path, files: OsFiles) -> AioTransport:
-    """Return a transport over another file system."""
-    settings = TransportSettings(base_url=url, files_folder=str(folder))
-    return AioTransport(settings, Redactor([KEY]), files=files)
-
-
 def test_a_full_disk_stops_the_run_and_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with (
             RawServer((READ, http(b"video", VIDEO))) as server,
-            with_files(server.url, tmp_path, FullDisk()) as network,
+            transport(server.url, str(tmp_path), FullDisk()) as network,
         ):
-            with pytest.raises(CannotWrite, match=r"a\.mp4: No space"):
-                await network.send(FETCH, KEY, save_as="a.mp4")
+            with pytest.raises(CannotWrite, match="a: No space"):
+                await network.send(FETCH, KEY)
 
         assert os.listdir(tmp_path) == []
 
@@ -198,9 +192,9 @@ def test_a_call_cancelled_under_a_running_write_leaves_nothing(tmp_path: Path) -
         disk = SlowDisk()
         async with (
             RawServer((READ, http(BYTES, VIDEO))) as server,
-            with_files(server.url, tmp_path, disk) as network,
+            transport(server.url, str(tmp_path), disk) as network,
         ):
-            call = asyncio.create_task(network.send(FETCH, KEY, save_as="a.mp4"))
+            call = asyncio.create_task(network.send(FETCH, KEY))
             await asyncio.to_thread(disk.writing.wait)
             call.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -1,7 +1,14 @@
 """What every wire format promises, whichever it is.
 
-A format brings its samples in ``samples/<name>/``: ``request*.json`` are bodies that it takes,
-``200-*`` and ``response-*`` good replies to its first call, JSON (``.json``) or events (``.txt``).
+A format brings its samples in ``samples/<name>/``:
+
+    request*.json   a body that it takes, or a line with ``url``, perhaps ``method``, and ``body``
+    200-*.json      a good reply to the first call of ``request*.json``, or of the request that it
+                    names: ``200-edit+more.json`` answers ``request-edit.json``
+    *.txt           the same as events; *.bin, *.text: the same as bytes that are no JSON
+    poll-*.json     a reply to the second call, where the first one begins a task
+
+``response-*`` are replies as the vendor's own pages show them.
 """
 
 import contextlib
@@ -13,14 +20,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BadBody, CallFailed
-from batch.records import Call, Done, Reply, Request, Saved, Send, State, Step, Wait
+from batch.records import Call, Done, Reply, Request, Saved, Send, State, Wait
 from batch.usage import Usage
-from batch.wire import Ask, formats
+from batch.wire import Ask, Shaped, WireFormat, formats
+from batch.wire._media import sniff
 from batch.wire._sse import Events
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -31,42 +40,109 @@ every_format = pytest.mark.parametrize("name", FORMATS)
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+class Sample(msgspec.Struct, frozen=True):
+    """A line that a format takes."""
+
+    label: str
+    method: str
+    url: str | None
+    body: bytes
+
+
 def files(name: str, *patterns: str) -> list[Path]:
     return sorted(path for pattern in patterns for path in (SAMPLES / name).glob(pattern))
 
 
-def requests_of(name: str) -> list[bytes]:
-    return [path.read_bytes() for path in files(name, "request*.json")]
+@cache
+def samples_of(name: str) -> tuple[Sample, ...]:
+    found = []
+    for path in files(name, "request*.json"):
+        raw = path.read_bytes()
+        fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        label = path.stem.removeprefix("request").lstrip("-")
+        if "url" in fields and "body" in fields:
+            told = json.loads(raw)
+            method = told.get("method", "POST")
+            found.append(Sample(label, method, told["url"], bytes(fields["body"])))
+        else:
+            found.append(Sample(label, "POST", None, raw))
+    return tuple(found)
 
 
-def ask(name: str, **more: Any) -> Ask:
-    return Ask(url=formats()[name].endpoint, **({"model": MODEL} | more))
+def ask(sample: Sample, **more: Any) -> Ask:
+    return Ask(**({"method": sample.method, "url": sample.url, "model": MODEL} | more))
 
 
 @cache
-def request_of(name: str, index: int = 0) -> Request:
-    wire = formats()[name]
-    shaped = wire.shape(requests_of(name)[index], ask(name))
-    return Request((1,), ("line-1",), name, shaped.model, shaped.body)
+def request_of(name: str, label: str | None = None) -> Request:
+    samples = samples_of(name)
+    sample = next((one for one in samples if one.label == label), samples[0])
+    return a_request(name, formats()[name].shape(sample.body, ask(sample)))
 
 
-def good_replies(name: str) -> Iterator[tuple[str, Reply]]:
-    call = first_call(name)
+def a_request(name: str, shaped: Shaped) -> Request:
+    return Request(
+        ordinals=(1,),
+        custom_ids=("line-1",),
+        format=name,
+        model=shaped.model,
+        body=shaped.body,
+        method=shaped.method,
+        path=shaped.path,
+        makes=shaped.makes,
+        stem="00000001-0123456789abcdef",
+    )
+
+
+class Good(msgspec.Struct, frozen=True):
+    """A good reply, to which request, and what the step before it was."""
+
+    name: str
+    request: Request
+    call: Call
+    state: State | None
+    reply: Reply
+
+
+def first_replies(name: str) -> Iterator[Good]:
     for path in files(name, "200-*", "response-*"):
-        body = path.read_bytes()
-        if path.suffix == ".txt":
-            yield path.name, reply_of(call, fold(name, body), streamed=True)
-        else:
-            yield path.name, reply_of(call, body)
+        request = request_of(name, asked_by(name, path))
+        step = formats()[name].start(request)
+        assert isinstance(step, Send)
+        yield Good(path.name, request, step.call, step.state, read(name, path, request, step.call))
 
 
-def fold(name: str, stream: bytes, size: int | None = None) -> bytes:
-    folder = formats()[name].folder(request_of(name))
+def good_replies(name: str) -> Iterator[Good]:
+    wire = formats()[name]
+    yield from first_replies(name)
+    for path in files(name, "poll-*"):
+        label = asked_by(name, path)
+        asked = request_of(name, label)
+        first = next(good for good in first_replies(name) if good.request == asked)
+        step = wire.next(first.request, first.state, first.reply)
+        assert isinstance(step, Send | Wait)
+        reply = read(name, path, first.request, step.call)
+        yield Good(path.name, first.request, step.call, step.state, reply)
+
+
+def asked_by(name: str, path: Path) -> str | None:
+    """Return the label of the request that a reply names, if it names one."""
+    said = path.stem.partition("-")[2].partition("+")[0]
+    return said if any(one.label == said for one in samples_of(name)) else None
+
+
+def read(name: str, path: Path, request: Request, call: Call) -> Reply:
+    body = path.read_bytes()
+    if path.suffix == ".txt":
+        return reply_of(call, fold(name, body, request), streamed=True)
+    return reply_of(call, body)
+
+
+def fold(name: str, stream: bytes, request: Request) -> bytes:
+    folder, events = formats()[name].folder(request), Events()
     assert folder is not None
-    events, size = Events(), size or len(stream) + 1
-    for start in range(0, len(stream), size):
-        for event in events.feed(stream[start : start + size]):
-            folder.feed(event)
+    for event in events.feed(stream):
+        folder.feed(event)
     for event in events.end():
         folder.feed(event)
     return folder.body()
@@ -74,30 +150,26 @@ def fold(name: str, stream: bytes, size: int | None = None) -> bytes:
 
 def reply_of(call: Call, body: bytes, status: int = 200, *, streamed: bool = False) -> Reply:
     headers = {"x-oneapi-request-id": "gw-1"}
-    if call.expect == "file" and status == 200:
-        saved = Saved("answer.bin", len(body), hashlib.sha256(body).hexdigest(), body[:4096])
-        return Reply(status, headers, saved)
+    if call.expect == "file" and status == 200 and body and not body.startswith((b"{", b"<")):
+        kind = sniff(body, "")
+        name = f"{call.save_as}{kind.extension}"
+        sha256 = hashlib.sha256(body).hexdigest()
+        return Reply(status, headers, Saved(name, len(body), sha256, kind.content_type))
     return Reply(status, headers, body, streamed=streamed)
 
 
-def first_step(name: str) -> Send:
-    step = formats()[name].start(request_of(name))
-    assert isinstance(step, Send)
-    return step
-
-
-def first_call(name: str) -> Call:
-    return first_step(name).call
-
-
-def steps_of(name: str) -> Iterator[tuple[Call, State | None]]:
-    """Yield the first step, and those that the good replies lead to."""
-    step: Step = first_step(name)
-    yield step.call, step.state
-    for _, reply in good_replies(name):
-        following = formats()[name].next(request_of(name), step.state, reply)
+def steps_of(name: str) -> Iterator[tuple[Request, Call, State | None]]:
+    """Yield the first step of each sample, and those that the good replies lead to."""
+    wire = formats()[name]
+    for sample in samples_of(name):
+        request = request_of(name, sample.label)
+        step = wire.start(request)
+        assert isinstance(step, Send)
+        yield request, step.call, step.state
+    for good in good_replies(name):
+        following = wire.next(good.request, good.state, good.reply)
         if not isinstance(following, Done):
-            yield following.call, following.state
+            yield good.request, following.call, following.state
 
 
 FAILURES = [
@@ -147,52 +219,80 @@ def mutated(value: Any, junk: Any, chance: random.Random) -> Any:
     return copy
 
 
-def test_names_and_endpoints_are_told_apart() -> None:
+def test_names_and_paths_are_told_apart() -> None:
+    routes = [(r.method, r.template) for wire in formats().values() for r in wire.routes]
+
     assert FORMATS
+    assert len(set(routes)) == len(routes)
     for name, wire in formats().items():
         assert wire.name == name
         assert name.isidentifier() or "-" in name
-        assert wire.endpoint.startswith("/")
+        assert all(route.template.startswith("/") for route in wire.routes)
 
 
 @every_format
 def test_a_format_brings_its_samples(name: str) -> None:
-    assert requests_of(name)
+    assert samples_of(name)
     assert files(name, "200-*", "response-*")
 
 
 @every_format
-def test_it_claims_its_own_endpoint_and_no_other(name: str) -> None:
+def test_it_brings_a_sample_for_each_of_its_paths(name: str) -> None:
     wire = formats()[name]
+    asked = {
+        shaped.endpoint for one in samples_of(name) for shaped in [wire.shape(one.body, ask(one))]
+    }
 
-    assert wire.claims(wire.endpoint)
-    assert not wire.claims("/v1/nothing-of-that-kind")
-    assert not wire.claims("")
+    assert {route.template for route in wire.routes} - asked == set()
+
+
+@every_format
+def test_it_claims_its_own_paths_and_no_others(name: str) -> None:
+    wire = formats()[name]
+    for other in formats().values():
+        for route in other.routes:
+            path = route.template.replace("{", "a-").replace("}", "-b")
+
+            assert wire.claims(route.method, path) == (other is wire)
+    assert not wire.claims("POST", "/v1/nothing-of-that-kind")
+    assert not wire.claims("POST", "")
+
+
+@every_format
+def test_a_body_that_tells_its_format_tells_no_other(name: str) -> None:
+    for sample in samples_of(name):
+        body = json.loads(sample.body)
+        mine = [one.name for one in formats().values() if one.mine(body)]
+
+        assert mine in ([], [name]), (sample.label, mine)
 
 
 @every_format
 def test_shaping_twice_is_shaping_once(name: str) -> None:
     wire = formats()[name]
-    for body in requests_of(name):
-        once = wire.shape(body, ask(name))
+    for sample in samples_of(name):
+        once = wire.shape(sample.body, ask(sample))
 
-        assert wire.shape(once.body, ask(name)) == once
+        assert sample.method == "GET" or wire.shape(once.body, ask(sample)) == once
 
 
 @every_format
 def test_a_body_that_needs_nothing_is_left_as_it_is(name: str) -> None:
     wire = formats()[name]
-    for body in requests_of(name):
-        shaped = wire.shape(body, ask(name, add_usage=False))
+    for sample in samples_of(name):
+        shaped = wire.shape(sample.body, ask(sample, add_usage=False))
 
-        assert shaped.body == body or shaped.model == MODEL
+        assert shaped.body in (sample.body, b"") or shaped.model == MODEL
 
 
 @every_format
 def test_an_override_sets_the_model(name: str) -> None:
     wire = formats()[name]
-    for body in requests_of(name):
-        assert wire.shape(body, ask(name, override_model="another")).model == "another"
+    for sample in samples_of(name):
+        if "model" in json.loads(sample.body):
+            shaped = wire.shape(sample.body, ask(sample, override_model="another"))
+
+            assert shaped.model == "another"
 
 
 @every_format
@@ -200,16 +300,19 @@ def test_an_override_sets_the_model(name: str) -> None:
     "body", [b"", b"{", b"[]", b"null", b'"x"', b"7", b"{}", b"{}{}", b"\xff", b"[" * 5000]
 )
 def test_a_bad_body_is_refused_in_words(name: str, body: bytes) -> None:
-    with pytest.raises(BadBody, match=r"\w+ \w+"):
-        formats()[name].shape(body, ask(name))
+    for sample in samples_of(name):
+        if sample.method == "POST" or body != b"{}":
+            with pytest.raises(BadBody, match=r"\w+ \w+"):
+                formats()[name].shape(body, ask(sample))
 
 
 @every_format
 @quick
 @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_body_is_too_odd(name: str, body: bytes) -> None:
-    with contextlib.suppress(BadBody):
-        formats()[name].shape(body, ask(name))
+    for sample in samples_of(name):
+        with contextlib.suppress(BadBody):
+            formats()[name].shape(body, ask(sample))
 
 
 @every_format
@@ -218,32 +321,42 @@ def test_a_body_can_be_built_from_a_prompt(name: str) -> None:
     with contextlib.suppress(BadBody):  # some formats need more than a prompt
         body = wire.build('Say "hi".', None, None)
 
-        assert wire.shape(body, ask(name)).model
+        assert wire.shape(body, Ask(model=MODEL)).model
 
 
 @every_format
 def test_it_begins_with_a_submit_to_the_gateway(name: str) -> None:
     wire = formats()[name]
-    for index in range(len(requests_of(name))):
-        request = request_of(name, index)
+    for sample in samples_of(name):
+        request = request_of(name, sample.label)
 
         step = wire.start(request)
 
         assert isinstance(step, Send)
         assert (step.call.kind, step.call.origin) == ("submit", "gateway")
-        assert step.call.method == "POST"
+        assert step.call.method == sample.method
         assert step.call.path.startswith("/")
-        assert step.call.payload
+        assert step.call.payload or sample.method == "GET"
         assert step.call.repeat == wire.repeat(request)
         assert step == wire.start(request)
 
 
 @every_format
+def test_what_is_dear_is_not_made_twice(name: str) -> None:
+    wire = formats()[name]
+    for sample in samples_of(name):
+        request = request_of(name, sample.label)
+
+        if request.makes in ("image", "video"):
+            assert wire.repeat(request) == "once"
+
+
+@every_format
 def test_it_knows_how_much_a_request_may_take(name: str) -> None:
     wire = formats()[name]
-    for index in range(len(requests_of(name))):
-        estimate = wire.estimate(request_of(name, index))
-        bound = wire.bound(request_of(name, index))
+    for sample in samples_of(name):
+        estimate = wire.estimate(request_of(name, sample.label))
+        bound = wire.bound(request_of(name, sample.label))
 
         assert estimate.input_tokens >= 0
         assert estimate.output_tokens >= 0
@@ -253,31 +366,71 @@ def test_it_knows_how_much_a_request_may_take(name: str) -> None:
 @every_format
 def test_a_good_reply_gives_the_next_step(name: str) -> None:
     wire = formats()[name]
-    for _, reply in good_replies(name):
-        step = wire.next(request_of(name), first_step(name).state, reply)
+    for good in good_replies(name):
+        step = wire.next(good.request, good.state, good.reply)
 
         if isinstance(step, Done):
             assert b"\n" not in step.answer.body
             assert b"\r" not in step.answer.body
             assert isinstance(json.loads(step.answer.body), dict)
             assert step.answer.usage is None or isinstance(step.answer.usage, Usage)
+            assert all(blob.text.encode() in step.answer.body for blob in step.answer.blobs)
         else:
             assert json.loads(json.dumps(step.state)) == step.state
 
 
-@every_format
-def test_a_stream_gives_the_same_however_it_is_cut(name: str) -> None:
+def streams_of(name: str) -> Iterator[tuple[Request, bytes]]:
     for path in files(name, "*.txt"):
-        stream = path.read_bytes()
+        yield request_of(name, asked_by(name, path)), path.read_bytes()
 
-        assert {fold(name, stream, size) for size in (1, 2, 7, 64, 1000)} == {fold(name, stream)}
+
+@every_format
+@quick
+@given(data=st.data())
+def test_a_stream_gives_the_same_however_it_is_cut(name: str, data: st.DataObject) -> None:
+    for request, stream in streams_of(name):
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+        folder, events = formats()[name].folder(request), Events()
+        assert folder is not None
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+            for event in events.feed(stream[start:end]):
+                folder.feed(event)
+        for event in events.end():
+            folder.feed(event)
+
+        assert folder.body() == fold(name, stream, request)
+
+
+@every_format
+@quick
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_a_stream_that_is_cut_short_is_no_answer(name: str, share: float) -> None:
+    wire = formats()[name]
+    for request, stream in streams_of(name):
+        whole = wire.next(request, None, streamed(wire, request, stream))
+        part = stream[: int(len(stream) * share)]
+        try:
+            step = wire.next(request, None, streamed(wire, request, part))
+        except CallFailed:
+            continue
+        # Only what stands after the end of the answer itself may be missing.
+        assert isinstance(step, Done)
+        assert isinstance(whole, Done)
+        assert step.answer.content == whole.answer.content
+        assert step.answer.finish == whole.answer.finish
+
+
+def streamed(wire: WireFormat, request: Request, stream: bytes) -> Reply:
+    step = wire.start(request)
+    assert isinstance(step, Send)
+    return reply_of(step.call, fold(wire.name, stream, request), streamed=True)
 
 
 @every_format
 @pytest.mark.parametrize(("shape", "status", "body"), FAILURES)
 def test_every_failure_is_named(name: str, shape: str, status: int, body: bytes) -> None:
-    wire, request = formats()[name], request_of(name)
-    for call, state in steps_of(name):
+    wire = formats()[name]
+    for request, call, state in steps_of(name):
         reply = reply_of(call, body, status)
 
         if call.kind == "submit":
@@ -298,21 +451,21 @@ def test_every_failure_is_named(name: str, shape: str, status: int, body: bytes)
     body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()),
 )
 def test_no_reply_is_too_odd(name: str, status: int, body: bytes) -> None:
-    for call, state in steps_of(name):
+    for request, call, state in steps_of(name):
         with contextlib.suppress(CallFailed):
-            formats()[name].next(request_of(name), state, reply_of(call, body, status))
+            formats()[name].next(request, state, reply_of(call, body, status))
 
 
 @every_format
 @quick
 @given(junk=JSON, chance=st.randoms(use_true_random=False))
 def test_no_change_of_a_good_reply_is_too_odd(name: str, junk: Any, chance: random.Random) -> None:
-    for call, state in steps_of(name):
-        for _, good in good_replies(name):
-            if isinstance(good.body, bytes):
-                body = json.dumps(mutated(json.loads(good.body), junk, chance)).encode()
-                with contextlib.suppress(CallFailed):
-                    formats()[name].next(request_of(name), state, reply_of(call, body))
+    for good in good_replies(name):
+        body = good.reply.body
+        if isinstance(body, bytes) and body.lstrip().startswith(b"{"):
+            changed = json.dumps(mutated(json.loads(body), junk, chance)).encode()
+            with contextlib.suppress(CallFailed):
+                formats()[name].next(good.request, good.state, reply_of(good.call, changed))
 
 
 @every_format
@@ -321,8 +474,10 @@ def test_no_change_of_a_good_reply_is_too_odd(name: str, junk: Any, chance: rand
     events=st.lists(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), max_size=5)
 )
 def test_no_event_is_too_odd(name: str, events: list[bytes]) -> None:
-    folder = formats()[name].folder(request_of(name))
-    if folder is not None:
+    for sample in samples_of(name):
+        folder = formats()[name].folder(request_of(name, sample.label))
+        if folder is None:
+            continue
         with contextlib.suppress(CallFailed):
             for event in events:
                 folder.feed(event)
@@ -333,22 +488,25 @@ def test_no_event_is_too_odd(name: str, events: list[bytes]) -> None:
 @quick
 @given(junk=JSON, chance=st.randoms(use_true_random=False))
 def test_no_change_of_a_good_stream_is_too_odd(name: str, junk: Any, chance: random.Random) -> None:
-    for path in files(name, "*.txt"):
+    wire = formats()[name]
+    for request, stream in streams_of(name):
         events = Events()
-        folder = formats()[name].folder(request_of(name))
+        folder, step = wire.folder(request), wire.start(request)
         assert folder is not None
+        assert isinstance(step, Send)
         with contextlib.suppress(CallFailed):
-            for event in [*events.feed(path.read_bytes()), *events.end()]:
+            for event in [*events.feed(stream), *events.end()]:
                 folder.feed(json.dumps(mutated(json.loads(event), junk, chance)).encode())
-            reply = reply_of(first_call(name), folder.body(), streamed=True)
-            formats()[name].next(request_of(name), first_step(name).state, reply)
+            wire.next(request, step.state, reply_of(step.call, folder.body(), streamed=True))
 
 
 @every_format
 @pytest.mark.parametrize("event", [b"{", b"null", b"[]", b'"x"', b"[" * 5000, b'{"a":' * 3000])
 def test_an_event_that_is_no_object_breaks_nothing(name: str, event: bytes) -> None:
-    folder = formats()[name].folder(request_of(name))
-    if folder is not None:
+    for sample in samples_of(name):
+        folder = formats()[name].folder(request_of(name, sample.label))
+        if folder is None:
+            continue
         with contextlib.suppress(CallFailed):
             folder.feed(event)
             json.loads(folder.body())
@@ -356,8 +514,8 @@ def test_an_event_that_is_no_object_breaks_nothing(name: str, event: bytes) -> N
 
 @every_format
 def test_a_kept_state_resumes_without_paying_again(name: str) -> None:
-    wire, request = formats()[name], request_of(name)
-    for call, state in steps_of(name):
+    wire = formats()[name]
+    for request, call, state in steps_of(name):
         if call.kind != "submit":
             assert state is not None
             step = wire.resume(request, state)

@@ -248,11 +248,9 @@ def test_a_redirect_says_where_to() -> None:
     assert "https://other.example/v1" in failure.message
 
 
-def test_a_saved_body_is_judged_by_its_head() -> None:
-    head = b'{"error":{"message":"no","type":"new_api_error","code":"model_not_found"}}'
-
-    with pytest.raises(errors.UnknownModel):
-        read_json(Reply(200, {}, Saved("x.mp3", len(head), "0", head)))
+def test_a_file_where_json_was_expected_is_no_answer() -> None:
+    with pytest.raises(errors.NotAnAnswer):
+        read_json(Reply(200, {}, Saved("x.mp3", 3, "0", "audio/mpeg")))
 
 
 def test_a_reply_without_an_answer_keeps_its_usage() -> None:

@@ -1,55 +1,59 @@
 """Chat completions, the dialect of OpenAI that the gateway speaks for all its models.
 
-``request`` is what is asked, ``answer`` what counts as answered, ``usage`` what it took, ``fold``
-puts a stream together.
+``request`` is what is asked, ``answer`` what counts as answered, ``media`` the pictures, films and
+speech in it, ``usage`` what it took, ``fold`` puts a stream together.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import msgspec
 
 from batch.records import Call, Done, Reply, Request, Send, State, Step
 from batch.wire import Folder, WireFormat
+from batch.wire._base import Plain
+from batch.wire._collect import collect, collected, resumed
+from batch.wire._files import attached
 from batch.wire.openai_chat import request as asked
 from batch.wire.openai_chat.answer import read_answer
 from batch.wire.openai_chat.fold import Fold
 
 
-class OpenAiChat:
-    """``POST /v1/chat/completions``: one call, one answer, no state."""
+class OpenAiChat(Plain):
+    """``POST /v1/chat/completions``: one call, one answer; then its pictures, if it links any."""
 
     name = "chat"
-    endpoint = asked.ENDPOINT
-    claims = staticmethod(asked.claims)
+    routes = (asked.ROUTE,)
     mine = staticmethod(asked.mine)
     shape = staticmethod(asked.shape)
     build = staticmethod(asked.build)
-    repeat = staticmethod(asked.repeat)
     estimate = staticmethod(asked.estimate)
     bound = staticmethod(asked.bound)
 
     def start(self, request: Request) -> Step:
-        """Send the body."""
-        call = Call(
-            method="POST",
-            path=self.endpoint,
-            payload=request.body,
-            repeat=self.repeat(request),
+        """Send the body, with the files that it names."""
+        call: Call = msgspec.structs.replace(
+            self.call(request),
+            payload=attached(request.body, asked.FILES),
             expect="events" if asked.streams(request) else "json",
         )
         return Send(call)
 
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-        """Return the answer, or raise what the reply is instead."""
-        return Done(read_answer(reply))
+        """Return the answer, or first the steps that fetch its files. Raises ``CallFailed``."""
+        if state is not None:
+            return collected(request, state, reply)
+        answer, addresses = read_answer(request, reply)
+        if not addresses:
+            return Done(answer)
+        return collect(request, answer, [[one] for one in addresses], f"{request.makes}/")
 
     def resume(self, request: Request, state: State) -> Step:
-        """Send the body: a chat call never waits, so no state of it is ever kept."""
-        return self.start(request)
+        """Go on with fetching files: the only thing that a chat waits for."""
+        return resumed(request, state)
 
     def folder(self, request: Request) -> Folder | None:
         """Return a folder for every request: some channels stream unasked."""
         return Fold()
 
 
-FORMAT: Final[WireFormat] = OpenAiChat()
+FORMAT: WireFormat = OpenAiChat()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from batch.errors import CallFailed, CutAnswer, NotAnAnswer, Refused
-from batch.records import Answer, Finish, Reply
+import msgspec
+
+from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
+from batch.records import Answer, Finish, Reply, Request
+from batch.usage import Meter, Usage
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
+from batch.wire._lenient import as_dict
+from batch.wire.openai_chat.media import Found
 from batch.wire.openai_chat.usage import read_usage
 
 _FINISH: Final[Mapping[str, Finish]] = {
@@ -23,24 +28,48 @@ _FINISH: Final[Mapping[str, Finish]] = {
 _VISIBLE: Final = ("content", "tool_calls", "function_call", "refusal", "audio", "images")
 
 
-def read_answer(reply: Reply) -> Answer:
-    """Return the answer. Raises ``CallFailed`` for a reply that is no complete one."""
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
+    """Return the answer, and the addresses of files that are still to be fetched for it.
+
+    Raises ``CallFailed`` for a reply that is no complete answer.
+    """
     document = read_json(reply)
     usage = read_usage(document.get("usage"))
     choices: Any = document.get("choices")
     if flaw := _flaw(choices):
         raise no_answer(reply, *flaw, usage)
-    first = choices[0]
+    body = one_line(raw(reply))
+    media = Found(request, document, body)
+    if request.makes != "text" and not (media.blobs or media.addresses):
+        content = _content(_message(choices[0])) or ""
+        what = f"the answer holds no {request.makes}, only the text: {content}"
+        raise no_answer(reply, NoMedia, what, usage)
+    answer = _answer(document, body, reply.status, request_id(reply.headers))
+    images = len(media.blobs or media.addresses) if request.makes == "image" else 0
+    return msgspec.structs.replace(
+        answer, blobs=media.blobs, usage=_with_images(usage, images)
+    ), media.addresses
+
+
+def _answer(document: dict[str, Any], body: bytes, status: int, named: str | None) -> Answer:
+    first = document["choices"][0]
     model = document.get("model")
     return Answer(
-        body=one_line(raw(reply)),
-        content=_content(first["message"]),
+        body=body,
+        content=_content(_message(first)),
         finish=_finish(first),
-        usage=usage,
+        usage=None,
         model=model if isinstance(model, str) and model else None,
-        status=reply.status,
-        request_id=request_id(reply.headers),
+        status=status,
+        request_id=named,
     )
+
+
+def _with_images(usage: Usage | None, images: int) -> Usage | None:
+    """Count the pictures too: some gateways bill by them."""
+    if not images:
+        return usage
+    return (usage or Usage()) + Usage({Meter.IMAGES: images})
 
 
 def _flaw(choices: Any) -> tuple[type[CallFailed], str] | None:
@@ -67,26 +96,31 @@ def _flaw_of_one(choice: Any) -> tuple[type[CallFailed], str] | None:
         return CutAnswer, "the answer stops before its end: it has no finish_reason"
     if reason == "error":
         return CutAnswer, "the answer stops before its end: its finish_reason is error"
-    if not isinstance(choice.get("message"), dict):
+    if not any(isinstance(choice.get(key), dict) for key in ("message", "delta")):
         return NotAnAnswer, "the reply has a choice without a message"
     return None
 
 
 def _is_visible(choice: dict[str, Any]) -> bool:
     """Return whether there is output besides reasoning, or a reason why there is none."""
-    message = choice["message"]
+    message = _message(choice)
     return any(map(message.get, _VISIBLE)) or _finish(choice) != "length"
 
 
 def _finish(choice: dict[str, Any]) -> Finish:
     reason = choice["finish_reason"]
     finish = _FINISH.get(reason, "unknown") if isinstance(reason, str) else "unknown"
-    message = choice["message"]
+    message = _message(choice)
     # Some channels say "stop" although they call a tool.
     calls = finish in ("stop", "unknown") and (
         message.get("tool_calls") or message.get("function_call")
     )
     return "tool" if calls else finish
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said; some relays call it a delta though nothing is streamed."""
+    return as_dict(choice.get("message")) or as_dict(choice.get("delta"))
 
 
 def _content(message: dict[str, Any]) -> str | None:

@@ -8,16 +8,16 @@ from typing import Annotated, Any, Final
 import msgspec
 import orjson
 
-from batch.errors import BadBody
-from batch.records import Repeat, Request
+from batch.records import Makes, Request
 from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
+from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
+from batch.wire._files import Wants
 from batch.wire._lenient import BAD_JSON, as_list, count
+from batch.wire._routes import Route
 
-ENDPOINT: Final = "/v1/chat/completions"
-_URLS: Final = frozenset({ENDPOINT, "/chat/completions"})
+ROUTE: Final = Route("POST", "/v1/chat/completions")
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
-_BYTES_PER_TOKEN: Final = 3
 # Parts whose tokens are not bounded by the bytes that name them.
 _UNBOUNDED: Final = (
     b'"image_url"',
@@ -26,8 +26,9 @@ _UNBOUNDED: Final = (
     b'"file"',
     b'"web_search_options"',
 )
-# ``modalities`` that make media; models that do so unasked would be told by their name here.
-_MEDIA: Final = frozenset({"audio", "image"})
+# Where a body may name a file, and how it is written there.
+FILES: Final[Wants] = {"url": "data_uri", "data": "base64", "file_data": "data_uri"}
+_MEDIA: Final = ("audio", "image")  # ``modalities`` that make media
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -41,6 +42,7 @@ class _Body(msgspec.Struct, frozen=True):
     model: str | None = None
     stream: bool | None = None
     stream_options: dict[str, msgspec.Raw] | None = None
+    modalities: Any = None
 
 
 class _Knobs(msgspec.Struct, frozen=True):
@@ -50,17 +52,10 @@ class _Knobs(msgspec.Struct, frozen=True):
     max_tokens: Any = None
     max_completion_tokens: Any = None
     n: Any = None
-    modalities: Any = None
 
 
-_decode_body: Final = msgspec.json.Decoder(_Body).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
-
-
-def claims(url: str) -> bool:
-    """Return whether the path is this endpoint, with or without its version."""
-    return url.rstrip("/") in _URLS
 
 
 def mine(body: Mapping[str, Any]) -> bool:
@@ -78,25 +73,14 @@ def shape(body: bytes, ask: Ask) -> Shaped:
     Values that stay keep their bytes, so that no number passes through a float, and a body that
     needs no change is returned as it is.
     """
-    try:
-        asked = _decode_body(body)
-        body.decode()  # msgspec does not look into the text that it passes over
-    except BAD_JSON as error:
-        raise BadBody(
-            f"this is no chat completions body: {error}; it needs a model and "
-            '"messages": [{"role": "user", "content": "..."}]'
-        ) from None
-    model = ask.override_model or asked.model or ask.model
-    if not model:
-        raise BadBody('the line names no model: give it a "model", or all lines one with -m')
+    asked: _Body = checked(
+        body, _decode_body, 'a model and "messages": [{"role": "user", "content": "..."}]'
+    )
     changed: dict[str, msgspec.Raw] = {}
-    if model != asked.model:
-        changed["model"] = msgspec.Raw(orjson.dumps(model))
     if asked.stream and ask.add_usage:
-        changed |= _asking_for_usage(asked.stream_options or {})
-    if changed:
-        body = msgspec.json.encode(_decode_fields(body) | changed)
-    return Shaped(model, body)
+        changed = _asking_for_usage(asked.stream_options or {})
+    model, body = fill_in(body, asked.model, ask, changed)
+    return Shaped(model, body, ROUTE.template, ROUTE.template, makes=_makes(asked, model, ask))
 
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
@@ -109,19 +93,11 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
     return orjson.dumps(body)
 
 
-def repeat(request: Request) -> Repeat:
-    """Return "once" for a request that makes media, which is dear to make twice."""
-    if b'"modalities"' not in request.body:
-        return "free"
-    wanted = as_list(_knobs(request.body).modalities)
-    return "once" if any(kind in wanted for kind in _MEDIA) else "free"
-
-
 def estimate(request: Request) -> Estimate:
     """Return a third of the bytes, and the output limit or 256 tokens for each choice."""
     limit, choices = _output_limit(_knobs(request.body))
     return Estimate(
-        input_tokens=len(request.body) // _BYTES_PER_TOKEN,
+        input_tokens=len(request.body) // BYTES_PER_TOKEN,
         output_tokens=(_EXPECTED_OUTPUT if limit is None else limit) * choices,
     )
 
@@ -137,6 +113,12 @@ def bound(request: Request) -> Usage | None:
 def streams(request: Request) -> bool:
     """Return whether the answer is asked for as events."""
     return b'"stream"' in request.body and _knobs(request.body).stream is True
+
+
+def _makes(asked: _Body, model: str, ask: Ask) -> Makes:
+    """Return what is made: as the body asks for it, else as the model is known for."""
+    wanted = [kind for kind in as_list(asked.modalities) if kind in _MEDIA]
+    return wanted[0] if wanted else makes(model, ask)
 
 
 def _asking_for_usage(options: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

@@ -1,0 +1,64 @@
+"""What was submitted and takes its time: how far each task is, by the clock and the dials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from batch.mock import chance
+from batch.mock.dials import Dials
+
+REMEMBERED: Final = 100_000  # tasks, the latest ones
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One task as it stands at the moment when somebody asks."""
+
+    id: str
+    facts: Mapping[str, Any]  # what its twin wants to know again
+    progress: int  # percent
+    failed: bool  # in the end: while the progress is below 100, nobody can know
+
+    @property
+    def done(self) -> bool:
+        """Return whether it has ended, well or not."""
+        return self.progress >= 100
+
+
+class Tasks:
+    """All tasks of one gateway."""
+
+    def __init__(self, dials: Dials, clock: Callable[[], float]) -> None:
+        self._dials = dials
+        self._clock = clock
+        self._begun: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    @property
+    def hint_ms(self) -> float | None:
+        """Return when the gateway would like to be asked again, in milliseconds, if it says so."""
+        return self._dials.task_hint_ms
+
+    def begin(self, task_id: str, facts: Mapping[str, Any]) -> Task:
+        """Begin a task of this id."""
+        self._begun[task_id] = (self._clock(), facts)
+        if len(self._begun) > REMEMBERED:
+            del self._begun[next(iter(self._begun))]
+        return self._task(task_id)
+
+    def find(self, task_id: str) -> Task | None:
+        """Return a task as it stands now, or None if nobody submitted it."""
+        return self._task(task_id) if task_id in self._begun else None
+
+    def fails(self, task_id: str) -> bool:
+        """Return whether a task of this id will fail: known to nobody but the dice."""
+        return chance.rolls(self._dials.seed, task_id, 0)[0] < self._dials.task_fail
+
+    def _task(self, task_id: str) -> Task:
+        since, facts = self._begun[task_id]
+        _, when = chance.rolls(self._dials.seed, task_id, 1)
+        takes = self._dials.task_ms / 1000 * (1 + self._dials.latency_jitter * (2 * when - 1))
+        passed = self._clock() - since
+        progress = 100 if passed >= takes else int(100 * passed / takes)
+        return Task(task_id, facts, progress, self.fails(task_id))

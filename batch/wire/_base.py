@@ -1,0 +1,146 @@
+"""What most formats do alike: one call, one answer, no state.
+
+A format begins here and says what is different. ``fill_in`` is the way by which a line's body gets
+its model: the only place that changes what a caller wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from batch.errors import BadBody
+from batch.records import Call, Makes, Repeat, Request, Send, State, Step
+from batch.usage import Usage
+from batch.wire import Ask, Estimate, Folder, Wrapper
+from batch.wire._lenient import BAD_JSON
+from batch.wire._routes import Found, Route, find
+
+BYTES_PER_TOKEN: Final = 3
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# What calls of these models make, unless the settings say otherwise; the first match counts. From
+# the model names of the gateway's own pages, and of the vendors behind it.
+MODELS_THAT_MAKE: Final[tuple[tuple[str, Makes], ...]] = (
+    ("*sora*", "video"),
+    ("*veo*", "video"),
+    ("*kling*", "video"),
+    ("*-image", "image"),
+    ("*-image-*", "image"),
+    ("*gpt-image*", "image"),
+    ("*dall-e*", "image"),
+    ("*imagen*", "image"),
+    ("*nano-banana*", "image"),
+    ("*flux*", "image"),
+    ("*seedream*", "image"),
+)
+
+
+class Plain:
+    """A format whose body goes out as it came, once, and whose reply is the answer."""
+
+    name: str
+    routes: tuple[Route, ...]
+    wrapper: Wrapper | None = None
+
+    def claims(self, method: str, url: str) -> bool:
+        """Return whether one of the routes fits."""
+        return find(self.routes, method, url) is not None
+
+    def mine(self, body: Mapping[str, Any]) -> bool:
+        """Claim no body by its shape."""
+        return False
+
+    def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
+        """Refuse: a prompt alone makes no body of this format."""
+        raise BadBody(f"a prompt alone makes no request to {self.routes[0].template}")
+
+    def pack(self, bodies: Sequence[bytes]) -> bytes:
+        """Refuse: no body of this format has a ``pack_key``."""
+        raise TypeError(f"{self.name} cannot ask several lines at once")
+
+    def repeat(self, request: Request) -> Repeat:
+        """Return "once" for whatever is not text."""
+        return "free" if request.makes == "text" else "once"
+
+    def estimate(self, request: Request) -> Estimate:
+        """Return a third of the bytes, and no output."""
+        return Estimate(len(request.body) // BYTES_PER_TOKEN, 0)
+
+    def bound(self, request: Request) -> Usage | None:
+        """Return None: nothing bounds what is used."""
+        return None
+
+    def start(self, request: Request) -> Step:
+        """Send the body."""
+        return Send(self.call(request))
+
+    def resume(self, request: Request, state: State) -> Step:
+        """Send the body: such a call never waits, so no state of it is ever kept."""
+        return self.start(request)
+
+    def folder(self, request: Request) -> Folder | None:
+        """Return None: no answer of this format comes as events."""
+        return None
+
+    def call(self, request: Request) -> Call:
+        """Return the call that begins everything."""
+        return Call(
+            method=request.method,
+            path=request.path,
+            payload=request.body or None,
+            repeat=self.repeat(request),
+            media=request.makes != "text",
+        )
+
+    def found(self, ask: Ask) -> Found:
+        """Return the route of a line: that of its url, else the first."""
+        if ask.url is None:
+            return Found(self.routes[0], {})
+        found = find(self.routes, ask.method, ask.url)
+        if found is None:
+            raise BadBody(f"{ask.method} {ask.url} is no path of this format", "unknown_endpoint")
+        return found
+
+
+def fill_in(
+    body: bytes, told: str | None, ask: Ask, changed: Mapping[str, msgspec.Raw] | None = None
+) -> tuple[str, bytes]:
+    """Return model and body of a line whose body names the model ``told``, or none.
+
+    Values that stay keep their bytes, so that no number passes through a float, and a body that
+    needs no change is returned as it is. Raises ``BadBody`` if no model is known.
+    """
+    model = ask.override_model or told or ask.model
+    if not model:
+        raise BadBody('the line names no model: give it a "model", or all lines one with -m')
+    changed = dict(changed or {})
+    if model != told:
+        changed["model"] = msgspec.Raw(orjson.dumps(model))
+    if changed:
+        body = msgspec.json.encode(_decode_fields(body) | changed)
+    return model, body
+
+
+def checked(body: bytes, decode: msgspec.json.Decoder[Any], needs: str) -> Any:
+    """Return a body as its decoder sees it. Raises ``BadBody``; ``needs`` says what it must have.
+
+    msgspec does not look into the text that it passes over, so it is decoded once here.
+    """
+    try:
+        asked = decode.decode(body)
+        body.decode()
+    except BAD_JSON as error:
+        raise BadBody(f"this is no body of this endpoint: {error}; it needs {needs}") from None
+    return asked
+
+
+def makes(model: str, ask: Ask) -> Makes:
+    """Return what calls of a model make: as the settings say, else as its name tells."""
+    for pattern, kind in (*ask.makes, *MODELS_THAT_MAKE):
+        if fnmatchcase(model, pattern):
+            return kind
+    return "text"
