@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPAT := .venv-compat
+COMPAT_READY := $(COMPAT)/.ready
 
 .PHONY: help
 help: ## Say what each target does
@@ -14,6 +16,12 @@ $(READY): pyproject.toml requirements.txt requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+$(COMPAT_READY): pyproject.toml requirements.txt requirements-compat.txt
+	$(PYTHON) -m venv $(COMPAT)
+	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check -r requirements-compat.txt
+	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
 .PHONY: demo
 demo: $(READY) ## Run a file of prompts offline: killed half-way, carried on with, totalled
 	sh jobs/demo.sh $(BIN)/wbatch
@@ -21,6 +29,10 @@ demo: $(READY) ## Run a file of prompts offline: killed half-way, carried on wit
 .PHONY: test
 test: $(READY) ## Run every test, offline
 	$(BIN)/pytest
+
+.PHONY: test-compat
+test-compat: $(COMPAT_READY) ## Have answers and records judged by the vendors' own SDKs
+	$(COMPAT)/bin/pytest tests/compat
 
 .PHONY: lint
 lint: $(READY) ## Check style and formatting
@@ -54,4 +66,4 @@ proof-corpus: $(READY) ## Send 10,000 texts that others wrote through a failing 
 
 .PHONY: clean
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info
+	rm -rf $(VENV) $(COMPAT) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info

@@ -1,0 +1,103 @@
+"""What stands in ``out.jsonl`` is of the vendors' types, strictly; what came as a stream too."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from openai.types import Video
+
+from tests.compat.asks import ASKS, FILM, STREAMS, Ask, is_served, rows, when_served
+from tests.compat.conftest import KEY
+from tests.compat.judge import strictly
+
+FILE = "wbatch-file:"
+ROOT = Path(__file__).parents[2]
+
+
+def name_of(ask: Ask, *, streamed: bool) -> str:
+    return f"{ask.name}, streamed" if streamed else ask.name
+
+
+def line_of(ask: Ask, *, streamed: bool) -> dict[str, Any]:
+    return ask.endpoint.line(name_of(ask, streamed=streamed), ask.body, streamed=streamed)
+
+
+class Run(NamedTuple):
+    """A finished run: its folder, its records by name, and what it said."""
+
+    folder: Path
+    records: Mapping[str, dict[str, Any]]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def finished(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run every ask, plain and streamed."""
+    folder = tmp_path_factory.mktemp("run")
+    lines = [line_of(ask, streamed=False) for ask in ASKS]
+    lines += [line_of(ask, streamed=True) for ask in STREAMS]
+    lines.append({"custom_id": "film", "method": "POST", "url": "/v1/videos", "body": FILM})
+    lines = [line for line in lines if is_served("POST", line["url"])]
+    (folder / "in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = [sys.executable, "-m", "batch", "run", "in.jsonl", "-o", "out.jsonl"]
+    done = subprocess.run(
+        [*command, "--base-url", gateway, "--max-attempts", "1"],
+        env={**os.environ, "OPENAI_API_KEY": KEY, "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        check=False,  # what failed is told line by line
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    logs = [folder / "out.jsonl", folder / "out.run" / "errors.jsonl"]
+    found = [
+        json.loads(line) for log in logs if log.exists() for line in log.read_bytes().splitlines()
+    ]
+    return Run(folder, {record["custom_id"]: record for record in found}, done.stderr)
+
+
+def put_back(value: Any, files: Path) -> Any:
+    """Return a body with the media that were taken out of it."""
+    if isinstance(value, dict):
+        return {key: put_back(inner, files) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [put_back(inner, files) for inner in value]
+    if isinstance(value, str) and value.startswith(FILE):
+        return base64.b64encode((files / value.removeprefix(FILE)).read_bytes()).decode()
+    return value
+
+
+def body_of(finished: Run, name: str) -> str:
+    record = finished.records.get(name)
+    assert record, finished.said
+    assert "class" not in record["x_run"], record
+    return json.dumps(put_back(record["response"]["body"], finished.folder / "out.run" / "files"))
+
+
+@pytest.mark.parametrize("ask", rows(ASKS))
+def test_a_recorded_body_is_of_its_type(finished: Run, ask: Ask) -> None:
+    body = body_of(finished, name_of(ask, streamed=False))
+
+    assert ask.shows(strictly(ask.type or ask.endpoint.type, body))
+
+
+@pytest.mark.parametrize("ask", rows(STREAMS))
+def test_a_folded_body_is_of_its_type(finished: Run, ask: Ask) -> None:
+    body = body_of(finished, name_of(ask, streamed=True))
+
+    assert ask.shows(strictly(ask.type or ask.endpoint.type, body))
+
+
+@when_served("POST", "/v1/videos")
+def test_a_recorded_film_is_of_its_type(finished: Run) -> None:
+    film = strictly(Video, body_of(finished, "film"))
+
+    assert film.status == "completed"
