@@ -29,7 +29,7 @@ from batch.retry import RetryPolicy
 from batch.script import AskOnce, Script
 from batch.secret import Secret
 from batch.transport import Transport
-from batch.wire import Folder, WireFormat
+from batch.wire import Folder, WireFormat, formats
 from tests.virtual import run
 
 EPOCH = 1_760_000_000.0
@@ -110,9 +110,13 @@ class Rig:
         transport: Transport,
         crash: Callable[[], bool] | None = None,
         halt: Halt | None = None,
+        redo: bool = False,
     ) -> None:
-        """Run to the end, or until ``crash`` says so: then raise Crashed."""
-        run(self._session(list(lines), transport, crash, halt or Halt()))
+        """Run to the end, or until ``crash`` says so: then raise Crashed.
+
+        ``redo``: ask again what ended with an error.
+        """
+        run(self._session(list(lines), transport, crash, halt or Halt(), redo))
 
     async def _session(
         self,
@@ -120,6 +124,7 @@ class Rig:
         transport: Transport,
         crash: Callable[[], bool] | None,
         halt: Halt,
+        redo: bool,
     ) -> None:
         files = OsFiles()
         book = Book(files, self.paths, "20261122T020000Z-abcdef", limit=self.concurrency)
@@ -146,7 +151,7 @@ class Rig:
         pipeline = Pipeline(flow, book, halt)
         means = Means(
             script=self.script,
-            formats={self.wire.name: self.wire},
+            formats={**formats(), self.wire.name: self.wire},
             gate=gate,
             transport=transport,
             journal=book,
@@ -159,7 +164,9 @@ class Rig:
             now=lambda: EPOCH + loop.time(),
             retried=lambda line, failure, wait: None,
         )
-        todo = iter([row for row in lines if not book.history.ended(row.ordinal)])
+        done = book.history.answered if redo else book.history
+        ended = done.__contains__ if redo else done.ended
+        todo = iter([row for row in lines if not ended(row.ordinal)])
         work = loop.create_task(pipeline.run(todo, Deliver(means)))
         while crash is not None and not work.done():
             await asyncio.wait({work}, timeout=0.004)

@@ -49,6 +49,16 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
 @option(
     TIMED, "--hint", type=float, default=1.0, metavar="SECONDS", help="What 429-hint asks to wait."
 )
+@option(
+    TIMED,
+    "--task",
+    type=float,
+    default=Dials().task_ms,
+    show_default=True,
+    metavar="MS",
+    help="Time to a video or a picture that is made as a task.",
+)
+@option(TIMED, "--task-fail", type=float, default=0.0, metavar="SHARE", help="0.1: one in ten.")
 @option(BOUNDED, "--rpm", type=float, metavar="N", help="Requests a minute.")
 @option(BOUNDED, "--tpm", type=float, metavar="N", help="Tokens a minute.")
 @option(
@@ -114,6 +124,8 @@ def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
         "tokens_per_minute": flags["tpm"],
         "limit_hint": flags["limit_hint"],
         "hint_seconds": flags["hint"],
+        "task_ms": flags["task"],
+        "task_fail": flags["task_fail"],
         "money_tokens": flags["money"],
         "unknown_models": flags["unknown_model"],
         "capacity": flags["capacity"],

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from batch.errors import BadUsage
 from batch.mock import chance
 from batch.mock.dials import Dials
 
@@ -31,6 +32,8 @@ class Tasks:
     """All tasks of one gateway."""
 
     def __init__(self, dials: Dials, clock: Callable[[], float]) -> None:
+        if dials.task_ms < 0 or not 0 <= dials.task_fail <= 1:
+            raise BadUsage("a task takes no negative time, and the share that fails is 0 to 1")
         self._dials = dials
         self._clock = clock
         self._begun: dict[str, tuple[float, Mapping[str, Any]]] = {}
@@ -39,6 +42,11 @@ class Tasks:
     def hint_ms(self) -> float | None:
         """Return when the gateway would like to be asked again, in milliseconds, if it says so."""
         return self._dials.task_hint_ms
+
+    @property
+    def film_bytes(self) -> int:
+        """Return how large a film is that the gateway itself gives out."""
+        return self._dials.file_bytes
 
     def begin(self, task_id: str, facts: Mapping[str, Any]) -> Task:
         """Begin a task of this id."""

@@ -1,44 +1,39 @@
-"""The aiohttp client: the only place that speaks HTTP outwards."""
+"""The aiohttp client: the only place that speaks HTTP to the gateway."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import ssl
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import aiohttp
-from yarl import URL
 
-from batch.errors import BadConfig, BadFile, CallFailed, FileUnread, NotAnAnswer, Refused
+from batch.errors import CallFailed
 from batch.media import MediaFolder
 from batch.records import Call, Form, Reply, Saved, Spliced
 from batch.secret import Redactor, Secret
 from batch.transport import TransportSettings
-from batch.transport.address import host_of, is_host, normalise_base_url
+from batch.transport.address import host_of, normalise_base_url
 from batch.transport.attach import Attachments
 from batch.transport.body import BLANK, EVENT_STARTS, fold, peek, read
 from batch.transport.failures import FOREIGN, ours, redact
 from batch.transport.headers import plain_headers
 from batch.transport.idle import IdleWatch
+from batch.transport.outside import Outside
 from batch.transport.payload import json_payload
 from batch.transport.saving import save
+from batch.transport.sessions import Sessions, tls_context
+from batch.transport.web import Web
 from batch.wire import Folder
 
-KEEPALIVE_SECONDS: Final = 30  # shorter than what common proxies allow, to lose few races
-DNS_SECONDS: Final = 60
-HEADER_BYTES: Final = 64 << 10  # aiohttp's 8 KiB are too few for some proxies
 # A file is saved as it is; a compressed one that is cut would pass unnoticed.
 AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
 # What can be no file of an answer, whatever was expected: an error, or a page for people.
 NO_FILES: Final = ("json", "text/html")
 NO_FILE_STARTS: Final = (b"{", b"<")
-REDIRECTS: Final = (301, 302, 303, 307, 308)
-HOPS: Final = 5
-PLAIN_ADDRESS: Final = re.compile(r"[!-~]+")
 
 
 class AioTransport:
@@ -61,22 +56,18 @@ class AioTransport:
         self._redactor = redactor
         self._media = media
         self._now = now
-        self._attachments = Attachments(settings.allow_files, self._download)
         self._base = normalise_base_url(settings.base_url, settings.allow_http)
         self._text_time = _timeout(settings, settings.total_seconds)
         self._media_time = _timeout(settings, settings.media_seconds)
         self._tls = tls_context(settings.ca_bundle)
-        self._sessions: dict[Secret | None, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._idle = IdleWatch(self._settings.idle_seconds)
-        self._connector = aiohttp.TCPConnector(
-            limit=0,  # how many calls are on the wire is the gate's matter
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            ttl_dns_cache=DNS_SECONDS,
-            ssl=self._tls,
-        )
+        outside = Outside(urlsplit(self._base).hostname or "")
+        self._sessions = Sessions(self._settings, self._tls, outside)
+        self._web = Web(self._sessions.web, outside, self._text_time)
+        self._attachments = Attachments(self._settings.allow_files, self._web.download)
         return self
 
     async def __aexit__(
@@ -85,9 +76,7 @@ class AioTransport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for session in self._sessions.values():
-            await session.close()
-        await self._connector.close()
+        await self._sessions.close()
 
     async def send(self, call: Call, secret: Secret | None, folder: Folder | None = None) -> Reply:
         """Send one call once; see ``Transport``."""
@@ -107,21 +96,11 @@ class AioTransport:
         folder: Folder | None,
     ) -> Reply:
         started_at, begun = self._now(), self._loop.time()
-        foreign = call.origin == "foreign"
-        as_file = call.expect == "file"
-        headers = () if foreign else call.headers
         try:
-            response = await self._session(None if foreign else secret).request(
-                call.method,
-                _foreign(call.path) if foreign else self._own(call.path),
-                data=data,
-                headers=(*headers, *AS_IT_IS) if as_file else headers,
-                allow_redirects=False,
-                timeout=self._media_time if as_file or call.media else self._text_time,
-            )
+            response = await self._answer(call, data, secret)
             body, streamed = await self._take(response, call, folder)
         except FOREIGN as broken:
-            host = host_of(call.path if foreign else self._base)
+            host = host_of(call.path if call.origin == "foreign" else self._base)
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
             raise redact(ours(broken, host), self._redactor) from None
         except CallFailed as failure:
@@ -134,6 +113,24 @@ class AioTransport:
             started_at,
             int((self._loop.time() - begun) * 1000),
             streamed,
+        )
+
+    async def _answer(
+        self, call: Call, data: aiohttp.Payload | aiohttp.FormData | None, secret: Secret | None
+    ) -> aiohttp.ClientResponse:
+        """Send, and return the answer with its body unread."""
+        as_file = call.expect == "file"
+        timeout = self._media_time if as_file or call.media else self._text_time
+        asking = AS_IT_IS if as_file else ()
+        if call.origin == "foreign":
+            return await self._web.get(call.path, asking, timeout)
+        return await self._sessions.of(secret).request(
+            call.method,
+            self._own(call.path),
+            data=data,
+            headers=(*call.headers, *asking),
+            allow_redirects=False,
+            timeout=timeout,
         )
 
     async def _take(
@@ -173,80 +170,12 @@ class AioTransport:
                 return await read(content, cap, head), False
         return await fold(content, cap, folder, head), True
 
-    async def _download(self, address: str, cap: int) -> tuple[bytes, str]:
-        """Fetch a file that a line names. Raises ``BadFile``, and ``FileUnread`` for trouble."""
-        for _ in range(HOPS):
-            try:
-                response = await self._session(None).request(
-                    "GET", _foreign(address), allow_redirects=False, timeout=self._text_time
-                )
-                try:
-                    body = await read(response.content, cap)
-                finally:
-                    response.close()
-            except FOREIGN as broken:
-                failure = ours(broken, host_of(address))
-                raise FileUnread(f"a file of the line: {failure.message}") from None
-            except NotAnAnswer:
-                raise BadFile(f"the file at {host_of(address)} has over {cap:,} bytes") from None
-            if response.status in REDIRECTS and "Location" in response.headers:
-                address = str(URL(address).join(URL(response.headers["Location"])))
-                continue
-            said = f"a file of the line: {host_of(address)} answered HTTP {response.status}"
-            if response.status >= 500 or response.status == 429:
-                raise FileUnread(said)
-            if response.status != 200 or not body:
-                raise BadFile(said if response.status != 200 else f"{said}, and nothing else")
-            return body, response.headers.get("Content-Type", "")
-        raise BadFile(f"a file of the line: too many redirects at {host_of(address)}")
-
     def _own(self, path: str) -> str:
         # Anything but a path would let what follows the base URL become another host.
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is no path at the gateway")
         return self._base + path
 
-    def _session(self, secret: Secret | None) -> aiohttp.ClientSession:
-        """Return the session whose every request carries this key; all share the connections."""
-        session = self._sessions.get(secret)
-        if session is None:
-            headers = {"User-Agent": self._settings.user_agent}
-            if secret is not None:
-                headers["Authorization"] = f"Bearer {secret.reveal()}"
-            session = self._sessions[secret] = aiohttp.ClientSession(
-                connector=self._connector,
-                connector_owner=False,
-                headers=headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                max_line_size=HEADER_BYTES,
-                max_field_size=HEADER_BYTES,
-            )
-        return session
-
 
 def _timeout(settings: TransportSettings, total: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=total, connect=settings.connect_seconds)
-
-
-def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Return what TLS is spoken with: verified, 1.2 or later. Raises ``BadConfig``."""
-    try:
-        context = ssl.create_default_context(cafile=ca_bundle)
-    except OSError as broken:
-        raise BadConfig(
-            f"the CA bundle {ca_bundle} cannot be used: {broken.strerror}: name a PEM file"
-        ) from broken
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _foreign(address: str) -> URL:
-    """Take another host's address as it is: quoting it anew would break signed ones."""
-    try:
-        url = URL(address, encoded=PLAIN_ADDRESS.fullmatch(address) is not None)
-        if url.scheme in {"http", "https"} and is_host(url.raw_host or ""):
-            return url
-    except ValueError:
-        pass
-    raise Refused(f"the answer names a file at {address[:200]!r}, which is no web address")

@@ -36,6 +36,8 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
     flags = (
         "-m m1 --override-model m2 --endpoint /v1/embeddings --no-add-usage --base-url https://g "
         "--key claude-*=env:CLAUDE --key *=file:/run/key --timeout 30 --ca-bundle ca.pem "
+        "--pack 64 --allow-files . --inline-media --makes my-*=image --makes x=y*=text "
+        "--task-timeout 90 "
         "--allow-http -c 7 --rpm 500 --tpm 90000 --max-attempts 3 --max-line-bytes 1000 "
         "--keep-answers --mock --mock-fail 429=5% --mock-latency 2.5 --mock-seed 9 -vv"
     )
@@ -44,14 +46,21 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
 
     settings = engine.settings
     assert settings.request == RequestSettings(
-        model="m1", override_model="m2", endpoint="/v1/embeddings", add_usage=False
+        model="m1",
+        override_model="m2",
+        endpoint="/v1/embeddings",
+        add_usage=False,
+        pack=64,
+        allow_files=".",
+        inline_media=True,
+        makes={"my-*": "image", "x=y*": "text"},
     )
     assert settings.gateway.base_url == "https://g"
     assert settings.gateway.keys == (
         KeySetting(match="claude-*", env="CLAUDE"),
         KeySetting(match="*", file="/run/key"),
     )
-    assert settings.gateway.timeouts == Timeouts(total_seconds=30)
+    assert settings.gateway.timeouts == Timeouts(total_seconds=30, task_seconds=90)
     assert (settings.gateway.ca_bundle, settings.gateway.allow_http) == ("ca.pem", True)
     assert settings.limits == Limits(
         concurrency=7, rpm=500, tpm=90_000, max_attempts=3, max_line_bytes=1000
@@ -60,6 +69,26 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
     assert (settings.run.mock, settings.run.mock_fail) == (True, "429=5%")
     assert (settings.run.mock_latency, settings.run.mock_seed) == (2.5, 9)
     assert settings.run.verbose == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--makes", "image"], "--makes takes models"),
+        (["--makes", "=image"], "--makes takes models"),
+        (["--makes", "a=picture"], "--makes: Invalid enum value 'picture'"),
+        (["--allow-files", "no-such-folder"], "--allow-files is a folder that exists"),
+        (["--pack", "0"], "--pack"),
+        (["--task-timeout", "0"], "--task-timeout"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_flag(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = answer([*RUN, *flags], Caller(FakeEngine()))
+
+    assert code == 2
+    assert words in capsys.readouterr().err
 
 
 def test_the_environment_sets_what_no_flag_says(monkeypatch: pytest.MonkeyPatch) -> None:

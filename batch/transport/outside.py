@@ -1,0 +1,73 @@
+"""Addresses that others chose: answers and lines name files on the web, and may name anything.
+
+An address of this machine or of a private network is not asked on their word, unless the gateway
+itself is in such a place: a file there may be of nobody's business, and what lines name is sent on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from batch.errors import FileGone
+
+
+class Outside(AbstractResolver):
+    """Resolves names, and refuses those that lead inside. Raises ``FileGone``."""
+
+    def __init__(self, gateway: str) -> None:
+        """``gateway`` is the host of the gateway."""
+        self._gateway = gateway
+        self._inside: bool | None = None  # whether the gateway is in a private place
+        self._resolver = aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of a host."""
+        found = await self._resolver.resolve(host, port, family)
+        for one in found:
+            await self.check(one["host"])
+        return found
+
+    async def check(self, host: str) -> None:
+        """Raise ``FileGone`` if this is an address, and one that must not be asked."""
+        if is_private(host) and not await self._gateway_is_private():
+            raise FileGone(
+                f"a file's address leads to {host}, on this machine or in a private network: it "
+                "was not asked"
+            )
+
+    async def close(self) -> None:
+        """Let go of what the resolver holds."""
+        await self._resolver.close()
+
+    async def _gateway_is_private(self) -> bool:
+        if self._inside is None:
+            self._inside = is_private(self._gateway) or any(
+                is_private(host) for host in await _addresses(self._gateway)
+            )
+        return self._inside
+
+
+def is_private(host: str) -> bool:
+    """Return whether this is an address, no name, that the web does not reach."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return not (mapped or address).is_global
+
+
+async def _addresses(host: str) -> list[Any]:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError:
+        return []
+    return [address[0] for *_, address in found]

@@ -1,0 +1,82 @@
+"""Files on the web, at addresses that answers or lines name: asked without a key."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from batch.errors import BadFile, FileGone, FileUnread, NotAnAnswer, Refused
+from batch.transport.address import host_of, is_host
+from batch.transport.body import read
+from batch.transport.failures import FOREIGN, ours
+from batch.transport.outside import Outside
+
+REDIRECTS: Final = (301, 302, 303, 307, 308)
+HOPS: Final = 5
+PLAIN_ADDRESS: Final = re.compile(r"[!-~]+")
+
+
+class Web:
+    """Asks hosts that are not the gateway."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, outside: Outside, timeout: aiohttp.ClientTimeout
+    ) -> None:
+        self._session = session
+        self._outside = outside
+        self._timeout = timeout
+
+    async def get(
+        self, address: str, headers: tuple[tuple[str, str], ...], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """Return the answer, its body unread. Raises ``FileGone`` for what cannot be asked."""
+        url = _url(address)
+        # A name is looked at when it is resolved; an address is not resolved.
+        await self._outside.check(url.raw_host or "")
+        return await self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout)
+
+    async def download(self, address: str, cap: int) -> tuple[bytes, str]:
+        """Return a file that a line names, and its declared type.
+
+        Raises ``BadFile``, and ``FileUnread`` for trouble that may pass.
+        """
+        for _ in range(HOPS):
+            host = host_of(address)
+            try:
+                response = await self.get(address, (), self._timeout)
+                try:
+                    body = await read(response.content, cap)
+                finally:
+                    response.close()
+            except FOREIGN as broken:
+                failure = ours(broken, host)
+                kind = BadFile if isinstance(failure, Refused) else FileUnread
+                raise kind(f"a file of the line: {failure.message}") from None
+            except NotAnAnswer:
+                raise BadFile(f"the file at {host} has more than {cap:,} bytes") from None
+            except FileGone as gone:
+                raise BadFile(f"a file of the line: {gone.message}") from None
+            if response.status in REDIRECTS and "Location" in response.headers:
+                address = str(URL(address).join(URL(response.headers["Location"])))
+                continue
+            said = f"a file of the line: {host} answered HTTP {response.status}"
+            if response.status >= 500 or response.status == 429:
+                raise FileUnread(said)
+            if response.status != 200 or not body:
+                raise BadFile(said if response.status != 200 else f"{said}, and nothing else")
+            return body, response.headers.get("Content-Type", "")
+        raise BadFile(f"a file of the line: too many redirects at {host_of(address)}")
+
+
+def _url(address: str) -> URL:
+    """Take an address as it is: quoting it anew would break signed ones."""
+    try:
+        url = URL(address, encoded=PLAIN_ADDRESS.fullmatch(address) is not None)
+        if url.scheme in {"http", "https"} and is_host(url.raw_host or ""):
+            return url
+    except ValueError:
+        pass
+    raise FileGone(f"{address[:200]!r}, where a file should be, is no web address")

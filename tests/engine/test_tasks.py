@@ -1,0 +1,191 @@
+"""Work that takes its time: submitted once, waited for without a slot, never paid again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+
+from batch.errors import ServerTrouble, TaskFailed
+from batch.files import OsFiles
+from batch.ledger.recover import recover
+from batch.records import Call, Reply, Request, Saved, State, Step
+from tests.rig import Crashed, Rig, Scripted, json_reply, rows
+from tests.toys.formats import TaskToy
+
+
+class Gateway(Scripted):
+    """Tasks that are done at the n-th poll; what comes in between is counted."""
+
+    def __init__(self, polls: int, fetch: Callable[[Call], Reply] | None = None) -> None:
+        super().__init__(self._answer)
+        self._polls = polls
+        self._fetch = fetch or (lambda _: Reply(200, {}, Saved("a.mp4", 3, "00", "video/mp4")))
+        self._ids = itertools.count(1)
+        self._asked: dict[str, int] = {}
+
+    def _answer(self, call: Call) -> Reply:
+        if call.kind == "submit":
+            return json_reply({"id": f"t{next(self._ids)}"})
+        if call.kind == "fetch":
+            return self._fetch(call)
+        self._asked[call.path] = self._asked.get(call.path, 0) + 1
+        done = self._asked[call.path] >= self._polls
+        url = "https://files.example/a" if done else None
+        return json_reply({"id": call.path.rpartition("/")[2], "url": url})
+
+    def kinds(self) -> list[str]:
+        return [call.kind for call in self.calls]
+
+
+def patient(folder: Path, seconds: float = 3600.0, toy: TaskToy | None = None) -> Rig:
+    rig = Rig(folder, toy or TaskToy())
+    rig.policy = msgspec.structs.replace(rig.policy, task_timeout=seconds)
+    return rig
+
+
+def test_polls_that_bring_no_news_write_nothing(tmp_path: Path) -> None:
+    rig = patient(tmp_path)
+
+    rig.session(rows(1, "task"), Gateway(polls=50))
+
+    assert len(rig.results()) == 1
+    assert [entry["state"] for entry in rig.journal("task")] == [{"id": "t1"}]
+
+
+def test_hundreds_of_tasks_wait_at_once_and_hold_no_slot(tmp_path: Path) -> None:
+    gateway = Gateway(polls=100)
+    rig = patient(tmp_path)  # eight calls at once
+
+    rig.session(rows(300, "task"), gateway)
+
+    # All were submitted before the first of them was done: nothing waited for a slot.
+    first_fetch = gateway.kinds().index("fetch")
+    assert gateway.kinds()[:first_fetch].count("submit") == 300
+    assert len(rig.results()) == 300
+
+
+def test_a_task_that_is_late_is_named_and_a_retry_goes_on_waiting_for_it(tmp_path: Path) -> None:
+    rig = patient(tmp_path, seconds=60.0)
+    endless = Gateway(polls=10**9)
+
+    rig.session(rows(1, "task"), endless)
+
+    error = rig.errors()[1]
+    assert error["x_run"]["class"] == "task_late"
+    assert error["x_run"]["unfinished"] == "task t1"
+    assert "task t1" in error["error"]["message"]
+    assert 5 <= endless.kinds().count("poll") <= 7
+
+    again = Gateway(polls=1)
+    rig.session(rows(1, "task"), again, redo=True)
+
+    assert again.kinds() == ["poll", "fetch"]
+    assert again.calls[0].path == "/toy/t1"
+    assert len(rig.results()) == 1
+
+
+def test_what_is_unfinished_is_known_after_the_checkpoint_is_gone(tmp_path: Path) -> None:
+    rig = patient(tmp_path, seconds=60.0)
+    rig.session(rows(1, "task"), Gateway(polls=10**9))
+
+    for path in Path(rig.paths.cache).glob("*"):
+        path.unlink()
+    found = recover(OsFiles(), rig.paths)
+
+    assert found is not None
+    assert found.history.open[1].state == {"id": "t1"}
+    assert 1 in found.history.failed
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_download_that_is_refused_is_tried_again_on_a_retry_and_not_paid(
+    tmp_path: Path, status: int
+) -> None:
+    def fetch(_: Call) -> Reply:
+        return Reply(status, {}, b"expired")
+
+    class Strict(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if reply.status == status:
+                raise ServerTrouble("the download failed", status=status)
+            return super().next(request, state, reply)
+
+    rig = patient(tmp_path, toy=Strict())
+    first = Gateway(polls=1, fetch=fetch)
+
+    rig.session(rows(1, "task"), first)
+
+    assert rig.errors()[1]["x_run"]["unfinished"] == "task t1"
+    assert first.kinds().count("submit") == 1
+    assert first.kinds().count("fetch") > 10
+
+    again = Gateway(polls=1)
+    rig.session(rows(1, "task"), again, redo=True)
+
+    assert "submit" not in again.kinds()
+    assert len(rig.results()) == 1
+
+
+def test_a_task_that_failed_is_finished_and_a_retry_submits_a_new_one(tmp_path: Path) -> None:
+    class Failing(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if isinstance(reply.body, bytes) and orjson.loads(reply.body).get("url"):
+                raise TaskFailed("no such place on earth", status=200)
+            return super().next(request, state, reply)
+
+    rig = patient(tmp_path, toy=Failing())
+    rig.session(rows(1, "task"), Gateway(polls=2))
+
+    assert rig.errors()[1]["x_run"]["class"] == "task_failed"
+    assert "unfinished" not in rig.errors()[1]["x_run"]
+
+    rig.wire = TaskToy()
+    again = Gateway(polls=1)
+    rig.session(rows(1, "task"), again, redo=True)
+
+    assert again.kinds().count("submit") == 1
+
+
+def test_trouble_of_a_files_host_says_nothing_of_the_gateway(tmp_path: Path) -> None:
+    """Else its failures would pause the account, and in the end stop the run."""
+    failed = itertools.count()
+
+    def fetch(_: Call) -> Reply:
+        if next(failed) < 40:
+            return Reply(503, {}, b"busy")
+        return Reply(200, {}, Saved("a.mp4", 3, "00", "video/mp4"))
+
+    class Strict(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if reply.status == 503:
+                raise ServerTrouble("busy", status=503)
+            return super().next(request, state, reply)
+
+    gateway = Gateway(polls=1, fetch=fetch)
+    rig = patient(tmp_path, toy=Strict())
+
+    rig.session(rows(30, "task"), gateway)
+
+    assert len(rig.results()) == 30
+    assert gateway.kinds().count("submit") == 30
+
+
+def test_a_crash_while_a_file_is_fetched_fetches_it_again_and_submits_nothing(
+    tmp_path: Path,
+) -> None:
+    rig = patient(tmp_path)
+    first = Gateway(polls=1)
+
+    with pytest.raises(Crashed):
+        rig.session(rows(1, "task"), first, crash=lambda: "fetch" in first.kinds())
+    second = Gateway(polls=1)
+    rig.session(rows(1, "task"), second)
+
+    assert first.kinds().count("submit") == 1
+    assert "submit" not in second.kinds()
+    assert len(rig.results()) == 1
