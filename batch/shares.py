@@ -18,7 +18,7 @@ from batch.secret import Secret
 from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
 from batch.transport import TransportSettings
 from batch.transport.address import normalise_base_url
-from batch.transport.client import tls_context
+from batch.transport.sessions import tls_context
 from batch.wire import formats
 
 

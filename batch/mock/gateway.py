@@ -52,7 +52,7 @@ class Gateway:
     ) -> None:
         self._dials = dials
         self._address = (host, port)
-        self._door = Door(dials, clock, self._link)
+        self._door = Door(dials, clock, self.link)
         self._slots = Slots(dials)
         self._attempts = chance.Attempts()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -155,14 +155,16 @@ class Gateway:
             self._ledger.leave(row)
             self._tasks.discard(task)
 
-    def _link(self, kind: str, number: int) -> str:
+    def link(self, kind: str, number: int) -> str:
         """Return the address, at another host, of a file that is always the same."""
         host, port = self._address[0], self._files.addresses[0][1]
         return f"http://{host}:{port}/files/{number}.{kind}?signature=a%2Fb&ex=1760003600"
 
     def _arrive(self, request: BaseRequest, raw: bytes, at: float) -> Row:
-        # What has no body is told apart by its path.
-        body_sum = chance.sum_of(raw or request.path.encode())
+        # What has no body is told apart by its path; a form's boundary is another each time.
+        _, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
+        same = raw.replace(boundary.encode(), b"") if boundary else raw
+        body_sum = chance.sum_of(same or request.path.encode())
         return Row(
             n=self._ledger.arrive(),
             at=at,
@@ -209,7 +211,7 @@ def _key(request: BaseRequest) -> str:
     headers, own = request.headers, None
     if request.path == "/v1/messages":
         own = headers.get("x-api-key")
-    elif request.path.startswith("/v1beta/"):
+    elif request.path.startswith(("/v1beta/", "/v1/models/")):
         own = headers.get("x-goog-api-key") or request.query.get("key")
     return own or headers.get("Authorization", "").removeprefix("Bearer ").strip()
 

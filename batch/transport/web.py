@@ -23,20 +23,22 @@ class Web:
     """Asks hosts that are not the gateway."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, outside: Outside, timeout: aiohttp.ClientTimeout
+        self, session: aiohttp.ClientSession, outside: Outside, patience: aiohttp.ClientTimeout
     ) -> None:
         self._session = session
         self._outside = outside
-        self._timeout = timeout
+        self._patience = patience
 
     async def get(
-        self, address: str, headers: tuple[tuple[str, str], ...], timeout: aiohttp.ClientTimeout
+        self, address: str, headers: tuple[tuple[str, str], ...], patience: aiohttp.ClientTimeout
     ) -> aiohttp.ClientResponse:
         """Return the answer, its body unread. Raises ``FileGone`` for what cannot be asked."""
         url = _url(address)
         # A name is looked at when it is resolved; an address is not resolved.
         await self._outside.check(url.raw_host or "")
-        return await self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout)
+        return await self._session.get(
+            url, headers=headers, allow_redirects=False, timeout=patience
+        )
 
     async def download(self, address: str, cap: int) -> tuple[bytes, str]:
         """Return a file that a line names, and its declared type.
@@ -46,7 +48,7 @@ class Web:
         for _ in range(HOPS):
             host = host_of(address)
             try:
-                response = await self.get(address, (), self._timeout)
+                response = await self.get(address, (), self._patience)
                 try:
                     body = await read(response.content, cap)
                 finally:

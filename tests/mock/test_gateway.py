@@ -420,3 +420,41 @@ def test_a_ledger_that_cannot_be_written_is_said_at_once() -> None:
 def test_a_group_without_models_is_refused() -> None:
     with pytest.raises(BadUsage, match="lonely"):
         Gateway(Dials(keys=(("k", "lonely"),)))
+
+
+def test_the_same_form_meets_the_same_fate_whatever_its_boundary() -> None:
+    async def scene(gateway: Gateway, client: Client) -> list[tuple[str, int]]:
+        for mark in ("one", "another"):
+            form = f'--{mark}\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--{mark}--'
+            kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+            await client.session.post(client.url + CHAT, data=form.encode(), headers=kind)
+        return [(row.sum, row.attempt) for row in gateway.rows]
+
+    (first, _), (second, attempt) = against(Dials(), scene)
+
+    assert (first, attempt) == (second, 2)
+
+
+def test_files_that_answers_name_are_at_another_host_and_always_the_same() -> None:
+    async def scene(gateway: Gateway, client: Client) -> Any:
+        address = gateway.link("png", 7)
+        async with client.session.get(address) as one, client.session.get(address) as other:
+            bodies = [await one.read(), await other.read()]
+        async with client.session.get(address.replace("7.png", "7.exe")) as unknown:
+            return address, bodies, unknown.status, list(gateway.rows), gateway.url
+
+    address, bodies, unknown, rows, url = against(Dials(), scene)
+
+    assert not address.startswith(url)
+    assert bodies[0] == bodies[1]
+    assert bodies[0].startswith(b"\x89PNG")
+    assert unknown == 404
+    assert [(row.fate, row.key, row.billed) for row in rows[:2]] == [("file", "none", None)] * 2
+
+
+def test_a_files_host_has_faults_too() -> None:
+    async def scene(gateway: Gateway, client: Client) -> Any:
+        async with client.session.get(gateway.link("mp4", 1)) as answer:
+            return answer.status
+
+    assert against(Dials(fail_500=1.0), scene) == 500

@@ -85,6 +85,8 @@ def test_a_webp_says_its_own_size() -> None:
 
     assert struct.unpack_from("<I", made, 4) == (len(made) - 8,)
     assert made[12:16] == b"VP8L"
+    assert struct.unpack_from("<I", made, 16) == (len(made) - 20,)
+    assert len(made) % 2 == 0
 
 
 def test_an_mp3_is_frames_of_one_length() -> None:

@@ -40,6 +40,8 @@ PICTURES = [
     ("the scheme in capitals", "HTTPS://h/a.png", ["HTTPS://h/a.png"]),
     ("another scheme", "ftp://h/a.png file:///a.png javascript:a.png", []),
     ("no host", "https:///a.png https:// http://", []),
+    ("no host, enclosed", "![](https://) ![](http:// a)", []),
+    ("a picture of a film", "https://h/a.png?of=b.mp4", ["https://h/a.png?of=b.mp4"]),
     ("an address within another", "https://h/?u=https://k/a.png", ["https://h/?u=https://k/a.png"]),
     ("held", f"here: {PNG} so", [PNG]),
     ("held, in quotes", f'<img src="{PNG}">', [PNG]),
@@ -72,6 +74,7 @@ AROUND = [
     ("图片{}，请下载", "https://h/a.png"),  # noqa: RUF001
     ("图片{}已生成", "https://h/a.png"),
     ("（{}）", "https://h/a.png"),  # noqa: RUF001
+    ("{}(下载)", "https://h/a.png"),
     ("{}\n{}", "https://h/a.png"),
     ("({}).", "https://h/a_(1).png"),
     ("{})", "https://h/a_(1_(2)).png"),
@@ -111,6 +114,7 @@ OTHERS: list[tuple[str, Medium, str, list[str]]] = [
     ("one that says nothing", "video", "[here](https://h/1)", []),
     ("bare, it says nothing", "video", "see https://h/videos/1", []),
     ("words before the label", "video", "video [here](https://h/1)", []),
+    ("words of another label", "video", "[video](https://h/1) b](https://h/2)", ["https://h/1"]),
     ("only failing a film", "video", "[video](https://h/v) https://h/x.mp4", ["https://h/x.mp4"]),
     ("a film held", "video", "data:video/mp4;base64,AAAA", ["data:video/mp4;base64,AAAA"]),
     ("a sound", "audio", "[song](https://h/x.mp3?a=1)", ["https://h/x.mp3?a=1"]),
