@@ -55,6 +55,10 @@ check: lint types test ## Everything that must hold before a change lands
 proof-kills: $(READY) ## Kill a run 500 times over 20,000 lines, and account for every token
 	$(BIN)/python -m tests.proofs.kills --lines 20000 --kills 500
 
+.PHONY: proof-tasks
+proof-tasks: $(READY) ## Kill a run of 300 video tasks 20 times, and account for every submit
+	$(BIN)/python -m tests.proofs.tasks --lines 300 --kills 20
+
 .PHONY: proof-memory
 proof-memory: $(READY) ## Measure the peak memory of 10,000 and of 1,000,000 lines (20 minutes)
 	$(BIN)/python -m tests.proofs.memory --lines 10000 1000000

@@ -18,7 +18,7 @@ from batch.gate.gate import Gate
 from batch.gate.lane import Lane
 from batch.ledger.entries import Entry
 from batch.ledger.state import Open
-from batch.records import Answer, Call, Done, Request, Result, Row, State, Step, Wait
+from batch.records import Answer, Call, Done, Reply, Request, Result, Row, State, Step, Wait
 from batch.retry import Again, Block, Case, End, Past, RetryPolicy, judge
 from batch.script import Ask, Script, Verdict
 from batch.transport import Transport
@@ -163,6 +163,8 @@ class Deliver:
             try:
                 return await self._send(unit, lane, request, call, state)
             except CallFailed as failure:
+                if failure.status is None and (other := self._other_way(request, call, state)):
+                    return other
                 await self._settle(unit, request, call, failure)
                 verdict = judge(means.policy, failure, past, self._case(unit, lane, call, previous))
                 if isinstance(verdict, Again):
@@ -207,6 +209,15 @@ class Deliver:
         spent = used.tokens() if used is not None else None
         gate.answered(lane, request.model, tokens, spent, clock() - sent_at)
         return step
+
+    def _other_way(self, request: Request, call: Call, state: State | None) -> Step | None:
+        """Return the step that goes round a host which gave no reply, if the format knows one."""
+        if call.origin == "gateway":
+            return None
+        try:
+            return self._means.formats[request.format].next(request, state, Reply(0, {}, b""))
+        except CallFailed:
+            return None
 
     async def _settle(self, unit: Unit, request: Request, call: Call, failure: CallFailed) -> None:
         """Put on record what a failed attempt cost, before the unit's next send or error."""

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 import msgspec
+import orjson
 
 from batch.errors import CannotWrite
 from batch.files import Files, write_all
@@ -24,6 +25,8 @@ from batch.records import Answer, Blob, Saved
 from batch.wire._media import decode, sniff, substitute
 
 HEAD: Final = 512  # bytes kept to tell the type from
+# Each blob is looked for in the whole body: of a reply with thousands the rest stays where it is.
+MOST_BLOBS: Final = 256
 
 T = TypeVar("T")
 
@@ -47,7 +50,7 @@ class MediaFolder:
     async def keep(self, answer: Answer) -> Answer:
         """Return the answer with its blobs as files, named in its body. Raises ``CannotWrite``."""
         if self.inline:
-            return answer
+            return msgspec.structs.replace(answer, blobs=())
         return await self.disk(self._folder, lambda: self._kept(answer))
 
     async def close(self) -> None:
@@ -67,13 +70,18 @@ class MediaFolder:
         self._thread.submit(work)
 
     def _kept(self, answer: Answer) -> Answer:
-        body, files = answer.body, list(answer.files)
-        for blob in answer.blobs:
+        body, content, files = answer.body, answer.content, list(answer.files)
+        for blob in answer.blobs[:MOST_BLOBS]:
             saved = self._save(blob)
             if saved is not None:
                 files.append(saved)
                 body = substitute(body, blob.text, saved.name)
-        return msgspec.structs.replace(answer, body=body, files=tuple(files), blobs=())
+                if content and blob.text in content:
+                    # As JSON, so that what takes its place there takes it here.
+                    content = orjson.loads(substitute(orjson.dumps(content), blob.text, saved.name))
+        return msgspec.structs.replace(
+            answer, body=body, content=content, files=tuple(files), blobs=()
+        )
 
     def _save(self, blob: Blob) -> Saved | None:
         """Write one, or nothing if it is no base64: it then stays in the body."""
@@ -140,6 +148,7 @@ class Part:
         """Close and remove."""
         with contextlib.suppress(OSError):
             self._close()
+        with contextlib.suppress(OSError):
             self._files.remove(f"{self.path}.part")
 
     def _close(self) -> None:

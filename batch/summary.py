@@ -155,11 +155,14 @@ def _done(standing: Standing, session: Session | None) -> str:
 
 def _used(usage: Mapping[str, Any]) -> str:
     read, written = usage.get("input_tokens"), usage.get("output_tokens")
-    if read is None and written is None:
+    parts = []
+    if read is not None or written is not None:
+        cached = usage.get("input_cached_tokens")
+        share = f" ({100 * cached / read:.0f} % cached)" if cached and read else ""
+        parts = [f"{_large(read)} tokens in{share}", f"{_large(written)} out"]
+    parts += [f"{_large(usage[name])} {what}" for name, what in _OTHERS if usage.get(name)]
+    if not parts:
         return "nothing that was reported"
-    cached = usage.get("input_cached_tokens")
-    share = f" ({100 * cached / read:.0f} % cached)" if cached and read else ""
-    parts = [f"{_large(read)} tokens in{share}", f"{_large(written)} out"]
     if usage.get("wasted_tokens"):
         parts.append(f"{_large(usage['wasted_tokens'])} of them for answers that were no use")
     if usage.get("num_usage_unknown"):
@@ -167,7 +170,15 @@ def _used(usage: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _large(count: int | None) -> str:
+# What is billed otherwise than by tokens, as people are told of it.
+_OTHERS: Final = (
+    ("images", "pictures"),
+    ("seconds", "s of sound or film"),
+    ("characters", "characters spoken"),
+)
+
+
+def _large(count: float | None) -> str:
     if count is None:
         return "unknown"
     for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):

@@ -58,6 +58,9 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
     metavar="MS",
     help="Time to a video or a picture that is made as a task.",
 )
+@option(
+    TIMED, "--jitter", type=float, default=0.0, metavar="SHARE", help="Of both times: 0.5 is ±50%."
+)
 @option(TIMED, "--task-fail", type=float, default=0.0, metavar="SHARE", help="0.1: one in ten.")
 @option(BOUNDED, "--rpm", type=float, metavar="N", help="Requests a minute.")
 @option(BOUNDED, "--tpm", type=float, metavar="N", help="Tokens a minute.")
@@ -124,6 +127,7 @@ def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
         "tokens_per_minute": flags["tpm"],
         "limit_hint": flags["limit_hint"],
         "hint_seconds": flags["hint"],
+        "latency_jitter": flags["jitter"],
         "task_ms": flags["task"],
         "task_fail": flags["task_fail"],
         "money_tokens": flags["money"],

@@ -10,7 +10,7 @@ from batch.gate.account import Account
 from batch.gate.breakers import Breaker
 from batch.gate.lane import Lane
 from batch.gate.settings import GateSettings
-from batch.gate.visit import Crowd, Visit
+from batch.gate.visit import Beside, Crowd, Visit
 from batch.records import Call
 from batch.retry import Closing
 from batch.secret import Secret
@@ -31,6 +31,7 @@ class Gate:
     ) -> None:
         self._account = Account(settings, clock)
         self._crowd = Crowd()
+        self._beside = Beside(settings.ceiling)
         self._lanes = [
             Lane(pattern, secret, self._account, settings.of_key(pattern), clock)
             for pattern, secret in secrets
@@ -53,10 +54,11 @@ class Gate:
         """Return an ``async with`` for the time that a call is on the wire.
 
         Submits take a slot, a request and their tokens; polls and fetches at the gateway take a
-        request; calls to other hosts take nothing. Failures are raised through it: an end without
+        request; calls to other hosts take none. As many polls, and as many fetches, are on the wire
+        as there may be submits. Failures are raised through it: an end without
         an exception is an answer, which may widen the windows.
         """
-        return Visit(self._crowd, lane, model, call, tokens)
+        return Visit(self._crowd, self._beside, lane, model, call, tokens)
 
     def check(self, lane: Lane, model: str) -> None:
         """Raise Blocked or Halted if a call that was admitted is not to be sent any more."""

@@ -7,6 +7,7 @@ nothing of the account is held while a call still waits for its key.
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 
 from batch.errors import Blocked, Halted
@@ -62,6 +63,23 @@ class Crowd:
         return next((queuer.why for queuer in self._waiting if queuer.why), None)
 
 
+class Beside:
+    """What is on the wire beside the window: so many polls, and so many downloads.
+
+    They do no work at the gateway, and take no slots from calls that do. Yet hundreds of tasks that
+    a resume asks after at once, or of films that are done at once, must not all be on the wire.
+    """
+
+    __slots__ = ("_free",)
+
+    def __init__(self, ceiling: int) -> None:
+        self._free = {kind: asyncio.Semaphore(ceiling) for kind in ("poll", "fetch")}
+
+    def place(self, call: Call) -> asyncio.Semaphore | None:
+        """Return what a call has to take a place of, or None for one that wants a slot."""
+        return self._free.get(call.kind)
+
+
 class Visit:
     """``async with``: begins when the call may be sent; its slots are held until the end.
 
@@ -69,10 +87,13 @@ class Visit:
     answer, which may widen the windows.
     """
 
-    __slots__ = ("_call", "_crowd", "_lane", "_model", "_takes_slot", "_tokens")
+    __slots__ = ("_call", "_crowd", "_lane", "_model", "_place", "_takes_slot", "_tokens")
 
-    def __init__(self, crowd: Crowd, lane: Lane, model: str, call: Call, tokens: int) -> None:
+    def __init__(
+        self, crowd: Crowd, beside: Beside, lane: Lane, model: str, call: Call, tokens: int
+    ) -> None:
         self._crowd = crowd
+        self._place = beside.place(call)
         self._lane = lane
         self._model = model
         self._call = call
@@ -80,29 +101,39 @@ class Visit:
         self._takes_slot = False
 
     async def __aenter__(self) -> None:
+        if self._place is not None:
+            await self._place.acquire()
         lane, account = self._lane, self._lane.account
-        self._crowd.check(lane, self._model)
-        if self._call.kind == "submit":
-            takes_slot, tokens = True, self._tokens
-        elif self._call.origin == "foreign":
-            return
-        else:
-            # Polls do no work at the gateway that a window could limit. Yet one call at a time
-            # tries an account that is down, whatever it is.
-            takes_slot, tokens = account.down, 0
-        now = account.now()
-        if lane.free(now, takes_slot, tokens) and account.free(now, takes_slot, tokens):
-            # Nothing in here waits: the usual case costs no switch to another task.
-            if takes_slot:
-                lane.slots.take(now)
-                account.slots.take(now)
-            if lane.limited:
-                await lane.pay(tokens)
-            if account.limited:
-                await account.pay(tokens)
-        else:
-            await Queuer(lane, self._model, takes_slot, tokens).queue(self._crowd)
+        try:
+            self._crowd.check(lane, self._model)
+            if self._call.kind == "submit":
+                takes_slot, tokens = True, self._tokens
+            elif self._call.origin == "foreign":
+                return
+            else:
+                # Polls do no work at the gateway that a window could limit. Yet one call at a time
+                # tries an account that is down, whatever it is.
+                takes_slot, tokens = account.down, 0
+            now = account.now()
+            if lane.free(now, takes_slot, tokens) and account.free(now, takes_slot, tokens):
+                # Nothing in here waits: the usual case costs no switch to another task.
+                if takes_slot:
+                    lane.slots.take(now)
+                    account.slots.take(now)
+                if lane.limited:
+                    await lane.pay(tokens)
+                if account.limited:
+                    await account.pay(tokens)
+            else:
+                await Queuer(lane, self._model, takes_slot, tokens).queue(self._crowd)
+        except BaseException:
+            self._let_go()
+            raise
         self._takes_slot = takes_slot
+
+    def _let_go(self) -> None:
+        if self._place is not None:
+            self._place.release()
 
     async def __aexit__(
         self,
@@ -110,6 +141,7 @@ class Visit:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._let_go()
         if not self._takes_slot:
             return
         lane, account = self._lane, self._lane.account

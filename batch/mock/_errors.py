@@ -69,6 +69,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 }
 
 
+_BEFORE_UPSTREAM: Final = ("bad_request_body", "invalid_request", "insufficient_user_quota")
 # What is said by the gateway's doorkeepers, who speak OpenAI's way on every path.
 _AT_THE_DOOR: Final = frozenset(
     {
@@ -132,8 +133,9 @@ def status(fate: str, manner: Manner = "openai") -> int:
 
 
 def _as_anthropic(refusal: Refusal, text: str) -> dict[str, Any]:
-    # The gateway prints OpenAI's code where Anthropic has its type.
-    kind = str(refusal.code or refusal.type)
+    # Of what it refuses itself the gateway prints the type, and drops the code. Of what came from
+    # an upstream it prints OpenAI's code where Anthropic has its type, and Go's word for nothing.
+    kind = _GATEWAY if refusal.code in _BEFORE_UPSTREAM else str(refusal.code or "<nil>")
     return {"type": "error", "error": {"type": kind, "message": text}}
 
 

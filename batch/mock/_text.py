@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from batch.mock._samples import wav
 from batch.mock.chance import Dice
 
 OPENERS: Final = ("Certainly:", "Indeed,", "Briefly:", "Yes,", "Perhaps", "Surely,")
@@ -55,8 +54,3 @@ def weigh(text: str) -> int:
     """Return the tokens of an input text: a quarter of its bytes, rounded up."""
     size = len(text) if text.isascii() else len(text.encode(errors="replace"))
     return -(-size // 4)
-
-
-def silence() -> bytes:
-    """Return a WAV file that plays, and says nothing."""
-    return wav(10)

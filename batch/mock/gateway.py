@@ -184,7 +184,7 @@ class Gateway:
                     await asyncio.sleep(admitted.fate.latency)
                 if fault and FAULTS[fault] == "work":
                     raise TurnedAway(fault, reset=fault == "reset")
-                row.fate, row.status = fault or "answered", 200
+                row.fate, row.status = fault or "answered", admitted.prepared.status
                 row.billed, spent = admitted.billed, admitted.tokens
                 return await delivery.answer(request, row, admitted.prepared, self._dials)
         finally:

@@ -1,11 +1,10 @@
-"""The twin of chat completions: whole and streamed, tools, schemas, reasoning, audio, citations.
+"""The twin of chat completions: whole and streamed, tools, schemas, reasoning, media, citations.
 
 Longer than other files, because the vendor's words may stand in no second one.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any, Final, TypeAlias
@@ -15,8 +14,10 @@ import orjson
 
 from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Twin, _errors
 from batch.mock._base import Served, json_body
+from batch.mock._chat_media import film, made_by, picture, speech
 from batch.mock._schema import instance
-from batch.mock._text import before, echo, murmur, pieces, silence, weigh
+from batch.mock._text import before, echo, murmur, pieces, weigh
+from batch.records import Makes
 
 _Object: TypeAlias = dict[str, Any]
 
@@ -25,6 +26,8 @@ _RESERVED: Final = 500  # tokens held back for an answer that names no maximum
 _EFFORTS: Final = {"none": 0, "minimal": 8, "low": 16, "medium": 64, "high": 256}
 _PER_MESSAGE: Final = 4  # tokens beside its text
 _PER_MEDIUM: Final = 85  # tokens of a picture or a sound
+_PER_MADE: Final = 300  # tokens that are reported for a picture or a film that is made
+_AUDIO_PIECE: Final = 400  # characters, of whole triples of bytes
 _MOST_CHOICES: Final = 128
 # new-api reads a body into a struct: a field of another type is a body that it cannot read.
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
@@ -44,8 +47,10 @@ _PING: Final = b": PING\n\n"
 
 class _Choice(msgspec.Struct, frozen=True):
     message: _Object
+    parts: list[str]  # of what is said, as it is streamed
     finish: str | None
     tokens: int  # of what is said, without the reasoning
+    images: int
 
 
 class _Completion(msgspec.Struct, frozen=True):
@@ -77,11 +82,13 @@ class _Completion(msgspec.Struct, frozen=True):
     def billed(self) -> Billed | None:
         if self.plan.flaw == "error_200":
             return None
+        images = sum(choice.images for choice in self.choices)
         return {
             "input_tokens": self.input_tokens,
             "input_cached_tokens": self.cached,
             "output_tokens": self.said + self.reasoned,
             "output_reasoning_tokens": self.reasoned,
+            **({"images": images} if images else {}),
         }
 
     def render(self) -> list[bytes]:
@@ -126,7 +133,7 @@ class _Completion(msgspec.Struct, frozen=True):
         """Return the stream: the choices in turns, their ends, the usage, and the terminator."""
         head = self._head("chat.completion.chunk")
         rows = [
-            [_event(head, _delta(i, delta)) for delta in _deltas(choice.message)]
+            [_event(head, _delta(i, delta)) for delta in _deltas(choice)]
             for i, choice in enumerate(self.choices)
         ]
         events = [event for event in chain.from_iterable(zip_longest(*rows)) if event]
@@ -186,12 +193,17 @@ class _Chat(Served):
 def _choice(ask: Ask, plan: Plan, thought: int, left: int | None) -> _Choice:
     """Make one choice, cut to the tokens that are left for it."""
     function = _function(ask.body, plan)
-    text = _arguments(function, plan) if function else _content(ask, plan)
-    parts = pieces(text)
+    makes: Makes = "text" if function else _makes(ask)
+    if makes in ("image", "video"):
+        parts = picture(plan) if makes == "image" else film(plan)
+        tokens, left = _PER_MADE, None
+    else:
+        parts = pieces(_arguments(function, plan) if function else _content(ask, plan))
+        tokens = len(parts) if left is None else min(left, len(parts))
     finish: str | None = "tool_calls" if function else "stop"
     if left is not None and len(parts) > left:
         parts, finish = parts[:left], "length"
-        text = "".join(parts)
+    text = "".join(parts)
     message: _Object = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
     if thought:
         message["reasoning_content"] = murmur(thought, plan.dice)
@@ -203,18 +215,26 @@ def _choice(ask: Ask, plan: Plan, thought: int, left: int | None) -> _Choice:
                 "function": {"name": function.get("name"), "arguments": text},
             }
         ]
-    elif _is_audio(ask.body):
-        data = b64encode(silence()).decode()
+    elif makes == "audio":
+        wish = ask.body.get("audio")
         message["audio"] = {
             "id": f"audio_{plan.id}",
-            "data": data,
+            "data": speech(wish.get("format") if isinstance(wish, dict) else None, plan),
             "transcript": text,
             "expires_at": _CREATED,
         }
     else:
         message["content"] = text
         message["annotations"] = _citations(ask.body, text)
-    return _Choice(message, None if plan.flaw == "no_finish" else finish, len(parts))
+    finish = None if plan.flaw == "no_finish" else finish
+    return _Choice(message, parts, finish, tokens, int(makes == "image"))
+
+
+def _makes(ask: Ask) -> Makes:
+    """Return what the answer is: as the body asks for it, else as the model is known for."""
+    if _is_audio(ask.body):
+        return "audio"
+    return "image" if "image" in (ask.body.get("modalities") or ()) else made_by(ask.model)
 
 
 def _function(body: _Object, plan: Plan) -> _Object | None:
@@ -259,12 +279,14 @@ def _citations(body: _Object, text: str) -> list[_Object]:
     return [{"type": "url_citation", "url_citation": citation}]
 
 
-def _deltas(message: _Object) -> Iterator[_Object]:
+def _deltas(choice: _Choice) -> Iterator[_Object]:
     """Take a message apart into the deltas of its stream."""
+    message = choice.message
     yield {"role": "assistant", "content": "" if message["content"] is not None else None}
-    for name in ("reasoning_content", "content"):
-        for piece in pieces(message.get(name) or ""):
-            yield {name: piece}
+    for piece in pieces(message.get("reasoning_content") or ""):
+        yield {"reasoning_content": piece}
+    for piece in choice.parts if message["content"] is not None else ():
+        yield {"content": piece}
     for index, call in enumerate(message.get("tool_calls", ())):
         function = {"name": call["function"]["name"], "arguments": ""}
         yield {"tool_calls": [{**call, "index": index, "function": function}]}
@@ -273,7 +295,9 @@ def _deltas(message: _Object) -> Iterator[_Object]:
     if audio := message.get("audio"):
         for piece in pieces(audio["transcript"]):
             yield {"audio": {"id": audio["id"], "transcript": piece}}
-        yield {"audio": {"data": audio["data"], "expires_at": audio["expires_at"]}}
+        for start in range(0, len(audio["data"]), _AUDIO_PIECE):
+            yield {"audio": {"data": audio["data"][start : start + _AUDIO_PIECE]}}
+        yield {"audio": {"expires_at": audio["expires_at"]}}
     if message["annotations"]:
         yield {"annotations": message["annotations"]}
 

@@ -56,16 +56,15 @@ class Attachments:
         # reach the gateway with their percent signs.
         data = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         for field in form.fields:
+            if not field.name or set(field.name) & set("\r\n\0"):
+                raise BadFile(f"the form cannot be sent: no field can be called {field.name!r}")
             await self._add(data, field)
         return data
 
     async def _add(self, data: aiohttp.FormData, field: Field) -> None:
         value = field.value
         if isinstance(value, str):
-            try:
-                data.add_field(field.name, value)
-            except ValueError as wrong:
-                raise BadFile(f"the form cannot be sent: field {field.name!r}: {wrong}") from wrong
+            data.add_field(field.name, value)
             return
         content, kind = await self._read(value)
         data.add_field(

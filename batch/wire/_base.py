@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -23,11 +24,14 @@ from batch.wire._routes import Found, Route, find
 BYTES_PER_TOKEN: Final = 3
 _decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # What calls of these models make, unless the settings say otherwise; the first match counts. From
-# the model names of the gateway's own pages, and of the vendors behind it.
+# the model names of the gateway's own pages, of the vendors behind it, and of other gateways. Some
+# vendors write them with capitals: FLUX.1.
 MODELS_THAT_MAKE: Final[tuple[tuple[str, Makes], ...]] = (
+    ("*sora[_-]image*", "image"),
     ("*sora*", "video"),
     ("*veo*", "video"),
     ("*kling*", "video"),
+    ("*seedance*", "video"),
     ("*-image", "image"),
     ("*-image-*", "image"),
     ("*gpt-image*", "image"),
@@ -36,6 +40,10 @@ MODELS_THAT_MAKE: Final[tuple[tuple[str, Makes], ...]] = (
     ("*nano-banana*", "image"),
     ("*flux*", "image"),
     ("*seedream*", "image"),
+    ("*stable-diffusion*", "image"),
+    ("*midjourney*", "image"),
+    ("*ideogram*", "image"),
+    ("*recraft*", "image"),
 )
 
 
@@ -102,7 +110,8 @@ class Plain:
             return Found(self.routes[0], {})
         found = find(self.routes, ask.method, ask.url)
         if found is None:
-            raise BadBody(f"{ask.method} {ask.url} is no path of this format", "unknown_endpoint")
+            path = ask.url.partition("?")[0]  # what follows may hold a key
+            raise BadBody(f"{ask.method} {path} is no path of this format", "unknown_endpoint")
         return found
 
 
@@ -140,7 +149,12 @@ def checked(body: bytes, decode: msgspec.json.Decoder[Any], needs: str) -> Any:
 
 def makes(model: str, ask: Ask) -> Makes:
     """Return what calls of a model make: as the settings say, else as its name tells."""
-    for pattern, kind in (*ask.makes, *MODELS_THAT_MAKE):
-        if fnmatchcase(model, pattern):
-            return kind
-    return "text"
+    return _makes(model, ask.makes)
+
+
+@lru_cache(maxsize=1024)
+def _makes(model: str, patterns: tuple[tuple[str, Makes], ...]) -> Makes:
+    name = model.lower()
+    told = (kind for pattern, kind in patterns if fnmatchcase(model, pattern))
+    known = (kind for pattern, kind in MODELS_THAT_MAKE if fnmatchcase(name, pattern))
+    return next(told, next(known, "text"))

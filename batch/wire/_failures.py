@@ -73,6 +73,11 @@ _BY_WORD: Final[tuple[tuple[Failure, tuple[str, ...]], ...]] = (
             "channel:param_override_invalid",
             "channel:model_mapped_error",
             "violation_fee*",
+            # Of a response that failed: what was asked, or a picture in it (OpenAI's types).
+            *("invalid_prompt", "bio_policy", "misalignment_policy_violation"),
+            *("invalid_image*", "invalid_base64_image", "image_too_*", "image_parse_error"),
+            *("image_content_policy_violation", "image_file_*", "unsupported_image_media_type"),
+            *("empty_image_file", "failed_to_download_image"),
         ),
     ),
     (NoChannel, ("get_channel_failed",)),
@@ -92,8 +97,15 @@ _CHANNEL_WORDS: Final = (
     "update_data_error",
     "aws_invoke_error",
 )
-# Prose decides only where nothing else tells the cases apart.
+_REFUSED_IN_PROSE: Final = re.compile(
+    "^field .{1,80} is required|^max_tokens is invalid|^sensitive_words|price not set"
+    "|cannot unmarshal"
+)
+# Prose decides only where nothing else tells the cases apart: of its own errors on /v1/messages the
+# gateway prints the type and drops the code.
 _BY_TEXT: Final[tuple[tuple[int, tuple[Speaker, ...], re.Pattern[str], Failure], ...]] = (
+    (403, ("gateway",), re.compile("quota|额度|余额", re.IGNORECASE), NoMoney),
+    (500, ("gateway",), _REFUSED_IN_PROSE, Refused),
     (403, ("gateway",), re.compile("model|模型", re.IGNORECASE), UnknownModel),
     (404, ("gateway", "upstream", "nobody"), re.compile("Invalid URL"), WrongUrl),
 )

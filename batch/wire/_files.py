@@ -6,19 +6,28 @@ only where the vendor wants the bytes themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 
+from batch.errors import BadFile
 from batch.records import Encoding, FileRef, Spliced
 
-# Key of a body → how a file is written as its value. Other keys hold no files: a text that begins
-# with "file:" stays a text.
+# Key of a body → how a file is written as its value; ``outer.key`` means the key only in objects
+# that stand under ``outer``. Other keys hold no files: a text that begins with "file:" stays one.
 Wants: TypeAlias = Mapping[str, Encoding]
 LOCAL: Final = "file:"
 WEB: Final = ("https://", "http://")
-_MARK: Final = "\0wbatch\0"
+_TRACES: Final = (b'"file:',)
+_TRACES_TO_CONVERT: Final = (*_TRACES, b'"http', b'"data:')
+# Each level is read anew, and no vendor nests so deep: what names a file below stays a text.
+_DEEPEST: Final = 64
+_SAYS_NOTHING: Final = (b"", b"null", b'""')
+
+_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def attached(
@@ -32,67 +41,102 @@ def attached(
 
     ``types`` says which key beside a file holds its content type, filled in where it is missing.
     ``convert``: the vendor takes no addresses and no other spelling, so that these are read and
-    written anew too. Values that are no files may be spelled anew, but stay what they are.
+    written anew too. Values that are no files keep their bytes, so that no number passes through a
+    float. Raises ``BadFile`` for a body nested as no real one is.
     """
-    traces = (b'"file:', b'"http', b'"data:') if convert else (b'"file:',)
-    if not any(trace in body for trace in traces):
+    splicer = _Splicer(wants, types or {}, convert)
+    if not splicer.may_hold_files(body):
         return body
-    finder = _Finder(wants, types or {}, convert)
-    marked = finder.marked(msgspec.json.decode(body))
-    if not finder.refs:
-        return body
-    pieces: list[bytes | FileRef] = []
-    written = msgspec.json.encode(marked).split(msgspec.json.encode(_MARK)[1:-1])
-    for piece, ref in zip(written, [*finder.refs, None], strict=True):
-        pieces.append(piece)
-        if ref is not None:
-            pieces.append(ref)
-    return Spliced(tuple(pieces))
+    try:
+        splicer.put(body.lstrip(), "", _DEEPEST)
+    except RecursionError:
+        raise BadFile("the body is nested too deeply to look for files in it") from None
+    pieces = splicer.pieces()
+    return Spliced(pieces) if len(pieces) > 1 else body
 
 
-class _Finder:
-    """Puts marks in the place of files, and collects these in the order of the marks."""
+class _Splicer:
+    """Takes a body apart into bytes that stay, and files."""
 
     def __init__(self, wants: Wants, types: Mapping[str, str], convert: bool) -> None:
-        self.refs: list[FileRef] = []
         self._wants = wants
         self._types = types
         self._convert = convert
+        self._traces = _TRACES_TO_CONVERT if convert else _TRACES
+        self._pieces: list[bytes | FileRef] = []
+        self._plain: list[bytes] = []  # what stands before the next file
 
-    def marked(self, value: Any) -> Any:
-        """Return the value with a mark for each file in it."""
-        if isinstance(value, list):
-            return [self.marked(one) for one in value]
-        if isinstance(value, dict):
-            return dict(self._items(value))
-        # A text that happens to hold the mark would be taken for one.
-        return value.replace(_MARK, "") if isinstance(value, str) else value
+    def may_hold_files(self, raw: bytes) -> bool:
+        """Return whether it is worth looking for files in a value."""
+        return any(trace in raw for trace in self._traces)
 
-    def _items(self, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-        for key, inner in value.items():
-            encoding = self._wants.get(key)
-            if encoding is None:
-                yield key, self.marked(inner)
-            elif isinstance(inner, list):
-                yield key, [self._mark(one, encoding) for one in inner]
-            elif self._is_file(inner, encoding):
-                yield key, self._mark(inner, encoding)
-                kind = self._types.get(key)
-                if kind and not value.get(kind):
-                    yield kind, self._mark(inner, "type")
-            else:
-                yield key, self.marked(inner)
+    def pieces(self) -> tuple[bytes | FileRef, ...]:
+        """Return all that was put, in order; of bytes as few pieces as there can be."""
+        return (*self._pieces, b"".join(self._plain))
 
-    def _mark(self, value: Any, encoding: Encoding) -> Any:
-        if not self._is_file(value, encoding):
-            return self.marked(value)
-        self.refs.append(FileRef(value, encoding))
-        return _MARK
+    def put(self, raw: bytes, under: str, levels: int, encoding: Encoding | None = None) -> None:
+        """Put a value that stands under a key; texts in it are files if there is an encoding."""
+        if encoding and (source := self._file(raw, encoding)):
+            self._put_file(source, encoding)
+        elif not levels or not self.may_hold_files(raw):
+            self._plain.append(raw)
+        elif raw[:1] == b"{":
+            self._put_object(raw, under, levels - 1)
+        elif raw[:1] == b"[":
+            self._put_array(raw, under, levels - 1, encoding)
+        else:
+            self._plain.append(raw)
 
-    def _is_file(self, value: object, encoding: Encoding) -> bool:
-        if not isinstance(value, str):
-            return False
-        if value.startswith(LOCAL):
-            return True
+    def _put_object(self, raw: bytes, under: str, levels: int) -> None:
+        fields = {key: bytes(inner) for key, inner in _decode_object(raw).items()}
+        untyped = self._untyped(fields, under)
+        sign = b"{"
+        for key, inner in fields.items():
+            if key in untyped.values():
+                continue  # it says nothing, and is filled in behind its file
+            self._plain += (sign, msgspec.json.encode(key), b":")
+            self.put(inner, key, levels, self._wants.get(self._place(under, key)))
+            sign = b","
+            if key in untyped:
+                self._plain += (sign, msgspec.json.encode(untyped[key]), b":")
+                self._put_file(_decode_text(inner), "type")
+        self._plain.append(b"}")
+
+    def _put_array(self, raw: bytes, under: str, levels: int, encoding: Encoding | None) -> None:
+        sign = b"["
+        for one in _decode_array(raw):
+            self._plain.append(sign)
+            self.put(bytes(one), under, levels, encoding)
+            sign = b","
+        self._plain.append(b"]")
+
+    def _put_file(self, source: str, encoding: Encoding) -> None:
+        self._plain.append(b'"')
+        self._pieces += (b"".join(self._plain), FileRef(source, encoding))
+        self._plain = [b'"']
+
+    def _untyped(self, fields: Mapping[str, bytes], under: str) -> dict[str, str]:
+        """Return the keys of files whose content type is missing, each with the key of that."""
+        found: dict[str, str] = {}
+        for key, inner in fields.items():
+            place = self._place(under, key)
+            kind = self._types.get(place)
+            if kind and fields.get(kind, b"") in _SAYS_NOTHING:
+                encoding = self._wants[place]
+                if self._file(inner, encoding):
+                    found[key] = kind
+        return found
+
+    def _place(self, under: str, key: str) -> str:
+        place = f"{under}.{key}"
+        return place if place in self._wants else key
+
+    def _file(self, raw: bytes, encoding: Encoding) -> str:
+        """Return what a value names, if it is a text that names a file; else nothing."""
+        if not raw.startswith(self._traces):
+            return ""
+        text = _decode_text(raw)
+        if text.startswith(LOCAL):
+            return text
         others = WEB if encoding == "data_uri" else (*WEB, "data:")
-        return self._convert and value.startswith(others)
+        return text if self._convert and text.startswith(others) else ""

@@ -22,6 +22,7 @@ _KEPT_BODY: Final = 2048  # bytes of a failed reply that go on record
 _KEPT_TEXT: Final = 300  # characters of a vendor's message
 _MIDJOURNEY_ACCEPTED: Final = frozenset({1, 21, 22})
 _KLING_ACCEPTED: Final = frozenset({0, 200})
+_NAMELESS: Final = "upstream_error"  # the gateway's own word for an upstream's error without a type
 
 
 def read_failure(reply: Reply) -> CallFailed:
@@ -40,6 +41,17 @@ def read_failure(reply: Reply) -> CallFailed:
 
 def read_json(reply: Reply) -> dict[str, Any]:
     """Return the JSON object of a good reply. Raises ``CallFailed`` for every other reply."""
+    document = read_object(reply)
+    if failure := reported(document):
+        raise _stamped(failure, reply)
+    return document
+
+
+def read_object(reply: Reply) -> dict[str, Any]:
+    """Return the JSON object of a reply with a good status, also of one that reports an error.
+
+    Raises ``CallFailed`` for every other reply.
+    """
     if not 200 <= reply.status < 300:
         raise read_failure(reply)
     body = raw(reply).removeprefix(BOM)
@@ -50,8 +62,6 @@ def read_json(reply: Reply) -> dict[str, Any]:
         raise no_answer(reply, kind, f"the reply is no JSON object but {what}") from None
     if not isinstance(document, dict):
         raise no_answer(reply, NotAnAnswer, "the reply is no JSON object but another JSON value")
-    if failure := reported(document):
-        raise _stamped(failure, reply)
     return document
 
 
@@ -115,16 +125,18 @@ def _said(document: object) -> Said:
         return Said()
     return Said(
         code=_word(told.get("code")),
-        kind=_word(told.get("type")) or _word(told.get("status")),
+        kind=_word(told.get("type"), _NAMELESS) or _word(told.get("status")),
         text=_word(told.get("message")) or _word(told.get("description")),
     )
 
 
-def _word(value: object) -> str:
+def _word(value: object, nothing: str = "") -> str:
     if type(value) is int:
         return str(value)
-    # The gateway prints Go's word for nothing where a vendor left the type out.
-    return value.strip() if isinstance(value, str) and value != "<nil>" else ""
+    # The gateway prints Go's word for nothing where an upstream left something out.
+    if value == "<nil>":
+        return nothing
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _failure(kind: Failure, said: Said, status: int) -> CallFailed:

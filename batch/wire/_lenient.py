@@ -34,15 +34,21 @@ def as_list(value: object) -> list[Any]:
 def first_text(document: dict[str, Any], *paths: str) -> str:
     """Return the first text that is not empty at paths such as ``data.videos.0.url``."""
     for path in paths:
-        here: Any = document
-        for step in path.split("."):
-            if step.isdecimal():
-                several = as_list(here)
-                here = several[int(step)] if int(step) < len(several) else None
-            else:
-                here = as_dict(here).get(step)
+        here = at(document, path)
         if type(here) is int:
             return str(here)
         if isinstance(here, str) and here:
             return here
     return ""
+
+
+def at(document: dict[str, Any], path: str) -> Any:
+    """Return what stands at a path such as ``data.videos.0.url``, or None."""
+    here: Any = document
+    for step in path.split("."):
+        if step.isdecimal():
+            several = as_list(here)
+            here = several[int(step)] if int(step) < len(several) else None
+        else:
+            here = as_dict(here).get(step)
+    return here

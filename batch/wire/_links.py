@@ -7,7 +7,7 @@ and a data URI is copied once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 Medium: TypeAlias = Literal["image", "audio", "video"]
@@ -48,6 +48,8 @@ _SAYS: Final[Mapping[Medium, re.Pattern[str]]] = {
     "video": re.compile("video|download|视频|下载", re.IGNORECASE),
     "audio": re.compile("audio|download|音频|下载", re.IGNORECASE),
 }
+# The piece of the path in which the ways to one file differ at known relays.
+_WAYS: Final = re.compile(r"/(?:download|preview)(?=/)")
 _LABEL_SIGNS: Final = re.compile(r"\\.|[\[\]]", re.DOTALL)
 _LONGEST_LABEL: Final = 4096  # characters; of a longer one the end is looked at
 
@@ -57,9 +59,34 @@ _PICTURE, _LINK, _MENTION, _INLINE, _GUESS = range(5)
 
 def links(text: str, makes: Medium = "image") -> list[str]:
     """Return addresses and data URIs of such media in a text, each once, the surest first."""
+    return [find for tier in tiers(text, makes) for find in tier]
+
+
+def tiers(text: str, makes: Medium = "image") -> list[list[str]]:
+    """Return the same apart: pictures that are shown, links, mentions, data URIs, and guesses."""
     found = sorted(_finds(text, makes), key=lambda find: find[0])
     least = _INLINE if found and found[0][0] < _GUESS else _GUESS
-    return list(dict.fromkeys(find for rank, find in found if rank <= least))
+    ranks: dict[str, int] = {}
+    for rank, find in found:
+        if rank <= least:
+            ranks.setdefault(find, rank)
+    return [[find for find, rank in ranks.items() if rank == tier] for tier in range(_GUESS + 1)]
+
+
+def by_file(tiers: Iterable[Iterable[str]]) -> list[list[str]]:
+    """Return for each file the addresses that lead to it, the surest first.
+
+    The first tier that is not empty says which files there are. Of a later one only those count
+    that lead to one of these in another way: relays show a picture, and link to its download.
+    """
+    files: dict[str, list[str]] = {}
+    for tier in tiers:
+        told = bool(files)
+        for address in tier:
+            name = _WAYS.sub("", address)
+            if not told or name in files:
+                files.setdefault(name, []).append(address)
+    return list(files.values())
 
 
 def _finds(text: str, makes: Medium) -> Iterator[tuple[int, str]]:

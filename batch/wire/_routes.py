@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 import msgspec
 
 _HOLE: Final = re.compile(r"\\{(\w+)\\}")
+# They lead elsewhere, however they are quoted, and are nobody's id.
+_DOTS: Final = frozenset({".", ".."})
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -42,14 +44,15 @@ def find(routes: tuple[Route, ...], method: str, url: str) -> Found | None:
     for route in routes:
         if route.method == method and (found := _pattern(route.template).fullmatch(path)):
             holes = {name: unquote(value) for name, value in found.groupdict().items()}
-            return Found(route, holes)
+            return None if _DOTS & set(holes.values()) else Found(route, holes)
     return None
 
 
 def fill(template: str, holes: Mapping[str, str]) -> str:
     """Return the path with its holes filled, each quoted so that it stays one piece of a path."""
     for name, value in holes.items():
-        template = template.replace(f"{{{name}}}", quote(value, safe=":@~") or "-")
+        piece = "" if value in _DOTS else quote(value, safe=":@~", errors="replace")
+        template = template.replace(f"{{{name}}}", piece or "-")
     return template
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from batch.errors import NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
+from batch.usage import Usage
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._base import Plain, checked
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
@@ -33,8 +34,7 @@ class Models(Plain):
     def shape(self, body: bytes, ask: Ask) -> Shaped:
         """Take what there is; nothing of it is sent."""
         asked: _Body = checked(body, _decode_body, "nothing, or a model whose key is asked about")
-        model = ask.override_model or asked.model or ask.model or self.name
-        return Shaped(model, b"", _ROUTE.template, _ROUTE.template, method="GET")
+        return Shaped(asked.model or self.name, b"", _ROUTE.template, _ROUTE.template, method="GET")
 
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
         """Return the list, or raise what the reply is instead."""
@@ -47,7 +47,7 @@ class Models(Plain):
                 body=one_line(raw(reply)),
                 content="\n".join(_names(listed)),
                 finish="stop",
-                usage=None,
+                usage=Usage(),  # it costs nothing
                 status=reply.status,
                 request_id=request_id(reply.headers),
             )

@@ -6,13 +6,12 @@ Longer than other files, because it is one table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from openai.types.audio import TranscriptionVerbose
 from pydantic import BaseModel
 
-from batch.mock import twins
 from tests.compat import sdks
 from tests.compat.sdks import Body, Endpoint
 
@@ -28,26 +27,9 @@ class Ask(NamedTuple):
     streams: bool = True  # where the endpoint does
 
 
-# To be False once each path here has a twin in the mock gateway.
-GAPS_ARE_ALLOWED: Final = True
-
-
-def is_served(method: str, path: str) -> bool:
-    """Return whether the mock gateway answers requests of this method and path."""
-    return any(twin.serves(method, path) for twin in twins())
-
-
-def when_served(method: str, path: str) -> pytest.MarkDecorator:
-    """Mark what has to wait for the twin of a format."""
-    gap = GAPS_ARE_ALLOWED and not is_served(method, path)
-    return pytest.mark.skipif(gap, reason=f"nothing serves {path} yet")
-
-
 def rows(asks: Sequence[Ask]) -> list[Any]:
     """Return a parameter for each ask."""
-    return [
-        pytest.param(ask, id=ask.name, marks=when_served("POST", ask.endpoint.url)) for ask in asks
-    ]
+    return [pytest.param(ask, id=ask.name) for ask in asks]
 
 
 WORD = {"type": "object", "properties": {"word": {"type": "string"}}}

@@ -95,7 +95,8 @@ CHAT = Endpoint(
 
 def _gather_response(sdks: Sdks, body: Body) -> BaseModel:
     with sdks.openai.responses.stream(**body) as stream:
-        return stream.get_final_response()
+        *_, last = stream
+    return last.response  # ``get_final_response`` knows no answer that was cut
 
 
 RESPONSES = Endpoint(

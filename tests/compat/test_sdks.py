@@ -23,7 +23,6 @@ from tests.compat.asks import (
     STREAMS,
     Ask,
     rows,
-    when_served,
 )
 from tests.compat.conftest import KEY
 from tests.compat.judge import strictly, strictly_again
@@ -70,7 +69,6 @@ def test_a_stream_has_nothing_that_googles_sdk_would_mend(gateway: str, ask: Ask
         strictly(GenerateContentResponse, event)
 
 
-@when_served("GET", "/v1/models")
 def test_the_list_of_models_is_read(sdks: Sdks) -> None:
     models = list(sdks.openai.models.list())
 
@@ -79,7 +77,6 @@ def test_the_list_of_models_is_read(sdks: Sdks) -> None:
         assert isinstance(strictly_again(model), Model)
 
 
-@when_served("POST", "/v1/embeddings")
 def test_vectors_arrive_as_the_sdk_asks_for_them_by_itself(sdks: Sdks) -> None:
     ask = {"model": "text-embedding-3-small", "input": ["sun"]}
 
@@ -90,7 +87,6 @@ def test_vectors_arrive_as_the_sdk_asks_for_them_by_itself(sdks: Sdks) -> None:
     assert all(isinstance(number, float) for number in packed.data[0].embedding)
 
 
-@when_served("POST", "/v1/audio/speech")
 @pytest.mark.parametrize("kind", ["mp3", "wav", "pcm"])
 def test_speech_arrives_as_bytes(sdks: Sdks, kind: Any) -> None:
     sound = sdks.openai.audio.speech.create(**SPEAK, response_format=kind)
@@ -99,7 +95,6 @@ def test_speech_arrives_as_bytes(sdks: Sdks, kind: Any) -> None:
     assert len(sound.read()) > 10
 
 
-@when_served("POST", "/v1/audio/transcriptions")
 @pytest.mark.parametrize("kind", ["text", "srt", "vtt"])
 def test_a_transcription_arrives_as_text(sdks: Sdks, kind: Any) -> None:
     ask = {**as_form(HEAR), "model": "whisper-1", "response_format": kind}
@@ -119,7 +114,6 @@ def no_notice() -> Iterator[None]:
         yield
 
 
-@when_served("POST", "/v1/videos")
 @pytest.mark.usefixtures("no_notice")
 def test_a_film_is_submitted_polled_and_fetched(sdks: Sdks) -> None:
     submitted = strictly_again(sdks.openai.videos.create(**FILM))

@@ -10,10 +10,10 @@ import msgspec
 import orjson
 import pytest
 
-from batch.errors import ServerTrouble, TaskFailed
+from batch.errors import CallFailed, FileGone, ServerTrouble, TaskFailed, Unreachable
 from batch.files import OsFiles
 from batch.ledger.recover import recover
-from batch.records import Call, Reply, Request, Saved, State, Step
+from batch.records import Call, Reply, Request, Saved, Send, State, Step
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import TaskToy
 
@@ -189,3 +189,27 @@ def test_a_crash_while_a_file_is_fetched_fetches_it_again_and_submits_nothing(
     assert first.kinds().count("submit") == 1
     assert "submit" not in second.kinds()
     assert len(rig.results()) == 1
+
+
+@pytest.mark.parametrize("kind", [Unreachable, FileGone])
+def test_a_film_whose_host_gives_no_reply_is_fetched_in_another_way(
+    tmp_path: Path, kind: type[CallFailed]
+) -> None:
+    class Two(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if reply.status == 0:
+                return Send(Call("GET", "/toy/content", kind="fetch", expect="file"), state)
+            return super().next(request, state, reply)
+
+    def dead(call: Call) -> Reply:
+        if call.origin == "foreign":
+            raise kind("no connection")
+        return Reply(200, {}, Saved("a.mp4", 3, "00", "video/mp4"))
+
+    gateway = Gateway(polls=1, fetch=dead)
+    rig = patient(tmp_path, toy=Two())
+
+    rig.session(rows(1, "task"), gateway)
+
+    assert len(rig.results()) == 1
+    assert gateway.kinds() == ["submit", "poll", "fetch", "fetch"]

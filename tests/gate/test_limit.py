@@ -254,7 +254,7 @@ def test_requests_and_tokens_are_kept_together(keys: tuple[KeyLimits, ...], reac
 
 def test_polls_take_the_request_rate_and_nothing_else() -> None:
     async def main() -> None:
-        at = gate(rpm=60, tpm=60, concurrency=1)
+        at = gate(rpm=60, tpm=60, concurrency=5)
         sent: list[tuple[float, float]] = []
 
         async def work() -> None:

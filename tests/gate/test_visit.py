@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from batch.errors import Blocked, Halted, Saturated, Throttled
+from batch.errors import BadKey, Blocked, Halted, Saturated, Throttled
 from batch.gate.gate import Gate
 from batch.gate.settings import KeyLimits
 from batch.gate.visit import Visit
 from batch.gate.waits import Door, Waiter
-from tests.gate.world import FOREIGN, MODEL, POLL, SUBMIT, clock, gate, passes, send
+from batch.records import Call
+from tests.gate.world import FETCH, FOREIGN, MODEL, POLL, SUBMIT, clock, gate, passes, send
 from tests.virtual import run
 
 
@@ -430,5 +431,42 @@ def test_reported_tokens_correct_what_the_next_calls_pay() -> None:
         await send(at, nothing, tokens=5)
 
         assert clock() == pytest.approx(5, abs=0.1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("call", [POLL, FETCH, FOREIGN], ids=["polls", "fetches", "foreign"])
+def test_no_more_of_a_kind_are_on_the_wire_than_there_may_be_submits(call: Call) -> None:
+    """A resume of hundreds of tasks asks after all of them at once."""
+
+    async def main() -> None:
+        at = gate(concurrency=5)
+        now, most, sent = 0, 0, 0
+
+        async def work() -> None:
+            nonlocal now, most, sent
+            now, sent = now + 1, sent + 1
+            most = max(most, now)
+            await asyncio.sleep(1)
+            now -= 1
+
+        await asyncio.gather(*(send(at, work, call=call) for _ in range(40)))
+
+        assert (most, sent) == (5, 40)
+
+    run(main())
+
+
+def test_who_may_not_pass_gives_its_place_back() -> None:
+    async def main() -> None:
+        at = gate(concurrency=1)
+        at.block("key", at.lane(MODEL), MODEL, BadKey("no"))
+
+        async def work() -> None:
+            pytest.fail("nothing is sent with this key")
+
+        for _ in range(3):
+            with pytest.raises(Blocked):
+                await send(at, work, call=POLL)
 
     run(main())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import Any
 
@@ -217,6 +218,107 @@ def test_audio_is_a_file_with_its_transcript() -> None:
     assert got["usage"]["completion_tokens_details"]["audio_tokens"] > 0
 
 
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [("wav", b"RIFF"), ("mp3", b"\xff\xf3"), ("pcm16", b"\0\0"), ("opus", b"RIFF"), (7, b"RIFF")],
+)
+def test_audio_is_in_the_format_that_is_asked_for(form: Any, start: bytes) -> None:
+    said = answer(modalities=["audio"], audio={"format": form})["choices"][0]["message"]
+
+    assert b64decode(said["audio"]["data"]).startswith(start)
+
+
+HELD = re.compile(r"!\[image\]\(data:image/png;base64,([A-Za-z0-9+/]+=*)\)\n")
+LINKED = re.compile(r"!\[picture\]\((http://files\.example/files/\d+\.png)\)\n\[download\]\(\1\)\n")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "gpt-4o-image"},
+        {"model": "gemini-2.5-flash-image-preview"},
+        {"modalities": ["text", "image"]},
+    ],
+)
+def test_pictures_are_held_or_linked_as_the_dice_fall(fields: dict[str, Any]) -> None:
+    held = linked = 0
+    for number in range(40):
+        made = TWIN.answer(read(**fields), plan(dice=Dice(number, "f00")))
+        content = orjson.loads(made.render()[0])["choices"][0]["message"]["content"]
+        if found := HELD.fullmatch(content):
+            held += 1
+            assert b64decode(found[1]).startswith(b"\x89PNG")
+        else:
+            linked += 1
+            assert content.startswith("> queued\n")
+            assert LINKED.search(content)
+        assert made.billed is not None
+        assert made.billed["images"] == 1
+        assert made.billed["output_tokens"] == 300
+    assert 10 < held < 30
+    assert linked == 40 - held
+
+
+def test_several_pictures_are_made_and_billed() -> None:
+    made = prepare(model="gpt-4o-image", n=3)
+
+    contents = [c["message"]["content"] for c in orjson.loads(made.render()[0])["choices"]]
+    assert len(set(contents)) == 3
+    assert made.billed is not None
+    assert made.billed["images"] == 3
+
+
+def test_neither_a_maximum_nor_a_stop_cuts_a_picture() -> None:
+    choice = answer(model="gpt-4o-image", max_tokens=2, stop="!")["choices"][0]
+
+    assert HELD.fullmatch(choice["message"]["content"]) or LINKED.search(
+        choice["message"]["content"]
+    )
+    assert choice["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize("model", ["sora_video2", "veo-3.1", "kling-v1-6"])
+def test_a_film_is_linked_behind_its_progress(model: str) -> None:
+    made = prepare(model=model)
+
+    content = orjson.loads(made.render()[0])["choices"][0]["message"]["content"]
+    *progress, end = content.splitlines()
+    assert progress == ["> queued", "> working 25%", "> working 75%", "> done", ""]
+    assert re.fullmatch(r"\[click here\]\(http://files\.example/files/\d+\.mp4\)", end)
+    assert made.billed is not None
+    assert "images" not in made.billed
+
+
+def test_a_streamed_film_comes_in_lines_and_the_link_last() -> None:
+    body = stream(model="sora_video2")
+
+    lines = [c["delta"]["content"] for k in chunks(body) for c in k["choices"] if c["delta"]]
+    assert lines[:3] == ["", "> queued\n", "> working 25%\n"]
+    assert lines[-1].startswith("[click here](")
+    assert "".join(lines) == answer(model="sora_video2")["choices"][0]["message"]["content"]
+
+
+def test_a_model_that_makes_pictures_still_calls_a_tool() -> None:
+    made = prepare(model="gpt-4o-image", tools=TOOLS)
+
+    assert orjson.loads(made.render()[0])["choices"][0]["message"]["tool_calls"]
+    assert made.billed is not None
+    assert "images" not in made.billed
+
+
+def test_pictures_without_an_end_are_billed_and_none_is_not() -> None:
+    cut = prepare("no_finish", model="gpt-4o-image")
+    empty = prepare("empty_choices", model="gpt-4o-image")
+    error = prepare("error_200", model="gpt-4o-image")
+
+    assert orjson.loads(cut.render()[0])["choices"][0]["finish_reason"] is None
+    assert cut.billed is not None
+    assert cut.billed["images"] == 1
+    assert empty.billed is not None
+    assert "images" not in empty.billed
+    assert error.billed is None
+
+
 def test_a_web_search_cites() -> None:
     message = answer(web_search_options={})["choices"][0]["message"]
 
@@ -246,6 +348,8 @@ def test_cached_tokens_come_now_and_then() -> None:
         {"reasoning_effort": "low"},
         {"web_search_options": {}},
         {"response_format": {"type": "json_object"}},
+        {"model": "gpt-4o-image"},
+        {"model": "sora_video2"},
     ],
 )
 def test_a_stream_says_the_same_as_the_whole_answer(fields: dict[str, Any]) -> None:
@@ -281,7 +385,10 @@ def test_streamed_audio_joins_to_its_transcript() -> None:
         c["delta"]["audio"] for k in chunks(body) for c in k["choices"] if "audio" in c["delta"]
     ]
     assert "".join(part.get("transcript", "") for part in parts) == said["transcript"]
-    assert "".join(part.get("data", "") for part in parts) == said["data"]
+    data = [part["data"] for part in parts if "data" in part]
+    assert "".join(data) == said["data"]
+    assert len(data) > 1
+    assert all(b64decode(piece) for piece in data)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,21 @@ CHANNEL = [
     "aws_invoke_error",
 ]
 
+
+def anthropic(kind: str, text: str) -> bytes:
+    return json.dumps({"type": "error", "error": {"type": kind, "message": text}}).encode()
+
+
 DECISIONS = [
+    # On /v1/messages: Go's word for an upstream's error without a type, and the gateway's own ones
+    # without their code.
+    (401, anthropic("<nil>", "invalid x-api-key"), errors.UpstreamAccount),
+    (429, anthropic("<nil>", "slow down"), errors.Saturated),
+    (403, anthropic("new_api_error", "token quota is not enough, 3 left"), errors.NoMoney),
+    (403, anthropic("new_api_error", "预扣费额度失败, 用户剩余额度: 0"), errors.NoMoney),
+    (500, anthropic("new_api_error", "field messages is required"), errors.Refused),
+    (500, anthropic("new_api_error", "sensitive_words_detected (request id: x)"), errors.Refused),
+    (500, anthropic("new_api_error", "something else"), errors.ServerTrouble),
     *((403, said(code), errors.NoMoney) for code in MONEY),
     (500, said("insufficient_user_quota"), errors.NoMoney),
     (400, b'{"code":4,"description":"quota_not_enough ","type":"upstream_error"}', errors.NoMoney),
@@ -126,7 +140,7 @@ SHAPES = [
     ("A without param", 429, b'{"error":{"message":"slow","type":"new_api_error","code":""}}',
      errors.Throttled, "new_api_error", "slow"),
     ("A with a number", 500, said(500, "upstream_error"), errors.ServerTrouble, "500", "no"),
-    ("A with null", 400, said(None, "<nil>"), errors.Refused, None, "no"),
+    ("A with null", 400, said(None, "<nil>"), errors.Refused, "upstream_error", "no"),
     ("B", 529, b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}',
      errors.Overloaded, "overloaded_error", "busy"),
     ("C", 429, b'{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"q","details":[]}}',

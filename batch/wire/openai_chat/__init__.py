@@ -42,10 +42,8 @@ class OpenAiChat(Plain):
         """Return the answer, or first the steps that fetch its files. Raises ``CallFailed``."""
         if state is not None:
             return collected(request, state, reply)
-        answer, addresses = read_answer(request, reply)
-        if not addresses:
-            return Done(answer)
-        return collect(request, answer, [[one] for one in addresses], f"{request.makes}/")
+        answer, files = read_answer(request, reply)
+        return collect(request, answer, files, f"{request.makes}/") if files else Done(answer)
 
     def resume(self, request: Request, state: State) -> Step:
         """Go on with fetching files: the only thing that a chat waits for."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
-from batch.records import Answer, Finish, Reply, Request
+from batch.records import Answer, Finish, Makes, Reply, Request
 from batch.usage import Meter, Usage
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
 from batch.wire._lenient import as_dict
@@ -28,45 +28,46 @@ _FINISH: Final[Mapping[str, Finish]] = {
 _VISIBLE: Final = ("content", "tool_calls", "function_call", "refusal", "audio", "images")
 
 
-def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
-    """Return the answer, and the addresses of files that are still to be fetched for it.
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
+    """Return the answer, and for each file that is still to be fetched for it the addresses.
 
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
     document = read_json(reply)
-    usage = read_usage(document.get("usage"))
-    choices: Any = document.get("choices")
-    if flaw := _flaw(choices):
-        raise no_answer(reply, *flaw, usage)
     body = one_line(raw(reply))
     media = Found(request, document, body)
-    if request.makes != "text" and not (media.blobs or media.addresses):
-        content = _content(_message(choices[0])) or ""
-        what = f"the answer holds no {request.makes}, only the text: {content}"
-        raise no_answer(reply, NoMedia, what, usage)
-    answer = _answer(document, body, reply.status, request_id(reply.headers))
-    images = len(media.blobs or media.addresses) if request.makes == "image" else 0
-    return msgspec.structs.replace(
-        answer, blobs=media.blobs, usage=_with_images(usage, images)
-    ), media.addresses
+    # Pictures are counted too: some gateways bill by them, also those of an answer that is cut.
+    usage = _with_images(read_usage(document.get("usage")), media.images)
+    if flaw := _flaw(document.get("choices")):
+        raise no_answer(reply, *flaw, usage)
+    answer = _answer(document, body, reply, usage)
+    if not media.made and answer.finish != "tool":
+        raise no_answer(reply, NoMedia, _without(request.makes, document), usage)
+    return msgspec.structs.replace(answer, blobs=media.blobs), media.files
 
 
-def _answer(document: dict[str, Any], body: bytes, status: int, named: str | None) -> Answer:
+def _without(makes: Makes, document: dict[str, Any]) -> str:
+    """Say that the media are missing, and what was said instead."""
+    message = _message(document["choices"][0])
+    said = _content(message) or message.get("refusal")
+    return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
+
+
+def _answer(document: dict[str, Any], body: bytes, reply: Reply, usage: Usage | None) -> Answer:
     first = document["choices"][0]
     model = document.get("model")
     return Answer(
         body=body,
         content=_content(_message(first)),
         finish=_finish(first),
-        usage=None,
+        usage=usage,
         model=model if isinstance(model, str) and model else None,
-        status=status,
-        request_id=named,
+        status=reply.status,
+        request_id=request_id(reply.headers),
     )
 
 
 def _with_images(usage: Usage | None, images: int) -> Usage | None:
-    """Count the pictures too: some gateways bill by them."""
     if not images:
         return usage
     return (usage or Usage()) + Usage({Meter.IMAGES: images})

@@ -10,7 +10,8 @@ import orjson
 from batch.errors import CutAnswer
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict, as_list
-from batch.wire._sse import add_text, joined, merge
+from batch.wire._sse import Text, add_text, joined, merge
+from batch.wire.openai_chat.media import join_base64
 from batch.wire.openai_chat.usage import read_usage
 
 # Keys of a chunk that are folded by themselves, or mean nothing once it is folded.
@@ -178,6 +179,9 @@ class Fold:
 
     def _whole(self, index: int) -> dict[str, Any]:
         choice = self._choices[index]
+        audio = as_dict(choice.message.get("audio"))
+        if isinstance(audio.get("data"), Text):
+            audio["data"] = join_base64(audio["data"])
         message = joined(choice.message)
         message["role"] = message["role"] or "assistant"
         if choice.calls:

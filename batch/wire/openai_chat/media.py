@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from binascii import b2a_base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
-from batch.records import Blob, Makes, Request
-from batch.wire._lenient import as_dict, as_list
-from batch.wire._media import links
+import msgspec
 
-# What shows, at the cost of one look, that no media can be in a body.
-_TRACES: Final = (b";base64,", b'"audio"')
+from batch.records import Blob, Makes, Request
+from batch.wire._lenient import BAD_JSON, as_dict, as_list
+from batch.wire._links import by_file, tiers
+from batch.wire._media import decode
+
+_MOST: Final = 64  # files of one answer; whatever is beyond stays where it is
+# What shows, at the cost of one look, that such media may be in a body.
+_HELD: Final = b";base64,"
+_SPOKEN: Final = b'"audio"'
+# Formats of speech that may have no header, and so nothing to know them by. Qwen streams bare
+# samples as "wav" too.
+_BARE: Final = frozenset({"pcm16", "pcm", "wav"})
+
+
+class _Voice(msgspec.Struct, frozen=True):
+    format: Any = None
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    audio: _Voice | None = None
+
+
+_decode_asked: Final = msgspec.json.Decoder(_Asked).decode
 
 
 class Found:
@@ -18,25 +39,36 @@ class Found:
 
     def __init__(self, request: Request, document: Mapping[str, Any], body: bytes) -> None:
         self.blobs: tuple[Blob, ...] = ()
-        self.addresses: tuple[str, ...] = ()
-        asked_for = request.makes != "text"
-        if not asked_for and not any(trace in body for trace in _TRACES):
-            return
+        self.files: tuple[Sequence[str], ...] = ()  # for each file the addresses to try
+        self.images = 0
+        self.made = request.makes == "text"  # what was asked for is there
+        if not self.made or _HELD in body or _SPOKEN in body:
+            self._look(request, document, self.made and _HELD not in body)
+
+    def _look(self, request: Request, document: Mapping[str, Any], only_listen: bool) -> None:
         spoken: dict[str, None] = {}
-        seen: dict[str, None] = {}
+        held: dict[str, None] = {}
+        linked: dict[tuple[str, ...], None] = {}
         for message in messages(document):
             data = as_dict(message.get("audio")).get("data")
             if isinstance(data, str) and data:
                 spoken[data] = None
-            seen |= dict.fromkeys(_seen(message, request.makes))
-        inside = [*spoken, *(one for one in seen if one.startswith("data:"))]
-        self.blobs = tuple(
-            Blob(text, request.file_name(place), _hint(request, text in spoken))
-            for place, text in enumerate(inside)
-        )
+            if not only_listen:
+                seen = [list(tier) for tier in _seen(message, request.makes)]
+                held |= dict.fromkeys(filter(_is_held, chain(*seen)))
+                web = ([one for one in tier if not _is_held(one)] for tier in seen)
+                linked |= dict.fromkeys(map(tuple, by_file(web)))
+        inside = {**spoken, **held} if request.makes == "audio" else held
         # A link beside a whole picture leads to the same one, and a text may link to anything.
-        if asked_for and not inside:
-            self.addresses = tuple(one for one in seen if not one.startswith("data:"))
+        if request.makes != "text" and not inside:
+            self.files = tuple(linked)[:_MOST]
+        if request.makes in ("image", "text"):
+            self.images = len(held) or len(self.files)
+        self.made = self.made or bool(inside or self.files)
+        self.blobs = tuple(
+            Blob(text, request.file_name(place), _hint(request) if text in spoken else "")
+            for place, text in enumerate([*spoken, *held][:_MOST], len(self.files))
+        )
 
 
 def messages(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -46,26 +78,60 @@ def messages(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield as_dict(told.get("message")) or as_dict(told.get("delta"))
 
 
-def _seen(message: Mapping[str, Any], makes: Makes) -> Iterator[str]:
-    """Yield addresses and data URIs by how sure it is that they are what was asked for."""
-    for image in as_list(message.get("images")):
-        yield from _address(as_dict(image).get("image_url") or as_dict(image).get("url"))
+def join_base64(pieces: Sequence[str]) -> str:
+    """Join pieces of base64; some vendors encode, and pad, each of a stream's by itself."""
+    whole = "".join(pieces)
+    if "=" not in whole.rstrip("="):
+        return whole
+    decoded = [decode(piece) for piece in pieces if piece]
+    known = [data for data in decoded if data is not None]
+    return b2a_base64(b"".join(known), newline=False).decode() if known == decoded else whole
+
+
+def _seen(message: Mapping[str, Any], makes: Makes) -> Iterator[Iterable[str]]:
+    """Yield addresses and data URIs in tiers, by how sure it is that they are what was made."""
     content = message.get("content")
-    for part in as_list(content):
-        yield from _address(as_dict(part).get("image_url"))
-        text = as_dict(part).get("text")
-        if isinstance(text, str):
-            yield from links(text, makes if makes != "text" else "image")
-    if isinstance(content, str):
-        yield from links(content, makes if makes != "text" else "image")
+    parts = [as_dict(part) for part in as_list(content)]
+    if makes in ("image", "text"):
+        images = map(as_dict, as_list(message.get("images")))
+        yield _addresses(image.get("image_url") or image.get("url") for image in images)
+        yield _addresses(part.get("image_url") for part in parts)
+    elif makes == "video":
+        yield _addresses(part.get("video_url") for part in parts)
+    texts = [one for one in (content, *(p.get("text") for p in parts)) if isinstance(one, str)]
+    if makes == "text":
+        yield chain(*map(_drawn, texts))
+    else:
+        of_each = (tiers(text, makes) for text in texts)
+        yield from map(chain.from_iterable, zip(*of_each, strict=True))
 
 
-def _address(value: object) -> Iterator[str]:
-    url = value.get("url") if isinstance(value, dict) else value
-    if isinstance(url, str) and url.startswith(("https://", "http://", "data:")):
-        yield url
+def _addresses(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        url = value.get("url") if isinstance(value, dict) else value
+        if isinstance(url, str) and url.startswith(("https://", "http://", "data:")):
+            yield url
 
 
-def _hint(request: Request, spoken: bool) -> str:
-    """Return what the speech was asked to be, if only the request can tell: pcm has no mark."""
-    return "pcm" if spoken and b'"pcm16"' in request.body else ""
+def _drawn(text: str) -> Iterable[str]:
+    """Return the pictures in the text of a model that is not known to make any.
+
+    Those that are shown, as the gateway writes Gemini's, or that are the whole answer. A page of
+    HTML that was asked for may hold others, and loses none of them.
+    """
+    shown, _, _, held, _ = tiers(text, "image")
+    return [*shown, *(one for one in held if one == text.strip())]
+
+
+def _is_held(address: str) -> bool:
+    return address[:5].lower() == "data:"
+
+
+def _hint(request: Request) -> str:
+    """Return what speech without a header is, if the request tells that it may have none."""
+    try:
+        voice = _decode_asked(request.body).audio
+    except BAD_JSON:
+        return ""
+    named = voice.format if voice else None
+    return "pcm" if isinstance(named, str) and named in _BARE else ""

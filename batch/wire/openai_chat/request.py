@@ -15,6 +15,7 @@ from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import BAD_JSON, as_list, count
 from batch.wire._routes import Route
+from batch.wire.anthropic_messages.request import marked as is_anthropic
 
 ROUTE: Final = Route("POST", "/v1/chat/completions")
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
@@ -27,7 +28,13 @@ _UNBOUNDED: Final = (
     b'"web_search_options"',
 )
 # Where a body may name a file, and how it is written there.
-FILES: Final[Wants] = {"url": "data_uri", "data": "base64", "file_data": "data_uri"}
+FILES: Final[Wants] = {
+    "image_url.url": "data_uri",
+    "image_url": "data_uri",  # the gateway takes the shorter spelling too (new-api's dto)
+    "video_url.url": "data_uri",
+    "input_audio.data": "base64",
+    "file_data": "data_uri",
+}
 _MEDIA: Final = ("audio", "image")  # ``modalities`` that make media
 
 
@@ -61,10 +68,10 @@ _decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
 def mine(body: Mapping[str, Any]) -> bool:
     """Return whether it has ``messages`` and nothing that only Anthropic's dialect has.
 
-    There a system text stands beside the messages; here it is one of them, and the gateway would
-    drop it without a word.
+    There, for one, a system text stands beside the messages; here it is one of them, and the
+    gateway would drop it without a word.
     """
-    return "messages" in body and not body.keys() & {"system", "anthropic_version"}
+    return "messages" in body and not is_anthropic(body)
 
 
 def shape(body: bytes, ask: Ask) -> Shaped:
@@ -105,7 +112,9 @@ def estimate(request: Request) -> Estimate:
 def bound(request: Request) -> Usage | None:
     """Return a token for each byte, and the output limit; None without one, or with media."""
     limit, choices = _output_limit(_knobs(request.body))
-    if limit is None or any(part in request.body for part in _UNBOUNDED):
+    if limit is None or request.makes != "text":
+        return None
+    if any(part in request.body for part in _UNBOUNDED):
         return None
     return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit * choices})
 

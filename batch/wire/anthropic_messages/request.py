@@ -1,0 +1,200 @@
+"""What a messages request must be, asks for, and may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+import orjson
+
+from batch.records import Request, Spliced
+from batch.usage import Meter, Usage
+from batch.wire import Ask, Estimate, Shaped
+from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
+from batch.wire._files import Wants, attached
+from batch.wire._lenient import BAD_JSON, as_dict, as_list, count
+from batch.wire._routes import Route
+
+ROUTE: Final = Route("POST", "/v1/messages")
+# The only version that the vendor's own clients send.
+HEADERS: Final = (("anthropic-version", "2023-06-01"),)
+# Where a body may name a file, how it is written there, and where its type stands.
+_FILES: Final[Wants] = {"source.data": "base64"}
+_TYPES: Final = {"source.data": "media_type"}
+_ANSWER: Final = "answer"  # name of the tool that a schema becomes
+_ROOM: Final = 4096  # tokens, where we write the body: what every model of the vendor can give
+_EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
+# Tokens of the text by which the vendor explains tools to a model: its price list knows some 500.
+_TOOL_PROMPT: Final = 1024
+# The gateway raises a lower limit of a model with this ending (new-api's claude handler).
+_THINKING: Final = "-thinking"
+_LEAST_THINKING: Final = 1280
+# Blocks whose tokens are not bounded by the bytes that name them, and servers that bring tools.
+_UNBOUNDED: Final = (b'"image"', b'"document"', b'"mcp_servers"')
+
+# What no other dialect has at the top of a body.
+_OWN_KEYS: Final = frozenset({"system", "anthropic_version", "stop_sequences"})
+_OWN_BLOCKS: Final = frozenset(
+    {
+        *("tool_use", "tool_result", "thinking", "redacted_thinking"),
+        *("server_tool_use", "web_search_tool_result"),
+    }
+)
+_MEDIA_BLOCKS: Final = frozenset({"image", "document"})
+# What shows that a body is of OpenAI's dialect, whatever else it has.
+_OTHER_KEYS: Final = frozenset({"max_completion_tokens", "response_format", "stream_options"})
+_OTHER_TOOLS: Final = (None, "function", "custom")
+_OTHER_ROLES: Final = frozenset({"system", "developer", "tool", "function"})
+
+
+class _Message(msgspec.Struct, frozen=True):
+    role: str
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What of a body is checked; msgspec passes over the rest without building it."""
+
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    model: str | None = None
+    stream: bool | None = None
+
+
+class _Knobs(msgspec.Struct, frozen=True):
+    """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
+
+    stream: Any = None
+    max_tokens: Any = None
+    tools: Any = None
+    tool_choice: Any = None
+
+
+_decode_body: Final = msgspec.json.Decoder(_Body)
+_decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
+
+
+def mine(body: Mapping[str, Any]) -> bool:
+    """Return whether it has what only this dialect has, and nothing that only OpenAI's has."""
+    return isinstance(body.get("messages"), list) and marked(body) and not _is_chat(body)
+
+
+def marked(body: Mapping[str, Any]) -> bool:
+    """Return whether something in it would be lost, without a word, on OpenAI's path."""
+    if body.keys() & _OWN_KEYS:
+        return True
+    # Some channels take a budget in OpenAI's dialect too, so that a role of that one outweighs it.
+    budget = "max_tokens" in body and "budget_tokens" in as_dict(body.get("thinking"))
+    return (
+        (budget and not _is_chat(body))
+        or any(_is_own_tool(as_dict(tool)) for tool in as_list(body.get("tools")))
+        or any(_has_own_block(as_dict(one)) for one in as_list(body.get("messages")))
+    )
+
+
+def shape(body: bytes, ask: Ask) -> Shaped:
+    """Check the body and set the model. Raises ``BadBody``.
+
+    Values that stay keep their bytes, and a body that needs no change is returned as it is. The
+    output limit is left to the gateway, which may have one of its own for bodies without.
+    """
+    needs = 'a model, "max_tokens" and "messages": [{"role": "user", "content": "..."}]'
+    asked: _Body = checked(body, _decode_body, needs)
+    model, body = fill_in(body, asked.model, ask)
+    return Shaped(model, body, ROUTE.template, ROUTE.template, makes=makes(model, ask))
+
+
+def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
+    """Make a body without a model; a schema becomes a tool that must be called."""
+    body: dict[str, Any] = {"max_tokens": _ROOM}
+    if system is not None:
+        body["system"] = system
+    body["messages"] = [{"role": "user", "content": prompt}]
+    if schema is not None:
+        what = "Takes the answer. Call it once, with the whole answer."
+        body["tools"] = [{"name": _ANSWER, "description": what, "input_schema": dict(schema)}]
+        body["tool_choice"] = {"type": "tool", "name": _ANSWER}
+    return orjson.dumps(body)
+
+
+def payload(body: bytes) -> bytes | Spliced:
+    """Return the body with the files that it names: the vendor takes bare base64 and its type."""
+    # Beside pictures, a source may be a document's text, which may itself begin like an address.
+    convert = b'"text/plain"' not in body
+    return attached(body, _FILES, types=_TYPES, convert=convert)
+
+
+def estimate(request: Request) -> Estimate:
+    """Return a third of the bytes, and the output limit or 256 tokens."""
+    return Estimate(
+        input_tokens=len(request.body) // BYTES_PER_TOKEN,
+        output_tokens=count(_knobs(request.body).max_tokens) or _EXPECTED_OUTPUT,
+    )
+
+
+def bound(request: Request) -> Usage | None:
+    """Return a token for each byte, and the output limit.
+
+    None without a limit, with media, and with tools of the vendor's own: they bring text, or read
+    the web.
+    """
+    knobs = _knobs(request.body)
+    tools = as_list(knobs.tools)
+    limit = count(knobs.max_tokens)
+    own = any(as_dict(tool).get("type") not in (None, "custom") for tool in tools)
+    if not limit or own or any(part in request.body for part in _UNBOUNDED):
+        return None
+    if request.model.endswith(_THINKING):
+        limit = max(limit, _LEAST_THINKING)
+    size = len(request.body) + (_TOOL_PROMPT if tools else 0)
+    # What is written to a cache costs more than what is only read.
+    read = Meter.CACHE_WRITE if b'"cache_control"' in request.body else Meter.INPUT
+    return Usage({read: size, Meter.OUTPUT: limit})
+
+
+def streams(request: Request) -> bool:
+    """Return whether the answer is asked for as events."""
+    return b'"stream"' in request.body and _knobs(request.body).stream is True
+
+
+def answer_tool(request: Request) -> str | None:
+    """Return the name of the tool whose input is the answer, if the request has one."""
+    if b'"tool_choice"' not in request.body:
+        return None
+    choice = as_dict(_knobs(request.body).tool_choice)
+    told = (choice.get("type"), choice.get("name"))
+    return _ANSWER if told == ("tool", _ANSWER) else None
+
+
+def _is_own_tool(tool: Mapping[str, Any]) -> bool:
+    # The vendor's own tools have no schema; those of OpenAI's path have their name further inside.
+    return "input_schema" in tool or ("name" in tool and tool.get("type") not in _OTHER_TOOLS)
+
+
+def _has_own_block(message: Mapping[str, Any]) -> bool:
+    for one in as_list(message.get("content")):
+        block = as_dict(one)
+        kind = block.get("type")
+        if not isinstance(kind, str):
+            continue
+        if kind in _OWN_BLOCKS or (kind in _MEDIA_BLOCKS and as_dict(block.get("source"))):
+            return True
+    return False
+
+
+def _is_chat(body: Mapping[str, Any]) -> bool:
+    if body.keys() & _OTHER_KEYS:
+        return True
+    told = [as_dict(one) for one in as_list(body.get("messages"))]
+    return any("tool_calls" in one or _role(one) in _OTHER_ROLES for one in told)
+
+
+def _role(message: Mapping[str, Any]) -> str:
+    role = message.get("role")
+    return role if isinstance(role, str) else ""
+
+
+def _knobs(body: bytes) -> _Knobs:
+    try:
+        return _decode_knobs(body)
+    except BAD_JSON:
+        return _Knobs()

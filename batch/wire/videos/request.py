@@ -1,0 +1,84 @@
+"""What a request for a film must be, and the form that it is sent as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from batch.errors import BadBody
+from batch.records import Field, FileRef, Form
+from batch.wire import Ask, Shaped
+from batch.wire._base import checked, fill_in
+from batch.wire._routes import Found, Route
+
+SUBMIT: Final = Route("POST", "/v1/videos")
+_PICTURE: Final = "input_reference"  # OpenAI's name for the picture that a film begins with
+# What may stand in the head of a part of a form without a quote.
+_NAME: Final = re.compile(r"[\w.\[\]-]+", re.ASCII)
+_decode_values: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """What of a body is checked. The lengths and sizes of films are the gateway's matter."""
+
+    prompt: str
+    model: str | None = None
+
+
+class _Question(msgspec.Struct, frozen=True):
+    model: str | None = None
+
+
+_decode_body: Final = msgspec.json.Decoder(_Body)
+_decode_question: Final = msgspec.json.Decoder(_Question)
+
+
+def mine(body: Mapping[str, Any]) -> bool:
+    """Return whether it has a ``prompt`` and ``seconds``, and not Kling's name for the model."""
+    return {"prompt", "seconds"} <= body.keys() and "model_name" not in body
+
+
+def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
+    """Make a body without a model. Raises ``BadBody`` for what is asked of texts alone."""
+    if system is not None or schema is not None:
+        raise BadBody("a film takes a prompt, and neither a system text nor a schema")
+    return orjson.dumps({"prompt": prompt})
+
+
+def submit(body: bytes, ask: Ask) -> Shaped:
+    """Check the body and set the model. Raises ``BadBody``."""
+    asked: _Body = checked(body, _decode_body, 'a model and a "prompt"')
+    form(body)
+    model, body = fill_in(body, asked.model, ask)
+    return Shaped(model, body, SUBMIT.template, SUBMIT.template, makes="video")
+
+
+def question(body: bytes, ask: Ask, found: Found, name: str) -> Shaped:
+    """Return the shape of a line that only asks. A ``model`` says which key asks, if several."""
+    asked: _Question = checked(body, _decode_question, "nothing, or a model whose key asks")
+    return Shaped(asked.model or name, b"", found.path, found.route.template, method="GET")
+
+
+def form(body: bytes) -> Form:
+    """Return the form of a body: each text as it is, every other value as JSON.
+
+    Raises ``BadBody`` for a name that no form can hold.
+    """
+    return Form(tuple(_fields(_decode_values(body))))
+
+
+def _fields(values: Mapping[str, msgspec.Raw]) -> Iterator[Field]:
+    for name, value in values.items():
+        spelled = bytes(value)
+        if spelled == b"null":
+            continue
+        if not _NAME.fullmatch(name):
+            raise BadBody(f"{name[:40]!r} can be no name of a field of a form")
+        text = _decode_text(spelled) if spelled.startswith(b'"') else spelled.decode()
+        is_file = name == _PICTURE and spelled.startswith(b'"')
+        yield Field(name, FileRef(text, name=name) if is_file else text)
