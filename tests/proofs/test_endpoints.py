@@ -110,7 +110,7 @@ def test_every_path_of_every_format_has_its_line() -> None:
 
 def pages() -> list[list[str]]:
     """Return the rows of the documentation's table: cells without their padding."""
-    rows = [line for line in PAGES.read_text(encoding="utf-8").splitlines() if line[:3] == "| "]
+    rows = [line for line in PAGES.read_text(encoding="utf-8").splitlines() if line[:2] == "| "]
     table = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
     return [row for row in table if row[0].isdecimal()]
 
