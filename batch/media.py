@@ -26,7 +26,7 @@ from batch.wire._media import decode, sniff, substitute
 
 HEAD: Final = 512  # bytes kept to tell the type from
 # Each blob is looked for in the whole body: of a reply with thousands the rest stays where it is.
-MOST_BLOBS: Final = 256
+MOST_BLOBS: Final = 64
 
 T = TypeVar("T")
 

@@ -283,8 +283,10 @@ class UnclosableFiles(MemoryFiles):
         raise OSError(28, "No space left on device")
 
 
-def test_a_failure_at_the_close_leaves_no_half_file() -> None:
+@pytest.mark.parametrize("operation", ["write", "nothing before"])
+def test_a_failure_at_the_close_leaves_no_half_file(operation: str) -> None:
     files = UnclosableFiles("files")
+    failing(files, operation)
 
     with pytest.raises(CannotWrite):
         kept("files", answer([uri(PNG)], Blob(uri(PNG), "x")), files=files)

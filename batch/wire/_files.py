@@ -132,11 +132,14 @@ class _Splicer:
         return place if place in self._wants else key
 
     def _file(self, raw: bytes, encoding: Encoding) -> str:
-        """Return what a value names, if it is a text that names a file; else nothing."""
+        """Return what a value names, if it is a text that names a file; else nothing.
+
+        Only texts that are to be converted begin with a trace of other spellings.
+        """
         if not raw.startswith(self._traces):
             return ""
         text = _decode_text(raw)
         if text.startswith(LOCAL):
             return text
         others = WEB if encoding == "data_uri" else (*WEB, "data:")
-        return text if self._convert and text.startswith(others) else ""
+        return text if text.startswith(others) else ""

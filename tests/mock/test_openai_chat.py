@@ -269,12 +269,15 @@ def test_several_pictures_are_made_and_billed() -> None:
 
 
 def test_neither_a_maximum_nor_a_stop_cuts_a_picture() -> None:
-    choice = answer(model="gpt-4o-image", max_tokens=2, stop="!")["choices"][0]
+    ask = read(model="gpt-4o-image", max_tokens=2, stop="!")
 
-    assert HELD.fullmatch(choice["message"]["content"]) or LINKED.search(
-        choice["message"]["content"]
-    )
-    assert choice["finish_reason"] == "stop"
+    for number in range(10):
+        made = TWIN.answer(ask, plan(dice=Dice(number, "f00")))
+
+        choice = orjson.loads(made.render()[0])["choices"][0]
+        content = choice["message"]["content"]
+        assert HELD.fullmatch(content) or LINKED.search(content)
+        assert choice["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("model", ["sora_video2", "veo-3.1", "kling-v1-6"])

@@ -404,7 +404,7 @@ def test_a_line_can_ask_once_how_a_task_is(told: Any, word: str) -> None:
     assert FORMAT.start(request) == Send(Call("GET", f"{PICTURE}/831"))
     assert request.model == "kling"
     assert isinstance(step, Done)
-    assert (step.answer.content, step.answer.usage) == (word, None)
+    assert (step.answer.content, step.answer.usage) == (word, Usage())
 
 
 def test_a_line_that_asks_for_what_kling_does_not_know_says_why() -> None:

@@ -236,12 +236,19 @@ def test_after_a_crash_the_fetching_goes_on() -> None:
     assert again.call.save_as == "1-ab-0-1"
 
 
-def test_of_a_thousand_pictures_a_bounded_number_is_fetched_or_kept() -> None:
+def test_of_a_thousand_pictures_a_bounded_number_is_fetched() -> None:
     shown = "".join(f"![](https://h/{n}.png)" for n in range(1000))
-    held = "".join(f"![](data:image/png;base64,{n:04})" for n in range(1000))
 
-    assert len(wanted(PICTURE, said(shown))) == 64
-    assert len(blobs(PICTURE, said(held))) == 64
+    assert len(wanted(PICTURE, said(shown))) < 100
+
+
+def test_speech_beside_a_picture_has_a_name_of_its_own() -> None:
+    message = {"content": "![](https://h/a.png)", "audio": {"data": WAV, "transcript": "Look."}}
+
+    got = fetched(PICTURE, body_of(message), png("1-ab-0-0.png"))
+
+    assert [(blob.text, blob.name) for blob in got.blobs] == [(WAV, "1-ab-0-1")]
+    assert images(got.usage) == 1
 
 
 # ------------------------------------------------------------------- an answer that is a text

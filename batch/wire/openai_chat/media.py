@@ -14,7 +14,6 @@ from batch.wire._lenient import BAD_JSON, as_dict, as_list
 from batch.wire._links import by_file, tiers
 from batch.wire._media import decode
 
-_MOST: Final = 64  # files of one answer; whatever is beyond stays where it is
 # What shows, at the cost of one look, that such media may be in a body.
 _HELD: Final = b";base64,"
 _SPOKEN: Final = b'"audio"'
@@ -61,13 +60,14 @@ class Found:
         inside = {**spoken, **held} if request.makes == "audio" else held
         # A link beside a whole picture leads to the same one, and a text may link to anything.
         if request.makes != "text" and not inside:
-            self.files = tuple(linked)[:_MOST]
+            self.files = tuple(linked)
         if request.makes in ("image", "text"):
             self.images = len(held) or len(self.files)
         self.made = self.made or bool(inside or self.files)
+        hint = _hint(request) if spoken else ""
         self.blobs = tuple(
-            Blob(text, request.file_name(place), _hint(request) if text in spoken else "")
-            for place, text in enumerate([*spoken, *held][:_MOST], len(self.files))
+            Blob(text, request.file_name(place), hint if text in spoken else "")
+            for place, text in enumerate([*spoken, *held], len(self.files))
         )
 
 
