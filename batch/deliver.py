@@ -7,6 +7,7 @@ unit waits.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
@@ -18,7 +19,7 @@ from batch.gate.gate import Gate
 from batch.gate.lane import Lane
 from batch.ledger.entries import Entry
 from batch.ledger.state import Open
-from batch.records import Answer, Call, Done, Reply, Request, Result, Row, State, Step, Wait
+from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
 from batch.retry import Again, Block, Case, End, Past, RetryPolicy, judge
 from batch.script import Ask, Script, Verdict
 from batch.transport import Transport
@@ -127,12 +128,23 @@ class Deliver:
         """Follow one request through its format's steps."""
         means = self._means
         step = _first_step(means.formats[request.format], unit.begun, request)
-        while not isinstance(step, Done):
-            if isinstance(step, Wait):
-                await self._wait(unit, request, step)
+        while isinstance(step, Send) and step.call.kind == "submit":
             step = await self._exchange(unit, request, step.call, step.state)
+        if not isinstance(step, Done):
+            # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
+            with means.resting(means.gate.lane(request.model).name):
+                step = await self._follow(unit, request, step)
         unit.state = None
         return await means.media.keep(step.answer) if step.answer.blobs else step.answer
+
+    async def _follow(self, unit: Unit, request: Request, step: Send | Wait) -> Done:
+        """Wait, ask and fetch until what was submitted is done."""
+        following: Step = step
+        while not isinstance(following, Done):
+            if isinstance(following, Wait):
+                await self._wait(unit, request, following)
+            following = await self._exchange(unit, request, following.call, following.state)
+        return following
 
     async def _wait(self, unit: Unit, request: Request, step: Wait) -> None:
         """Put on record what a crash must not lose, and rest. Raises TaskLate at the deadline."""
@@ -146,9 +158,7 @@ class Deliver:
                 "still; to go on waiting for it: wbatch retry"
             )
         # Not all at the same moment: those that were submitted together would be polled so.
-        seconds = step.seconds * (1 + means.policy.poll_jitter * means.chance())
-        with means.resting(means.gate.lane(request.model).name):
-            await means.sleep(seconds)
+        await means.sleep(step.seconds * (1 + means.policy.poll_jitter * means.chance()))
 
     async def _exchange(
         self, unit: Unit, request: Request, call: Call, state: State | None
@@ -169,7 +179,7 @@ class Deliver:
                 verdict = judge(means.policy, failure, past, self._case(unit, lane, call, previous))
                 if isinstance(verdict, Again):
                     means.retried(unit.rows[0].ordinal, failure, verdict.wait)
-            await self._obey(lane, request.model, verdict)
+            await self._obey(lane, request.model, call, verdict)
 
     async def _send(
         self, unit: Unit, lane: Lane, request: Request, call: Call, state: State | None
@@ -228,7 +238,7 @@ class Deliver:
             await journal.keep(unit.billed(request.part, failure.usage, failure.code))
         elif failure.ambiguous:
             unit.maybe_billed += 1
-        if call.repeat == "once" and failure.before_work:
+        if call.repeat == "once" and failure.precedes_work:
             journal.note(unit.entry("void", request.part))
 
     def _case(self, unit: Unit, lane: Lane, call: Call, previous: float) -> Case:
@@ -244,7 +254,7 @@ class Deliver:
             money_is_gone=gate.money_is_gone(lane),
         )
 
-    async def _obey(self, lane: Lane, model: str, verdict: Again | End | Block) -> None:
+    async def _obey(self, lane: Lane, model: str, call: Call, verdict: Again | End | Block) -> None:
         """Wait for the next try, or raise what ends the unit."""
         if isinstance(verdict, End):
             raise verdict.failure
@@ -253,7 +263,9 @@ class Deliver:
             raise Blocked(verdict.failure.message)
         if not verdict.budgeted and not verdict.wait:
             return
-        with self._means.resting(lane.name):
+        # Whoever polls or fetches rests already.
+        rest = self._means.resting(lane.name) if call.kind == "submit" else contextlib.nullcontext()
+        with rest:
             if verdict.budgeted:
                 await self._means.gate.retry_budget(lane)
             await self._means.sleep(verdict.wait)

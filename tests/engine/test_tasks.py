@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -14,6 +16,7 @@ from batch.errors import CallFailed, FileGone, ServerTrouble, TaskFailed, Unreac
 from batch.files import OsFiles
 from batch.ledger.recover import recover
 from batch.records import Call, Reply, Request, Saved, Send, State, Step
+from batch.secret import Secret
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import TaskToy
 
@@ -67,6 +70,22 @@ def test_hundreds_of_tasks_wait_at_once_and_hold_no_slot(tmp_path: Path) -> None
     first_fetch = gateway.kinds().index("fetch")
     assert gateway.kinds()[:first_fetch].count("submit") == 300
     assert len(rig.results()) == 300
+
+
+def test_polls_that_take_long_keep_no_line_from_being_submitted(tmp_path: Path) -> None:
+    class Slow(Gateway):
+        async def send(self, call: Call, secret: Secret | None, folder: Any = None) -> Reply:
+            await asyncio.sleep(5 if call.kind == "poll" else 0)
+            return await super().send(call, secret, folder)
+
+    gateway = Slow(polls=2)
+    rig = patient(tmp_path)  # eight calls of a kind at once
+
+    rig.session(rows(200, "task"), gateway)
+
+    first_fetch = gateway.kinds().index("fetch")
+    assert gateway.kinds()[:first_fetch].count("submit") == 200
+    assert len(rig.results()) == 200
 
 
 def test_a_task_that_is_late_is_named_and_a_retry_goes_on_waiting_for_it(tmp_path: Path) -> None:
