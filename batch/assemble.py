@@ -69,6 +69,7 @@ class Joined:
         self.gate: Gate | None = None
         self.executor: ThreadPoolExecutor | None = None
         self.pipeline: Pipeline | None = None
+        self.deliver: Deliver | None = None
         history = book.history
         self.before = history.answered.count + history.failed.count - len(plan.redo or ())
 
@@ -143,7 +144,8 @@ class Joined:
             ticking = loop.create_task(self._tick(gate))
             ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
             try:
-                await pipeline.run(self._lines(), Deliver(means))
+                self.deliver = Deliver(means)
+                await pipeline.run(self._lines(), self.deliver)
             finally:
                 ticking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -188,6 +190,7 @@ class Joined:
             pending_blocked=self.pipeline.blocked if self.pipeline else 0,
             retries=self.retries,
             in_flight=self.gate.in_flight if self.gate else 0,
+            tasks=self.deliver.tasks if self.deliver else 0,
             waiting_for=self.gate.waiting_for() if self.gate else None,
             seconds=time.monotonic() - self.started,
         )

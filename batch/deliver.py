@@ -8,9 +8,9 @@ unit waits.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,7 @@ from batch.wire import WireFormat
 Resting: TypeAlias = Callable[[str], AbstractContextManager[None]]
 # Told of every repeat: the line, why, and the seconds until then.
 Retried: TypeAlias = Callable[[int, CallFailed, float], None]
+GONE: Final = 410  # the status of a host that has nothing, and will not
 
 
 class Journal(Protocol):
@@ -86,6 +87,7 @@ class Deliver:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self.tasks = 0  # that were submitted, and are waited for
 
     async def __call__(
         self, rows: Sequence[Row], begun: Open | None = None
@@ -132,10 +134,18 @@ class Deliver:
             step = await self._exchange(unit, request, step.call, step.state)
         if not isinstance(step, Done):
             # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
-            with means.resting(means.gate.lane(request.model).name):
+            with means.resting(means.gate.lane(request.model).name), self._counted():
                 step = await self._follow(unit, request, step)
         unit.state = None
         return await means.media.keep(step.answer) if step.answer.blobs else step.answer
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.tasks += 1
+        try:
+            yield
+        finally:
+            self.tasks -= 1
 
     async def _follow(self, unit: Unit, request: Request, step: Send | Wait) -> Done:
         """Wait, ask and fetch until what was submitted is done."""
@@ -173,7 +183,7 @@ class Deliver:
             try:
                 return await self._send(unit, lane, request, call, state)
             except CallFailed as failure:
-                if failure.status is None and (other := self._other_way(request, call, state)):
+                if other := self._other_way(request, call, state, failure):
                     return other
                 await self._settle(unit, request, call, failure)
                 verdict = judge(means.policy, failure, past, self._case(unit, lane, call, previous))
@@ -220,12 +230,16 @@ class Deliver:
         gate.answered(lane, request.model, tokens, spent, clock() - sent_at)
         return step
 
-    def _other_way(self, request: Request, call: Call, state: State | None) -> Step | None:
+    def _other_way(
+        self, request: Request, call: Call, state: State | None, failure: CallFailed
+    ) -> Step | None:
         """Return the step that goes round a host which gave no reply, if the format knows one."""
-        if call.origin == "gateway":
+        if call.origin == "gateway" or failure.status is not None:
             return None
+        # What may not be asked, or is too large, is so for good; any other trouble may pass.
+        status = GONE if isinstance(failure, Refused) else 0
         try:
-            return self._means.formats[request.format].next(request, state, Reply(0, {}, b""))
+            return self._means.formats[request.format].next(request, state, Reply(status, {}, b""))
         except CallFailed:
             return None
 

@@ -33,6 +33,8 @@
 
 A failure says what happened; ``retry.py`` alone decides whether and when to ask again. A bug is
 none of these: it stops the run, which can be resumed.
+
+Longer than other files, because a tree is seen whole or not at all.
 """
 
 from __future__ import annotations
@@ -142,6 +144,12 @@ class CallFailed(BatchError):
         self.body = body
         self.retry_after: float | None = None  # seconds, as the server asked
         self.usage: Usage | None = None  # what the failed attempt is known to have cost
+        self.begun = False  # a part of the answer had come before it
+
+    @property
+    def precedes_work(self) -> bool:
+        """Return whether it provably came before any work; not once an answer has begun."""
+        return self.before_work and not self.begun
 
 
 class Refused(CallFailed):

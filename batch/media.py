@@ -22,9 +22,9 @@ import orjson
 from batch.errors import CannotWrite
 from batch.files import Files, write_all
 from batch.records import Answer, Blob, Saved
-from batch.wire._media import decode, sniff, substitute
+from batch.wire._media import HEAD, decode, sniff, substitute
+from batch.wire._whole import is_whole
 
-HEAD: Final = 512  # bytes kept to tell the type from
 # Each blob is looked for in the whole body: of a reply with thousands the rest stays where it is.
 MOST_BLOBS: Final = 64
 
@@ -114,6 +114,11 @@ class Part:
         """Add bytes. Raises ``CannotWrite``."""
         await self._home.disk(self.path, lambda: self.add(data))
 
+    async def is_whole(self) -> bool:
+        """Return whether the file is all there, as far as its structure tells."""
+        kind = sniff(self._head).extension
+        return await self._home.disk(self.path, lambda: is_whole(kind, self._size, self._look))
+
     async def finish(self, hint: str) -> Saved:
         """Sync and name the file, ``hint`` helping to tell its type. Raises ``CannotWrite``."""
         return await self._home.disk(self.path, lambda: self.end(hint))
@@ -150,6 +155,9 @@ class Part:
             self._close()
         with contextlib.suppress(OSError):
             self._files.remove(f"{self.path}.part")
+
+    def _look(self, offset: int, length: int) -> bytes:
+        return next(self._files.read(f"{self.path}.part", offset), b"")[:length]
 
     def _close(self) -> None:
         if self._fd is not None:

@@ -32,6 +32,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     pending_blocked: int  # not sent, as their key, model or account is hopeless for now
     retries: int
     in_flight: int
+    tasks: int  # submitted and waited for: they hold nothing
     waiting_for: str | None  # what holds the run up, for people
     seconds: float  # since this process began
 
@@ -196,9 +197,15 @@ def postfix(now: Snapshot) -> str:
         (now.failed, f"{now.failed:,} failed"),
         (now.pending_blocked, f"{now.pending_blocked:,} blocked"),
         (now.retries, f"{now.retries:,} retries"),
-        (now.in_flight, f"{now.in_flight:,} in flight"),
+        (now.in_flight or now.tasks, under_way(now)),
     ]
     return ", ".join(text for value, text in fields if value)
+
+
+def under_way(now: Snapshot) -> str:
+    """Return how many calls are on the wire, and how many tasks are waited for."""
+    tasks = f"{now.tasks:,} tasks" if now.tasks else ""
+    return f"{now.in_flight:,} in flight{' + ' if tasks else ''}{tasks}"
 
 
 def plain_line(now: Snapshot, rate: float) -> str:
@@ -211,6 +218,7 @@ def plain_line(now: Snapshot, rate: float) -> str:
         f"blocked {now.pending_blocked:,}" if now.pending_blocked else "",
         f"{a_minute}/min",
         f"left {span(left / rate) if rate > 0 else '?'}" if left else "",
+        f"{now.tasks:,} tasks" if now.tasks else "",
         f"waiting: {visible(now.waiting_for)}" if now.waiting_for else "",
     ]
     return " · ".join(part for part in parts if part)

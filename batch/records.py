@@ -121,12 +121,15 @@ class Spliced(msgspec.Struct, frozen=True):
     pieces: tuple[bytes | FileRef, ...]
 
 
+Payload: TypeAlias = bytes | Form | Spliced
+
+
 class Call(msgspec.Struct, frozen=True):
     """An HTTP request as data. ``path`` is a path at the gateway, or a whole foreign URL."""
 
     method: str
     path: str
-    payload: bytes | Form | Spliced | None = None
+    payload: Payload | None = None
     headers: tuple[tuple[str, str], ...] = ()
     kind: Kind = "submit"
     repeat: Repeat = "free"  # "once": work that must not be done, and paid, a second time

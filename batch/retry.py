@@ -45,7 +45,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     wait_initial: float = 0.5
     wait_max: float = 60.0
     wait_exp_base: float = 2.0
-    task_timeout: float = 3600.0  # since this process began to wait for a task
+    task_timeout: float = 3600  # since this process began to wait for a task
     poll_jitter: float = 0.1  # share by which the wait between two polls is made longer
 
 
@@ -167,7 +167,8 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     A server's ``Retry-After`` is a floor of the wait, except where the gate's schedule keeps it.
     """
     past.attempts += case.counts
-    if case.once and not failure.before_work and not isinstance(failure, (Refused, OutcomeUnknown)):
+    refused = isinstance(failure, (Refused, OutcomeUnknown))
+    if case.once and not failure.precedes_work and not refused:
         return End(_unknown(failure))
     rule = rule_of(type(failure))
     if case.safe and rule.closes is None and not rule.held and not isinstance(failure, Refused):
@@ -176,6 +177,8 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     hopeless = rule.closes == "account" and case.money_is_gone
     if hopeless or done >= rule.allows(failure):
         return Block(rule.closes, failure) if rule.closes else End(failure)
+    if case.safe and rule.closes is None and case.elapsed >= policy.task_timeout:
+        return End(_late(policy, failure))
     spent = past.attempts >= policy.attempts or case.elapsed >= policy.timeout
     # What is closed rather than ended is not the line's fault, whatever the line has been through.
     if spent and case.counts and rule.closes is None:
@@ -183,7 +186,9 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     past.repeats[rule.name] = done + 1
     wait = rule.wait(policy, done, case.chance)
     if not rule.held:
-        wait = max(wait, failure.retry_after or 0.0)
+        asked = failure.retry_after or 0.0
+        # A poll costs the gateway little: it is not put off for as long as work is.
+        wait = max(wait, min(asked, policy.wait_max) if case.safe else asked)
     return Again(wait, rule.budgeted)
 
 
@@ -197,10 +202,23 @@ def rule_of(kind: type[CallFailed]) -> Rule:
     return next(TABLE[above] for above in kind.__mro__ if above in TABLE)
 
 
+def _late(policy: RetryPolicy, failure: CallFailed) -> TaskLate:
+    """Say that paid work was asked after, or fetched, in vain for as long as was allowed."""
+    return TaskLate(
+        f"{failure.message.rstrip('. ')}. So it went until {policy.task_timeout:,.0f} s were over; "
+        "the work is paid: to go on waiting for it: wbatch retry",
+        status=failure.status,
+        vendor_code=failure.vendor_code,
+        request_id=failure.request_id,
+        body=failure.body,
+    )
+
+
 def _unknown(failure: CallFailed) -> OutcomeUnknown:
     """Say that paid work may or may not have been done, keeping what the failure knew."""
     unknown = OutcomeUnknown(
-        f"{failure.message} (the work may have been done and paid, so it is not sent again)",
+        f"{failure.message} (the work may have been done and paid, so it is not sent again: look "
+        "at the gateway's own log, then: wbatch retry --ambiguous)",
         status=failure.status,
         vendor_code=failure.vendor_code,
         request_id=failure.request_id,

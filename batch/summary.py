@@ -194,6 +194,8 @@ def _next(standing: Standing, session: Session | None) -> str:
         return "the same command again goes on from here"
     if standing.retryable:
         return f"wbatch retry {standing.shown}"
+    if standing.classes.keys() == {"outcome_unknown"}:
+        return f"look at the gateway's own log, then wbatch retry {standing.shown} --ambiguous"
     if standing.failed:
         errors = f"{folder_of(standing.shown)}/errors.jsonl"
         return f"mend the lines that {errors} names, and run again with --keep-answers"

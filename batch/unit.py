@@ -6,16 +6,19 @@ A unit is one line, or a pack of lines that one call answers. Nothing here waits
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from batch.errors import CallFailed, TaskFailed, TaskLost
+from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
 from batch.records import Answer, Fault, Flaw, Result, Row, State, Timing
 from batch.retry import Past, retryable
 from batch.script import Verdict
 from batch.usage import Usage, fields
+
+LONGEST_NAME: Final = 200  # characters of a task's name in messages
 
 
 class Unit:
@@ -77,19 +80,22 @@ class Unit:
     @property
     def task_name(self) -> str:
         """Return the name of what is waited for, for messages and for the record."""
-        name = (self.state or {}).get("id")
-        return f"task {name}" if name else "the download"
+        name = str((self.state or {}).get("id") or "")
+        shown = "".join(sign if sign.isprintable() else " " for sign in name[:LONGEST_NAME])
+        return f"task {shown}" if name else "the download"
 
     def failed(self, failure: CallFailed, now: float) -> list[Result]:
         """Return the error records of a unit that has no answer."""
         goes_on = self.state is not None and not isinstance(failure, (TaskFailed, TaskLost))
+        # A poll that was refused, as by a proxy, says nothing of the task.
+        can = retryable(failure) or (goes_on and type(failure) is Refused)
         fault = Fault(
             code=failure.code,
             message=failure.message,
             status=failure.status,
             request_id=failure.request_id,
             body=failure.body,
-            retryable=retryable(failure),
+            retryable=can,
             unfinished=self.task_name if goes_on else None,
         )
         return [self._result(row, fault, now) for row in self.rows]

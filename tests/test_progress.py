@@ -30,6 +30,7 @@ def snapshot(done: int = 6000, seconds: float = 5.0, **changes: Any) -> Snapshot
         "pending_blocked": 0,
         "retries": 0,
         "in_flight": 0,
+        "tasks": 0,
         "waiting_for": None,
         "seconds": seconds,
     }
@@ -200,6 +201,13 @@ def test_the_bar_has_at_most_five_fields_and_leaves_out_what_is_nothing() -> Non
 
     assert postfix(full) == "waiting: window, 1 failed, 2 blocked, 3 retries, 4 in flight"
     assert postfix(snapshot(failed=0)) == ""
+
+
+def test_tasks_that_are_waited_for_stand_beside_what_is_on_the_wire() -> None:
+    waiting = snapshot(failed=0, in_flight=2, tasks=300)
+
+    assert postfix(waiting) == "2 in flight + 300 tasks"
+    assert "· 300 tasks" in plain_line(waiting, 1.0)
 
 
 def test_a_run_that_stands_still_has_no_end_in_sight() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from batch import errors
@@ -88,6 +89,46 @@ ONCE_AGAIN = {
     errors.NoMoney,
     errors.FileUnread,
 }
+
+
+@pytest.mark.parametrize("kind", sorted(ONCE_AGAIN, key=repr), ids=lambda kind: kind.__name__)
+def test_paid_work_whose_answer_has_begun_is_not_repeated(kind: type[CallFailed]) -> None:
+    failure = kind("what happened")
+    failure.begun = True
+
+    verdict = judge(POLICY, failure, Past(), Case(chance=0.5, once=True))
+
+    assert isinstance(verdict, End)
+    assert isinstance(verdict.failure, errors.OutcomeUnknown)
+
+
+@pytest.mark.parametrize("kind", [errors.Throttled, errors.ServerTrouble, errors.Interrupted])
+def test_a_task_is_asked_after_in_vain_no_longer_than_a_task_may_take(
+    kind: type[CallFailed],
+) -> None:
+    failure = kind("what happened", status=503)
+    late = Case(chance=0.5, safe=True, counts=False, elapsed=POLICY.task_timeout)
+
+    before = judge(POLICY, failure, Past(), msgspec.structs.replace(late, elapsed=1.0))
+    verdict = judge(POLICY, failure, Past(), late)
+
+    assert isinstance(before, Again)
+    assert isinstance(verdict, End)
+    assert isinstance(verdict.failure, errors.TaskLate)
+    assert "what happened" in verdict.failure.message
+    assert "wbatch retry" in verdict.failure.message
+
+
+def test_a_server_puts_off_a_poll_for_a_minute_at_most() -> None:
+    failure = errors.ServerTrouble("busy")
+    failure.retry_after = 900.0
+
+    poll = judge(POLICY, failure, Past(), Case(chance=0.5, safe=True, counts=False))
+    work = judge(POLICY, failure, Past(), Case(chance=0.5))
+
+    assert isinstance(poll, Again)
+    assert isinstance(work, Again)
+    assert (poll.wait, work.wait) == (60.0, 900.0)
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)

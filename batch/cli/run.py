@@ -50,7 +50,7 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
     help="Inputs or settings changed: answers to unchanged lines stay.",
 )
 @option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
-@option(ASKED, "--override-model", metavar="MODEL", help="For every line.")
+@option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's.")
 @option(
     ASKED,
     "--endpoint",

@@ -21,7 +21,9 @@ from batch.inputs.wording import shown
 from batch.records import BadLine, Row
 from batch.wire import Ask, WireFormat
 
+OWN_ID: Final = "custom_id"
 MAX_ID: Final = 512  # characters
+_METHODS: Final = ("POST", "GET")
 _MAX_MESSAGE: Final = 500  # characters
 _KNOWN_URLS: Final = 256  # urls kept with their format: some formats name the model in it
 
@@ -32,7 +34,6 @@ class _Envelope(msgspec.Struct):
     body: msgspec.Raw
 
 
-_METHODS: Final = ("POST", "GET")
 _envelope: Final = msgspec.json.Decoder(_Envelope)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -47,8 +48,7 @@ class Reader:
         self._by_url = lru_cache(_KNOWN_URLS)(self._find)
         self._by_name = {f.name: (f, self._ask("POST", None)) for f in self._formats}
         self._wrapped = {f.wrapper.body_key: f for f in self._formats if f.wrapper is not None}
-        ids = {f.wrapper.id_key for f in self._wrapped.values() if f.wrapper is not None}
-        self._id_keys = ("custom_id", *sorted(ids - {"custom_id"}))
+        self._id_places = id_places(formats)
         self._fallback = None if settings.endpoint is None else self._named(settings.endpoint)
 
     def parse(self, line: RawLine) -> Row | BadLine:
@@ -185,15 +185,22 @@ class Reader:
 
     def _custom_id(self, document: Mapping[str, Any]) -> str | None:
         """Return the id that a line gives, or None. Raises ``BadBody`` for one that is none."""
-        key = self._id_keys[0]
+        key = OWN_ID
         if key not in document:
-            wrapped = any(isinstance(document.get(body), dict) for body in self._wrapped)
-            key = next((k for k in self._id_keys if wrapped and k in document), key)
+            for other, body in self._id_places:
+                if other in document and isinstance(document.get(body), dict):
+                    key = other
         given = document.get(key)
         custom_id = usable_id(given)
         if custom_id is None and given is not None:
             raise BadBody(f'The "{key}" must be a text of 1 to {MAX_ID} characters, or an integer.')
         return custom_id
+
+
+def id_places(formats: Mapping[str, WireFormat]) -> tuple[tuple[str, str], ...]:
+    """Return the other keys that ids stand under, each with that of the body beside it."""
+    wrappers = (one.wrapper for one in formats.values() if one.wrapper is not None)
+    return tuple((one.id_key, one.body_key) for one in wrappers if one.id_key != OWN_ID)
 
 
 def generated_id(ordinal: int) -> str:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from functools import cache
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from batch.errors import BadData
-from batch.inputs.envelope import usable_id
+from batch.inputs.envelope import OWN_ID, id_places, usable_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.sources import Inputs
 from batch.inputs.wording import shown
+from batch.wire import formats
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 Visit: TypeAlias = Callable[[RawLine], None]
-
-
-class _Identified(msgspec.Struct):
-    custom_id: str | int | None = None
-    key: msgspec.Raw | None = None  # the same in Gemini's batch files, beside a ``request``
-    request: msgspec.Raw | None = None
-
-
-_identified: Final = msgspec.json.Decoder(_Identified)
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -59,14 +52,31 @@ def scan(
     return Census(lines, size, last)
 
 
+@cache
+def _places() -> tuple[tuple[str, str], ...]:
+    return id_places(formats())
+
+
+@cache
+def _ids() -> msgspec.json.Decoder[Any]:
+    """Return what reads of a line its ids, and the bodies beside other vendors' ids."""
+    # Never ``Raw | None``: msgspec then takes null alone.
+    others = [(name, msgspec.Raw, msgspec.Raw()) for place in _places() for name in place]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Ids", [(OWN_ID, str | int | None, None), *others])
+    )
+
+
 def _id_of(line: RawLine) -> str | None:
     """Return the custom_id that a line gives; none if it is too broken to give one."""
     if line.raw is None:
         return None
     try:
-        told = _identified.decode(line.raw)
-        if told.custom_id is None and told.key is not None and told.request is not None:
-            return usable_id(msgspec.json.decode(told.key))
+        told = _ids().decode(line.raw)
+        if told.custom_id is None:
+            for key, body in _places():
+                if bytes(getattr(told, key)) and bytes(getattr(told, body))[:1] == b"{":
+                    return usable_id(msgspec.json.decode(getattr(told, key)))
         return usable_id(told.custom_id)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None

@@ -156,6 +156,10 @@ class Twin(Protocol):
     # gateway's tasks, or Midjourney.
     manner: Manner
 
+    def key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+        """Return the key of a request, from where the vendor's own clients put it; or nothing."""
+        ...
+
     def serves(self, method: str, path: str) -> bool:
         """Return whether requests of this method and path are of this format."""
         ...

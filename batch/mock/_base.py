@@ -16,6 +16,8 @@ from batch.wire import WireFormat, formats
 from batch.wire._routes import Found, find
 
 Types: TypeAlias = Mapping[str, tuple[type, ...]]
+CREATED: Final = 1760000000  # constant, so that the same request gets the same bytes
+PING: Final = b": PING\n\n"  # how the gateway keeps a stream alive
 _NOTHING: Final[tuple[object, ...]] = (None, "", [])
 
 
@@ -27,6 +29,10 @@ class Served:
     required: tuple[str, ...] = ("model",)
     # new-api reads a body into a struct: a field of another type is a body that it cannot read.
     types: ClassVar[Types] = {}
+
+    def key(self, headers: Mapping[str, str], _query: Mapping[str, str]) -> str:
+        """Return the key of a request."""
+        return bearer(headers)
 
     def serves(self, method: str, path: str) -> bool:
         """Return whether a route of the format fits."""
@@ -78,6 +84,17 @@ class Served:
     @cached_property
     def _format(self) -> WireFormat:
         return formats()[self.name]
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """Return the key in the usual header, or nothing."""
+    return headers.get("Authorization", "").removeprefix("Bearer ").strip()
+
+
+def event(document: Mapping[str, Any], name: str = "") -> bytes:
+    """Return one whole event of a stream."""
+    head = b"event: %b\n" % name.encode() if name else b""
+    return b"%bdata: %b\n\n" % (head, orjson.dumps(document))
 
 
 def json_body(raw: bytes) -> dict[str, Any]:

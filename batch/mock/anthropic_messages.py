@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from batch.mock import Ask, BadAsk, Billed, Manner, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, Types
+from batch.mock._base import PING, Served, Types, event
 from batch.mock._schema import instance
 from batch.mock._text import before, echo, murmur, pieces, weigh
 
@@ -25,7 +25,6 @@ _PER_MESSAGE: Final = 4  # tokens beside its text
 _PER_MEDIUM: Final = 200  # tokens of a picture or a document
 _MEDIA: Final = ("image", "document")
 _SOURCE: Final = {"url": "https://example.com/source", "title": "A source"}
-_PING: Final = b": PING\n\n"
 _OUTLINE: Final = {"type": "message", "role": "assistant"}
 
 
@@ -67,10 +66,10 @@ class _Answer(msgspec.Struct, frozen=True):
         head = {**self._head(), "content": [], "stop_reason": None, "stop_sequence": None}
         events = [_event({"type": "message_start", "message": {**head, "usage": begun}})]
         if self.plan.pings:
-            events.append(_PING)
+            events.append(PING)
         events.append(_event({"type": "ping"}))
         for index, block in enumerate(self.content):
-            events += [_event({**event, "index": index}) for event in _block_events(block)]
+            events += [_event({**one, "index": index}) for one in _block_events(block)]
         if self.plan.flaw == "error_200":
             # An upstream's error midway: new-api writes it into the open body as it is.
             error = _errors.words("error_200", self.plan.id, manner="anthropic")
@@ -119,6 +118,9 @@ class _Messages(Served):
         "thinking": (dict,),
         "stream": (bool,),
     }
+
+    def key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+        return headers.get("x-api-key") or super().key(headers, query)
 
     def check(self, body: Mapping[str, Any], _route: str) -> None:
         super().check(body, _route)
@@ -231,9 +233,9 @@ def _block_events(block: _Object) -> Iterator[_Object]:
     yield {"type": "content_block_stop", "index": 0}
 
 
-def _event(event: _Object) -> bytes:
+def _event(told: _Object) -> bytes:
     # Three line breaks: new-api adds one to what the vendor sends.
-    return b"event: %b\ndata: %b\n\n\n" % (event["type"].encode(), _dump(event))
+    return event(told, told["type"]) + b"\n"
 
 
 def _tool(body: _Object, plan: Plan) -> _Object | None:

@@ -20,6 +20,7 @@ from aiohttp.web import BaseRequest, Response, Server, ServerRunner, StreamRespo
 
 from batch.errors import BadUsage
 from batch.mock import Asked, Twin, _errors, chance, delivery, twins
+from batch.mock._base import bearer
 from batch.mock._errors import TurnedAway
 from batch.mock._files import media_file
 from batch.mock.accounts import mark
@@ -114,15 +115,19 @@ class Gateway:
         return await self._page(request)
 
     async def _serve(self, request: BaseRequest, twin: Twin) -> StreamResponse:
-        """Answer one request of a wire format; whatever happens, it has its row."""
+        """Answer one request of a wire format; once it has come whole it has its row."""
         at = time.time()
-        raw = await request.read()
-        row = self._arrive(request, raw, at)
+        try:
+            raw = await request.read()
+        except ConnectionError:  # who asked is gone before it came whole: there is nothing to count
+            return StreamResponse()
+        key = twin.key(request.headers, request.query)
+        row = self._arrive(request, raw, at, key)
         kind = request.headers.get("Content-Type", "")
         asked = Asked(method=request.method, path=request.path, content_type=kind, raw=raw)
         with self._counted(row):
             try:
-                admitted = self._door.admit(twin, row, asked, _key(request))
+                admitted = self._door.admit(twin, row, asked, key)
                 return await self._work(request, row, admitted)
             except TurnedAway as away:
                 if row.model or request.method == "GET":  # the door has let it in
@@ -131,7 +136,7 @@ class Gateway:
 
     async def _serve_file(self, request: BaseRequest) -> StreamResponse:
         """Give out a file that an answer named, as another host: it knows no keys and no limits."""
-        row = self._arrive(request, b"", time.time())
+        row = self._arrive(request, b"", time.time(), bearer(request.headers))
         with self._counted(row):
             made = media_file(request.path, self._dials.file_bytes)
             if made is None:
@@ -160,7 +165,7 @@ class Gateway:
         host, port = self._address[0], self._files.addresses[0][1]
         return f"http://{host}:{port}/files/{number}.{kind}?signature=a%2Fb&ex=1760003600"
 
-    def _arrive(self, request: BaseRequest, raw: bytes, at: float) -> Row:
+    def _arrive(self, request: BaseRequest, raw: bytes, at: float, key: str) -> Row:
         # What has no body is told apart by its path; a form's boundary is another each time.
         _, _, boundary = request.headers.get("Content-Type", "").partition("boundary=")
         same = raw.replace(boundary.encode(), b"") if boundary else raw
@@ -170,7 +175,7 @@ class Gateway:
             at=at,
             method=request.method,
             path=request.path,
-            key=mark(_key(request)),
+            key=mark(key),
             sum=body_sum,
             attempt=self._attempts.count(body_sum),
         )
@@ -204,16 +209,6 @@ def _page(body: bytes) -> StreamResponse:
 def _nobody(request: BaseRequest) -> Row:
     """Return a row for a refusal that the ledger does not keep."""
     return Row(n=0, at=0.0, method="", path=request.path, key="", sum="0", attempt=0)
-
-
-def _key(request: BaseRequest) -> str:
-    """Return the key: where the vendor's own clients put it on its paths, else the usual header."""
-    headers, own = request.headers, None
-    if request.path == "/v1/messages":
-        own = headers.get("x-api-key")
-    elif request.path.startswith(("/v1beta/", "/v1/models/")):
-        own = headers.get("x-goog-api-key") or request.query.get("key")
-    return own or headers.get("Authorization", "").removeprefix("Bearer ").strip()
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> BaseRequest:

@@ -15,12 +15,11 @@ import msgspec
 import orjson
 
 from batch.mock import Ask, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, Types
+from batch.mock._base import Served, Types, event
+from batch.mock._chat_media import made_by
 from batch.mock._samples import pcm, png
 from batch.mock._schema import instance
 from batch.mock._text import before, echo, murmur, pieces, weigh
-from batch.wire import Ask as LineAsk
-from batch.wire._base import makes
 from batch.wire._lenient import as_dict, as_list
 from batch.wire._routes import Found
 from batch.wire.gemini.spelling import told
@@ -138,13 +137,13 @@ class _Generated(msgspec.Struct, frozen=True):
         chunks = [chunk for chunk in chain.from_iterable(zip_longest(*rows)) if chunk]
         if self.plan.flaw == "error_200":
             error = _errors.words("error_200", self.plan.id)
-            said = [_event(chunk) for chunk in chunks]
+            said = [event(chunk) for chunk in chunks]
             return [*said[: len(said) // 2], b"data: %b\n\n" % error]
         ends = [
             {**_piece(index, [{"text": ""}]), **self._end(one)}
             for index, one in enumerate(self.candidates)
         ]
-        return [*map(_event, chunks), _event(self._document(ends, self._usage()))]
+        return [*map(event, chunks), event(self._document(ends, self._usage()))]
 
 
 class _Gemini(Served):
@@ -166,6 +165,10 @@ class _Gemini(Served):
         "responseMimeType": (str,),
         "thinkingConfig": (dict,),
     }
+
+    def key(self, headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+        own = headers.get("x-goog-api-key") or query.get("key")
+        return own or super().key(headers, query)
 
     def check(self, body: Mapping[str, Any], _route: str) -> None:
         super().check(body, _route)
@@ -247,7 +250,7 @@ def _within(text: str, left: int | None) -> tuple[str, str]:
 def _modalities(ask: Ask, config: _Object) -> set[str]:
     """Return what is to be made; a model of pictures makes one, with a text, unless told not to."""
     wanted = {str(kind).upper() for kind in told(config, "responseModalities") or ()}
-    usual = {"TEXT", "IMAGE"} if makes(ask.model, LineAsk()) == "image" else {"TEXT"}
+    usual = {"TEXT", "IMAGE"} if made_by(ask.model) == "image" else {"TEXT"}
     return wanted & {"TEXT", "IMAGE", "AUDIO"} or usual
 
 
@@ -397,10 +400,6 @@ def _inline(kind: str, data: bytes) -> _Object:
 
 def _details(tokens: Mapping[str, int]) -> list[_Object]:
     return [{"modality": kind, "tokenCount": count} for kind, count in tokens.items() if count]
-
-
-def _event(document: _Object) -> bytes:
-    return b"data: %b\n\n" % orjson.dumps(document)
 
 
 TWIN: Twin = _Gemini()

@@ -14,12 +14,11 @@ import msgspec
 import orjson
 
 from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, Types, form_body, json_body
+from batch.mock._base import CREATED, PING, Served, Types, event, form_body, json_body
 from batch.mock._samples import png
 from batch.mock._text import weigh
 
 _EDITS: Final = "/v1/images/edits"
-_CREATED: Final = 1760000000  # constant, so that the same request gets the same bytes
 _MOST: Final = 10  # pictures
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _NUMBERS: Final = ("n", "partial_images", "output_compression")
@@ -33,7 +32,6 @@ _TOKENS_READ: Final = 323  # of a picture
 _TOKENS_DRAWN: Final[Mapping[str, int]] = {"low": 272, "medium": 1056, "high": 4160}
 _SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")
 _DONE: Final = b"data: [DONE]\n\n"
-_PING: Final = b": PING\n\n"
 
 
 class _Pictures(msgspec.Struct, frozen=True):
@@ -83,14 +81,14 @@ class _Pictures(msgspec.Struct, frozen=True):
     def whole(self) -> bytes:
         """Return the answer as one body."""
         data = [self._picture(number) for number in self.numbers]
-        body = {"created": _CREATED, "data": data}
+        body = {"created": CREATED, "data": data}
         return orjson.dumps({**body, **self.look, "usage": self.usage} if self.tells else body)
 
     def events(self) -> list[bytes]:
         """Return the answer as a stream; each last event has the usage of the whole call."""
         kind = "image_edit" if self.ask.route == _EDITS else "image_generation"
-        look = {"created_at": _CREATED, **self.look}
-        events = [_PING] if self.plan.pings else []
+        look = {"created_at": CREATED, **self.look}
+        events = [PING] if self.plan.pings else []
         for number in self.numbers:
             for index in range(self.ask.body.get("partial_images") or 0):
                 preview = {**self._inside(number + index + 1), "partial_image_index": index}
@@ -203,7 +201,7 @@ def _quality(body: Mapping[str, Any]) -> str:
 
 
 def _event(kind: str, told: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps({"type": kind, **told}))
+    return event({"type": kind, **told}, kind)
 
 
 TWIN: Twin = _Images()

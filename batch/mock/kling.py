@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from batch.mock import Ask, BadAsk, Manner, Plan, Prepared, Twin
-from batch.mock._base import Served, Types
+from batch.mock._base import CREATED, Served, Types
 from batch.mock.tasks import Task
 from batch.mock.videos import (
-    CREATED,
     SIZE,
     TOOK,
     check_length,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import orjson
 
 from batch.mock import Ask, BadAsk, Billed, Manner, Plan, Prepared, Twin, Whole
-from batch.mock._base import Served, Types
+from batch.mock._base import CREATED, Served, Types
 from batch.mock._samples import png
 from batch.mock._text import murmur
 from batch.mock.tasks import Task
@@ -23,9 +23,7 @@ from batch.wire.midjourney.request import place
 
 _Object: TypeAlias = dict[str, Any]
 
-_SUBMITTED: Final = (
-    1760000000000  # milliseconds, constant, so that a task has always the same times
-)
+_SUBMITTED: Final = 1000 * CREATED  # milliseconds
 _IMAGE: Final = Route("GET", "/mj/image/{id}")
 _SEED: Final = "/mj/task/{id}/image-seed"
 _LIST: Final = "/mj/task/list-by-condition"

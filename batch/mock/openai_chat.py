@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Twin, _errors
-from batch.mock._base import Served, json_body
+from batch.mock._base import CREATED, PING, Served, json_body
 from batch.mock._chat_media import film, made_by, picture, speech
 from batch.mock._schema import instance
 from batch.mock._text import before, echo, murmur, pieces, weigh
@@ -21,7 +21,6 @@ from batch.records import Makes
 
 _Object: TypeAlias = dict[str, Any]
 
-_CREATED: Final = 1760000000  # constant, so that the same request gets the same bytes
 _RESERVED: Final = 500  # tokens held back for an answer that names no maximum
 _EFFORTS: Final = {"none": 0, "minimal": 8, "low": 16, "medium": 64, "high": 256}
 _PER_MESSAGE: Final = 4  # tokens beside its text
@@ -42,7 +41,6 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "stream_options": (dict,),
 }
 _DONE: Final = b"data: [DONE]\n\n"
-_PING: Final = b": PING\n\n"
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -107,7 +105,7 @@ class _Completion(msgspec.Struct, frozen=True):
         return {
             "id": f"chatcmpl-{self.plan.id}",
             "object": kind,
-            "created": _CREATED,
+            "created": CREATED,
             "model": self.ask.model,
         }
 
@@ -138,7 +136,7 @@ class _Completion(msgspec.Struct, frozen=True):
         ]
         events = [event for event in chain.from_iterable(zip_longest(*rows)) if event]
         if self.plan.pings:
-            events.insert(1, _PING)
+            events.insert(1, PING)
         if self.plan.flaw == "error_200":
             error = _errors.words("error_200", self.plan.id)
             return [*events[: len(events) // 2], b"data: " + error + b"\n\n"]
@@ -221,7 +219,7 @@ def _choice(ask: Ask, plan: Plan, thought: int, left: int | None) -> _Choice:
             "id": f"audio_{plan.id}",
             "data": speech(wish.get("format") if isinstance(wish, dict) else None, plan),
             "transcript": text,
-            "expires_at": _CREATED,
+            "expires_at": CREATED,
         }
     else:
         message["content"] = text

@@ -14,19 +14,17 @@ import msgspec
 import orjson
 
 from batch.mock import Ask, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, Types
+from batch.mock._base import CREATED, PING, Served, Types, event
 from batch.mock._samples import png
 from batch.mock._schema import instance
 from batch.mock._text import echo, murmur, pieces, weigh
 
 _Object: TypeAlias = dict[str, Any]
 
-_CREATED: Final = 1760000000  # constant, so that the same request gets the same bytes
 _RESERVED: Final = 500  # tokens held back for an answer that names no maximum
 _EFFORTS: Final = {"none": 0, "minimal": 8, "low": 16, "medium": 64, "high": 256}
 _PER_ITEM: Final = 4  # tokens beside its text
 _PER_MEDIUM: Final = 85  # tokens of a picture or a document
-_PING: Final = b": PING\n\n"
 _TYPES: Final[Types] = {
     "model": (str,),
     "input": (str, list),
@@ -102,7 +100,7 @@ def _response(ask: Ask, plan: Plan, draft: _Draft, billed: Billed) -> _Object:
     return {
         "id": f"resp_{plan.id}",
         "object": "response",
-        "created_at": _CREATED,
+        "created_at": CREATED,
         "status": status,
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if draft.cut else None,
@@ -267,13 +265,12 @@ def _events(response: _Object, plan: Plan) -> list[bytes]:
         told = [*told[: len(told) // 2], {"type": "error", **said}]
     events = [_event(number, one) for number, one in enumerate(told)]
     if plan.pings:
-        events.insert(1, _PING)
+        events.insert(1, PING)
     return events
 
 
 def _event(number: int, told: _Object) -> bytes:
-    kind = told["type"].encode()
-    return b"event: %b\ndata: %b\n\n" % (kind, orjson.dumps({**told, "sequence_number": number}))
+    return event({**told, "sequence_number": number}, told["type"])
 
 
 def _happenings(response: _Object) -> Iterator[_Object]:

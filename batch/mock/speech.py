@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
-
-import orjson
+from typing import ClassVar, Final
 
 from batch.mock import Ask, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, Types
+from batch.mock._base import PING, Served, Types, event
 from batch.mock._samples import mp3, pcm, wav
 from batch.mock._text import weigh
 from batch.usage import ALWAYS
@@ -56,9 +54,9 @@ def _stream(ask: Ask, plan: Plan, sound: bytes) -> Prepared:
     """Return the events: pieces of sound, each of them base64 for itself, and what it took."""
     starts = range(0, len(sound), _PIECE)
     pieces = [b64encode(sound[start : start + _PIECE]).decode() for start in starts]
-    events = [_event({"type": "speech.audio.delta", "audio": piece}) for piece in pieces]
+    events = [event({"type": "speech.audio.delta", "audio": piece}) for piece in pieces]
     if plan.pings:
-        events.insert(1, b": PING\n\n")
+        events.insert(1, PING)
     if plan.flaw == "error_200":
         error = b"data: %b\n\n" % _errors.words("error_200", plan.id)
         return Stream(events=[*events[: len(events) // 2], error])
@@ -67,16 +65,12 @@ def _stream(ask: Ask, plan: Plan, sound: bytes) -> Prepared:
         events, made = [], 0
     usage = {"input_tokens": read, "output_tokens": made, "total_tokens": read + made}
     if plan.flaw != "no_finish":
-        events.append(_event({"type": "speech.audio.done", "usage": usage}))
+        events.append(event({"type": "speech.audio.done", "usage": usage}))
     return Stream(
         events=events,
         billed={**_billed(ask), "input_tokens": read, "output_tokens": made},
         reserve=read + _TOKENS,
     )
-
-
-def _event(told: dict[str, Any]) -> bytes:
-    return b"data: %b\n\n" % orjson.dumps(told)
 
 
 def _seed(plan: Plan) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
-from batch.mock._base import Served, form_body
+from batch.mock._base import PING, Served, event, form_body
 from batch.mock._samples import srt, vtt
 from batch.mock._text import murmur, pieces, weigh
 from batch.usage import ALWAYS
@@ -64,21 +64,17 @@ class _Transcription(Served):
 def _stream(ask: Ask, plan: Plan, text: str) -> Prepared:
     usage, billed = _tokens(ask, "" if plan.flaw == "empty_choices" else text)
     parts = [] if plan.flaw == "empty_choices" else pieces(text)
-    events = [_event({"type": "transcript.text.delta", "delta": part}) for part in parts]
+    events = [event({"type": "transcript.text.delta", "delta": part}) for part in parts]
     if plan.pings:
-        events.insert(1, b": PING\n\n")
+        events.insert(1, PING)
     if plan.flaw == "error_200":
         error = b"data: %b\n\n" % _errors.words("error_200", plan.id)
         return Stream(events=[*events[: len(events) // 2], error])
     if plan.flaw is None:
-        events.append(_event({"type": "transcript.text.done", "text": text, "usage": usage}))
+        events.append(event({"type": "transcript.text.done", "text": text, "usage": usage}))
     return Stream(
         events=events, billed=billed, reserve=billed["input_tokens"] + billed["output_tokens"]
     )
-
-
-def _event(told: _Object) -> bytes:
-    return b"data: %b\n\n" % orjson.dumps(told)
 
 
 def _verbose(ask: Ask, text: str) -> _Object:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from batch.mock import Ask, Asked, BadAsk, Billed, Manner, Plan, Prepared, Twin, Whole, _errors
-from batch.mock._base import Served, Types, form_body, json_body
+from batch.mock._base import CREATED, Served, Types, form_body, json_body
 from batch.mock._samples import mp4
 from batch.mock.tasks import Task
 from batch.usage import ALWAYS
@@ -22,7 +22,6 @@ from batch.wire.videos.task import CONTENT
 
 _Object: TypeAlias = dict[str, Any]
 
-CREATED: Final = 1760000000  # constant, so that a task has always the same times
 TOOK: Final = 90  # seconds
 _KEPT: Final = 3600  # seconds for which a film can be fetched
 SIZE: Final = "720x1280"

@@ -47,7 +47,8 @@ class Transport(Protocol):
         ``folder`` folds the answer if it comes as events. A key goes to the gateway alone. Raises
         ``CallFailed``: ``BadFile`` and ``FileUnread`` for a file that the call names,
         ``Unreachable`` only if nothing was sent, ``Interrupted`` or ``TimedOut`` if the gateway may
-        have begun to work, ``NotAnAnswer`` if the answer is too large, ``Refused`` if the call
-        cannot be sent at all. Raises ``CannotWrite`` if a file cannot be saved.
+        have begun to work, ``NotAnAnswer`` if the answer is too large, ``FileGone`` if a file is,
+        ``Refused`` if the call cannot be sent at all. Raises ``CannotWrite`` if a file cannot be
+        saved.
         """
         ...

@@ -18,12 +18,11 @@ import aiohttp
 
 from batch.errors import BadFile
 from batch.records import Field, FileRef, Form, Spliced
-from batch.wire._media import Kind, decode, sniff
+from batch.wire._files import LOCAL, WEB
+from batch.wire._media import HEAD, Kind, decode, sniff
 
-FILE: Final = "file:"
-WEB: Final = ("https://", "http://")
-_HEAD: Final = 512
 _SHOWN: Final = 200  # characters of a name in a message
+_MOST_IN_ALL: Final = 128 << 20  # bytes of the files of one call; a line may name one many times
 
 # From an address and a cap in bytes to the body and its declared type. Raises ``CallFailed``.
 Download = Callable[[str, int], Awaitable[tuple[bytes, str]]]
@@ -41,13 +40,16 @@ class Attachments:
         """Return a JSON body with its files in place. Raises ``BadFile`` and ``FileUnread``."""
         read: dict[str, tuple[bytes, Kind]] = {}
         pieces: list[bytes] = []
+        size = 0
         for piece in spliced.pieces:
             if isinstance(piece, bytes):
                 pieces.append(piece)
                 continue
             if piece.source not in read:
                 read[piece.source] = await self._read(piece)
-            pieces.append(_encoded(piece, *read[piece.source]))
+            content, kind = read[piece.source]
+            size = _added(size, b"" if piece.encoding == "type" else content)
+            pieces.append(_encoded(piece, content, kind))
         return b"".join(pieces)
 
     async def form(self, form: Form) -> aiohttp.FormData:
@@ -55,28 +57,31 @@ class Attachments:
         # Names go out as they are, in UTF-8, as browsers and curl send them: quoted ones would
         # reach the gateway with their percent signs.
         data = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        size = 0
         for field in form.fields:
             if not field.name or set(field.name) & set("\r\n\0"):
                 raise BadFile(f"the form cannot be sent: no field can be called {field.name!r}")
-            await self._add(data, field)
+            if isinstance(field.value, str):
+                data.add_field(field.name, field.value)
+            else:
+                size = await self._add(data, field, field.value, size)
         return data
 
-    async def _add(self, data: aiohttp.FormData, field: Field) -> None:
-        value = field.value
-        if isinstance(value, str):
-            data.add_field(field.name, value)
-            return
+    async def _add(self, data: aiohttp.FormData, field: Field, value: FileRef, size: int) -> int:
+        """Add a file to a form; take, and return, how many bytes of files are in it."""
         content, kind = await self._read(value)
+        size = _added(size, content)
         data.add_field(
             field.name,
             io.BytesIO(content),  # aiohttp writes a file in slices, and lets others run meanwhile
             filename=f"{value.name or field.name}{kind.extension}",
             content_type=kind.content_type,
         )
+        return size
 
     async def _read(self, ref: FileRef) -> tuple[bytes, Kind]:
         source, hint = ref.source, ""
-        if source.startswith(FILE):
+        if source.startswith(LOCAL):
             content = await asyncio.to_thread(self._local, source, ref.most)
         elif source.startswith("data:"):
             hint = source[5:100].partition(",")[0]
@@ -96,11 +101,11 @@ class Attachments:
             content = decoded
         if len(content) > ref.most:
             raise BadFile(_too_large(source, ref.most))
-        return content, sniff(content[:_HEAD], hint)
+        return content, sniff(content[:HEAD], hint)
 
     def _local(self, source: str, most: int) -> bytes:
         """Read a file of this machine, if it is one that lines may name."""
-        name = source.removeprefix(FILE).removeprefix("//")
+        name = source.removeprefix(LOCAL).removeprefix("//")
         if self._folder is None:
             raise BadFile(
                 f"the line names the local file {name[:_SHOWN]!r}: allow the folder that it is in "
@@ -134,6 +139,16 @@ def _encoded(ref: FileRef, content: bytes, kind: Kind) -> bytes:
     if ref.encoding == "data_uri":
         return b"data:%b;base64,%b" % (kind.content_type.encode(), b64encode(content))
     return b64encode(content)
+
+
+def _added(size: int, content: bytes) -> int:
+    """Return the size of a call's files with one more. Raises ``BadFile`` if it is too much."""
+    if size + len(content) > _MOST_IN_ALL:
+        raise BadFile(
+            f"the files of the line have more than {_MOST_IN_ALL:,} bytes together, each counted "
+            "as often as it is named: nothing was sent"
+        )
+    return size + len(content)
 
 
 def _too_large(source: str, most: int) -> str:

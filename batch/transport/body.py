@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import aiohttp
 
-from batch.errors import NotAnAnswer
+from batch.errors import CallFailed, NotAnAnswer
 from batch.wire import Folder
 from batch.wire._sse import Events
 
@@ -47,15 +47,21 @@ async def fold(content: aiohttp.StreamReader, cap: int, folder: Folder, head: by
     """Hand every event to the folder as it comes, and return the folded body."""
     events = Events()
     feed, take = events.feed, folder.feed
+    begun = False
     chunk = head or await content.readany()
-    while chunk:
-        for data in feed(chunk):
+    try:
+        while chunk:
+            for data in feed(chunk):
+                take(data)
+                begun = True
+            if content.total_bytes > cap:
+                too_large(cap)
+            chunk = await content.readany()
+        for data in events.end():
             take(data)
-        if content.total_bytes > cap:
-            too_large(cap)
-        chunk = await content.readany()
-    for data in events.end():
-        take(data)
+    except CallFailed as failure:
+        failure.begun = begun
+        raise
     return folder.body()
 
 

@@ -34,6 +34,7 @@ AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
 # What can be no file of an answer, whatever was expected: an error, or a page for people.
 NO_FILES: Final = ("json", "text/html")
 NO_FILE_STARTS: Final = (b"{", b"<")
+PARTIAL: Final = 206  # a piece of a file, which nobody asked for
 
 
 class AioTransport:
@@ -80,13 +81,20 @@ class AioTransport:
 
     async def send(self, call: Call, secret: Secret | None, folder: Folder | None = None) -> Reply:
         """Send one call once; see ``Transport``."""
+        try:
+            data = await self._payload(call)
+        except CallFailed as failure:
+            redact(failure, self._redactor)
+            raise
+        return await self._exchange(call, data, secret, folder)
+
+    async def _payload(self, call: Call) -> aiohttp.Payload | aiohttp.FormData | None:
         payload = call.payload
         if isinstance(payload, Form):
-            return await self._exchange(call, await self._attachments.form(payload), secret, folder)
+            return await self._attachments.form(payload)
         if isinstance(payload, Spliced):
             payload = await self._attachments.body(payload)
-        data = None if payload is None else json_payload(payload)
-        return await self._exchange(call, data, secret, folder)
+        return None if payload is None else json_payload(payload)
 
     async def _exchange(
         self,
@@ -153,13 +161,16 @@ class AioTransport:
         as_file = call.expect == "file"
         cap = settings.max_file if call.media else settings.max_body
         kind = response.headers.get("Content-Type", "").lower()
-        plain = any(word in kind for word in NO_FILES) or not 200 <= response.status < 300
+        good = 200 <= response.status < 300 and not (as_file and response.status == PARTIAL)
+        plain = any(word in kind for word in NO_FILES) or not good
+        if as_file and plain:
+            return await read(content, settings.max_body), False
         if plain or (folder is None and not as_file):
             return await read(content, cap), False
         if as_file:
             first = await content.readany()
             if not first or first.lstrip(BLANK).startswith(NO_FILE_STARTS):
-                return await read(content, cap, first), False
+                return await read(content, settings.max_body, first), False
             part = self._media.part(call.save_as)
             return await save(content, part, settings.max_file, first, kind), False
         assert folder is not None

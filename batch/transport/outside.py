@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batch.errors import FileGone
+
+# NAT64, and what is compatible with version 4: they end with an address of it.
+_HOLDERS: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 
 
 class Outside(AbstractResolver):
@@ -61,8 +64,16 @@ def is_private(host: str) -> bool:
         address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return not (mapped or address).is_global
+    held = _held(address) if isinstance(address, ipaddress.IPv6Address) else None
+    reached = held or address
+    return not reached.is_global or reached.is_multicast
+
+
+def _held(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the address of version 4 that one of version 6 holds, by whatever it is reached."""
+    if any(address in network for network in _HOLDERS):
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 async def _addresses(host: str) -> list[Any]:

@@ -13,8 +13,8 @@ from batch.transport.address import host_of, is_host
 from batch.transport.body import read
 from batch.transport.failures import FOREIGN, ours
 from batch.transport.outside import Outside
+from batch.wire._http import REDIRECTS
 
-REDIRECTS: Final = (301, 302, 303, 307, 308)
 HOPS: Final = 5
 PLAIN_ADDRESS: Final = re.compile(r"[!-~]+")
 
@@ -62,7 +62,7 @@ class Web:
             except FileGone as gone:
                 raise BadFile(f"a file of the line: {gone.message}") from None
             if response.status in REDIRECTS and "Location" in response.headers:
-                address = str(URL(address).join(URL(response.headers["Location"])))
+                address = _target(address, response.headers["Location"])
                 continue
             said = f"a file of the line: {host} answered HTTP {response.status}"
             if response.status >= 500 or response.status == 429:
@@ -71,6 +71,14 @@ class Web:
                 raise BadFile(said if response.status != 200 else f"{said}, and nothing else")
             return body, response.headers.get("Content-Type", "")
         raise BadFile(f"a file of the line: too many redirects at {host_of(address)}")
+
+
+def _target(address: str, location: str) -> str:
+    """Return where a redirect leads. Raises ``BadFile``."""
+    try:
+        return str(URL(address).join(URL(location)))
+    except ValueError:
+        raise BadFile(f"a file of the line: {host_of(address)} redirects to no address") from None
 
 
 def _url(address: str) -> URL:

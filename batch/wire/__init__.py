@@ -3,7 +3,8 @@
 A format is one file, or one folder, here, and its twin in ``batch/mock/``. It ends with
 ``FORMAT = ...`` (a folder, in its ``__init__``) and is found by looking into this folder; nothing
 else changes for a new one. Only these two spell the vendor's words. A format keeps no state of its
-own: what it must know again travels in a step. ``_base`` has what most of them do alike.
+own: what it must know again travels in a step. ``_base`` has what most of them do alike,
+``_answered`` and ``_tasked`` what those of one answer, and of tasks, do besides.
 """
 
 from __future__ import annotations

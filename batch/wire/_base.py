@@ -15,14 +15,14 @@ import msgspec
 import orjson
 
 from batch.errors import BadBody
-from batch.records import Call, Makes, Repeat, Request, Send, State, Step
-from batch.usage import Usage
+from batch.records import Call, Expect, Makes, Payload, Repeat, Request, Send, State, Step
+from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Folder, Wrapper
-from batch.wire._lenient import BAD_JSON
+from batch.wire._lenient import BAD_JSON, decoded
 from batch.wire._routes import Found, Route, find
+from batch.wire._spelled import decode_fields
 
 BYTES_PER_TOKEN: Final = 3
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 # What calls of these models make, unless the settings say otherwise; the first match counts. From
 # the model names of the gateway's own pages, of the vendors behind it, and of other gateways. Some
 # vendors write them with capitals: FLUX.1.
@@ -47,12 +47,21 @@ MODELS_THAT_MAKE: Final[tuple[tuple[str, Makes], ...]] = (
 )
 
 
+class _Streaming(msgspec.Struct, frozen=True):
+    stream: Any = None
+
+
+_decode_streaming: Final = msgspec.json.Decoder(_Streaming).decode
+_NOT_STREAMING: Final = _Streaming()
+
+
 class Plain:
     """A format whose body goes out as it came, once, and whose reply is the answer."""
 
     name: str
     routes: tuple[Route, ...]
     wrapper: Wrapper | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def claims(self, method: str, url: str) -> bool:
         """Return whether one of the routes fits."""
@@ -94,13 +103,17 @@ class Plain:
         """Return None: no answer of this format comes as events."""
         return None
 
-    def call(self, request: Request) -> Call:
-        """Return the call that begins everything."""
+    def call(
+        self, request: Request, payload: Payload | None = None, expect: Expect = "json"
+    ) -> Call:
+        """Return the call that begins everything: with the body as it is, if nothing else."""
         return Call(
             method=request.method,
             path=request.path,
-            payload=request.body or None,
+            payload=payload or request.body or None,
+            headers=self.headers,
             repeat=self.repeat(request),
+            expect=expect,
             media=request.makes != "text",
         )
 
@@ -126,12 +139,10 @@ def fill_in(
     model = ask.override_model or told or ask.model
     if not model:
         raise BadBody('the line names no model: give it a "model", or all lines one with -m')
-    changed = dict(changed or {})
-    if model != told:
-        changed["model"] = msgspec.Raw(orjson.dumps(model))
-    if changed:
-        body = msgspec.json.encode(_decode_fields(body) | changed)
-    return model, body
+    if model == told and not changed:
+        return model, body
+    own = {} if model == told else {"model": msgspec.Raw(orjson.dumps(model))}
+    return model, msgspec.json.encode({**decode_fields(body), **(changed or {}), **own})
 
 
 def checked(body: bytes, decode: msgspec.json.Decoder[Any], needs: str) -> Any:
@@ -145,6 +156,27 @@ def checked(body: bytes, decode: msgspec.json.Decoder[Any], needs: str) -> Any:
     except BAD_JSON as error:
         raise BadBody(f"this is no body of this endpoint: {error}; it needs {needs}") from None
     return asked
+
+
+def asks_for_events(body: bytes) -> bool:
+    """Return whether a body says that its answer is to come as events."""
+    return b'"stream"' in body and decoded(_decode_streaming, body, _NOT_STREAMING).stream is True
+
+
+def prompt_alone(
+    key: str, prompt: str, system: str | None, schema: Mapping[str, Any] | None, what: str
+) -> bytes:
+    """Make a body that is a prompt under a key. Raises ``BadBody`` for what only chats take."""
+    if system is not None or schema is not None:
+        raise BadBody(f"{what} takes a prompt alone, neither a system text nor a schema")
+    return orjson.dumps({key: prompt})
+
+
+def with_images(usage: Usage | None, images: int) -> Usage | None:
+    """Count the pictures of an answer too: some gateways bill by them."""
+    if not images:
+        return usage
+    return (usage or Usage()) + Usage({Meter.IMAGES: images})
 
 
 def makes(model: str, ask: Ask) -> Makes:

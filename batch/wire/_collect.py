@@ -1,8 +1,8 @@
 """Fetching the files of an answer: each is tried at its addresses in turn, and kept note of.
 
 An answer that names files on the web is paid, and its addresses expire. So the answer is journalled
-before the first of them is fetched, and each file once it is on disk: a crash fetches nothing
-twice and pays nothing twice.
+before the first of them is fetched, and each file once it is on disk: a crash pays nothing twice
+and, unless the answer is large, fetches nothing twice.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import msgspec
 
 from batch.errors import CallFailed, FileGone, NotAnAnswer, Refused, ServerTrouble, WrongUrl
 from batch.records import Answer, Call, Done, Reply, Request, Saved, Send, State, Step, Wait
-from batch.wire._http import no_answer, read_failure
-from batch.wire._media import substitute
+from batch.wire._files import WEB
+from batch.wire._http import REDIRECTS, no_answer, read_failure
+from batch.wire._media import UNKNOWN_TYPE, substitute
 from batch.wire._tasks import wait
 
 DOING: Final = "fetch"  # ``state["do"]`` while files are fetched
 _MOST_FILES: Final = 64  # of one answer; a text can name a million
+# Bytes of an answer's body: a larger one is put on record once, and not again after each file.
+_LARGE: Final = 64 << 10
 _HOPS: Final = 5  # redirects followed; a foreign host's are harmless, as no key travels
 _MISSES: Final = 5  # times that the gateway may not know of a file which it announced
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
 _NOT_READY: Final = (400, 409, 425)  # what the gateway's own route says of a film that is not done
 _PASSING: Final = (0, 408, 425, 429)  # 0: no reply came
-_UNKNOWN_TYPE: Final = "application/octet-stream"
 # Noted of one address, and void at the next: where it led, and how often it gave nothing.
 _OF_ADDRESS: Final = frozenset({"hop", "hops", "misses"})
 
@@ -86,7 +87,8 @@ def collected(request: Request, state: State, reply: Reply) -> Step:
             return wait(_call(request, following), following, reply)
     # That the gateway knows no such path says nothing of the gateway: a film is asked for here.
     if isinstance(failure, Refused | WrongUrl):
-        return _next_address(request, state, reply, _gone(reply, f"HTTP {reply.status}"))
+        gone = failure if isinstance(failure, FileGone) else _gone(reply, f"HTTP {reply.status}")
+        return _next_address(request, state, reply, gone)
     if state["tried"] + 1 < _addresses(state):
         return _next_address(request, {**state, "again": True}, reply, failure)
     raise failure  # the engine repeats the call
@@ -112,6 +114,8 @@ def _fresh(answer: Answer, wanted: Sequence[Sequence[str]], kind: str, task: str
 def _saved(request: Request, state: State, saved: Saved) -> Step:
     kept = {**_anew(state), "files": [*state["files"], msgspec.to_builtins(saved)]}
     if len(kept["files"]) < len(kept["wanted"]):
+        if len(kept["answer"]["body"]) > _LARGE:  # a crash fetches its files anew
+            return Send(_call(request, kept), kept)
         return Wait(0.0, _call(request, kept), kept)
     answer = msgspec.convert(kept["answer"], Answer)
     files = tuple(msgspec.convert(one, Saved) for one in kept["files"])
@@ -125,7 +129,7 @@ def _saved(request: Request, state: State, saved: Saved) -> Step:
 def _target(state: State, reply: Reply) -> str | None:
     """Return where a redirect leads, if it is one that may be followed."""
     target = reply.headers.get("location")
-    if reply.status not in _REDIRECTS or not target or state.get("hops", 0) >= _HOPS:
+    if reply.status not in REDIRECTS or not target or state.get("hops", 0) >= _HOPS:
         return None
     try:
         address = urljoin(_address(state), target)
@@ -133,7 +137,7 @@ def _target(state: State, reply: Reply) -> str | None:
         return None
     # From the gateway's own path, a path is one at the gateway, and any address another host's.
     is_path = address.startswith("/") and not address.startswith("//")
-    return address if is_path or address.startswith(("https://", "http://")) else None
+    return address if is_path or address.startswith(WEB) else None
 
 
 def _failure(state: State, reply: Reply) -> CallFailed:
@@ -154,7 +158,7 @@ def _is_early(reply: Reply, failure: CallFailed) -> bool:
 
 def _is_wanted(saved: Saved, kind: str, reply: Reply) -> bool:
     """Return whether a file is of the kind: by its bytes, else as its host declares it."""
-    if saved.content_type == _UNKNOWN_TYPE:
+    if saved.content_type == UNKNOWN_TYPE:
         return reply.headers.get("content-type", "").lower().startswith(kind)
     return saved.content_type.startswith(kind)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from batch.errors import BadFile
 from batch.records import Encoding, FileRef, Spliced
+from batch.wire._spelled import decode_fields, decode_items, decode_text
 
 # Key of a body → how a file is written as its value; ``outer.key`` means the key only in objects
 # that stand under ``outer``. Other keys hold no files: a text that begins with "file:" stays one.
@@ -24,10 +25,6 @@ _TRACES_TO_CONVERT: Final = (*_TRACES, b'"http', b'"data:')
 # Each level is read anew, and no vendor nests so deep: what names a file below stays a text.
 _DEEPEST: Final = 64
 _SAYS_NOTHING: Final = (b"", b"null", b'""')
-
-_decode_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 def attached(
@@ -44,9 +41,10 @@ def attached(
     written anew too. Values that are no files keep their bytes, so that no number passes through a
     float. Raises ``BadFile`` for a body nested as no real one is.
     """
-    splicer = _Splicer(wants, types or {}, convert)
-    if not splicer.may_hold_files(body):
+    traces = _TRACES_TO_CONVERT if convert else _TRACES
+    if not _may_hold_files(body, traces):
         return body
+    splicer = _Splicer(wants, types or {}, traces)
     try:
         splicer.put(body.lstrip(), "", _DEEPEST)
     except RecursionError:
@@ -58,17 +56,12 @@ def attached(
 class _Splicer:
     """Takes a body apart into bytes that stay, and files."""
 
-    def __init__(self, wants: Wants, types: Mapping[str, str], convert: bool) -> None:
+    def __init__(self, wants: Wants, types: Mapping[str, str], traces: tuple[bytes, ...]) -> None:
         self._wants = wants
         self._types = types
-        self._convert = convert
-        self._traces = _TRACES_TO_CONVERT if convert else _TRACES
+        self._traces = traces
         self._pieces: list[bytes | FileRef] = []
         self._plain: list[bytes] = []  # what stands before the next file
-
-    def may_hold_files(self, raw: bytes) -> bool:
-        """Return whether it is worth looking for files in a value."""
-        return any(trace in raw for trace in self._traces)
 
     def pieces(self) -> tuple[bytes | FileRef, ...]:
         """Return all that was put, in order; of bytes as few pieces as there can be."""
@@ -78,7 +71,7 @@ class _Splicer:
         """Put a value that stands under a key; texts in it are files if there is an encoding."""
         if encoding and (source := self._file(raw, encoding)):
             self._put_file(source, encoding)
-        elif not levels or not self.may_hold_files(raw):
+        elif not levels or not _may_hold_files(raw, self._traces):
             self._plain.append(raw)
         elif raw[:1] == b"{":
             self._put_object(raw, under, levels - 1)
@@ -88,7 +81,7 @@ class _Splicer:
             self._plain.append(raw)
 
     def _put_object(self, raw: bytes, under: str, levels: int) -> None:
-        fields = {key: bytes(inner) for key, inner in _decode_object(raw).items()}
+        fields = {key: bytes(inner) for key, inner in decode_fields(raw).items()}
         untyped = self._untyped(fields, under)
         sign = b"{"
         for key, inner in fields.items():
@@ -99,12 +92,12 @@ class _Splicer:
             sign = b","
             if key in untyped:
                 self._plain += (sign, msgspec.json.encode(untyped[key]), b":")
-                self._put_file(_decode_text(inner), "type")
+                self._put_file(decode_text(inner), "type")
         self._plain.append(b"}")
 
     def _put_array(self, raw: bytes, under: str, levels: int, encoding: Encoding | None) -> None:
         sign = b"["
-        for one in _decode_array(raw):
+        for one in decode_items(raw):
             self._plain.append(sign)
             self.put(bytes(one), under, levels, encoding)
             sign = b","
@@ -138,8 +131,13 @@ class _Splicer:
         """
         if not raw.startswith(self._traces):
             return ""
-        text = _decode_text(raw)
+        text = decode_text(raw)
         if text.startswith(LOCAL):
             return text
         others = WEB if encoding == "data_uri" else (*WEB, "data:")
         return text if text.startswith(others) else ""
+
+
+def _may_hold_files(raw: bytes, traces: tuple[bytes, ...]) -> bool:
+    """Return whether it is worth looking for files in a value: for nearly no line it is."""
+    return any(map(raw.__contains__, traces))

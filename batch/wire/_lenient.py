@@ -5,13 +5,25 @@ Nothing is raised here: what is not of the wanted type is as if it were missing.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 # What msgspec raises for bytes that are not the JSON it expects.
 BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MOST: Final = 2**53  # a count beyond it is nonsense, and would not survive as a JSON number
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=MOST)] | None
+
+T = TypeVar("T")
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes, otherwise: T) -> T:
+    """Return what a decoder makes of a body, or something else where it makes nothing of it."""
+    try:
+        return decode(body)
+    except BAD_JSON:
+        return otherwise
 
 
 def count(value: object) -> int | None:
@@ -19,6 +31,32 @@ def count(value: object) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value < MOST else None
+
+
+def counts(told: Mapping[str, Any], inside: Iterable[str]) -> dict[str, Any]:
+    """Return a usage with its counts only, those in the objects ``inside`` it too."""
+    known: dict[str, Any] = {key: count(value) for key, value in told.items()}
+    for key in inside:
+        known[key] = {name: count(value) for name, value in as_dict(told.get(key)).items()}
+    return known
+
+
+def first_count(*several: int | None) -> int | None:
+    """Return the first count that is not 0; 0 if one is 0; None if there is none."""
+    for found in several:
+        if found:
+            return found
+    return 0 if 0 in several else None
+
+
+def milliseconds(seconds: object) -> int | None:
+    """Return seconds, which some write as a text, in milliseconds."""
+    if type(seconds) not in (str, int, float):
+        return None
+    try:
+        return count(round(float(seconds) * 1000))  # type: ignore[arg-type]
+    except (ValueError, OverflowError):  # no number, not a number, or no end
+        return None
 
 
 def as_dict(value: object) -> dict[str, Any]:

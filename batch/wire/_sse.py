@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
+
 BOM: Final = b"\xef\xbb\xbf"
 _DONE: Final = b"[DONE]"
 _NEXT: Final = b"\n\ndata: "
@@ -119,6 +121,18 @@ class Events:
             self.done = self.done or bool(word)
             return b""
         return data
+
+
+def event_object(event: bytes) -> dict[str, Any] | None:
+    """Return the object of an event, an empty one for other JSON.
+
+    None for what is no JSON: it was cut, or cut into.
+    """
+    try:
+        told = orjson.loads(event)
+    except orjson.JSONDecodeError:
+        return None
+    return told if isinstance(told, dict) else {}
 
 
 class Text(list[str]):

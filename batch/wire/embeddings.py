@@ -13,16 +13,16 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 import msgspec
-import orjson
 
 from batch.errors import BadBody, NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
 from batch.usage import Meter, Usage
 from batch.wire import Ask, Shaped, WireFormat
-from batch.wire._base import Plain, checked, fill_in
+from batch.wire._base import Plain, checked, fill_in, prompt_alone
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import BAD_JSON, as_dict, count
+from batch.wire._lenient import BAD_JSON, as_dict, count, first_text
 from batch.wire._routes import Route
+from batch.wire._spelled import decode_fields, decode_items
 
 _Fields: TypeAlias = dict[str, msgspec.Raw]
 
@@ -40,10 +40,8 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
-_decode_fields: Final = msgspec.json.Decoder(_Fields).decode
 _decode_texts: Final = msgspec.json.Decoder(str | list[str]).decode
-_decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_items: Final = msgspec.json.Decoder(list[_Fields]).decode
+_decode_objects: Final = msgspec.json.Decoder(list[_Fields]).decode
 
 
 class Embeddings(Plain):
@@ -72,13 +70,11 @@ class Embeddings(Plain):
 
     def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
         """Make a body that has the prompt as its input."""
-        if system is not None or schema is not None:
-            raise BadBody("an embedding takes a text alone, neither a system text nor a schema")
-        return orjson.dumps({"input": prompt})
+        return prompt_alone("input", prompt, system, schema, "an embedding")
 
     def pack(self, bodies: Sequence[bytes]) -> bytes:
         """Make one body that has the texts of all as its input, each as it was written."""
-        several = [_decode_fields(body) for body in bodies]
+        several = [decode_fields(body) for body in bodies]
         texts = b",".join(text for fields in several for text in _texts(fields["input"]))
         return msgspec.json.encode(several[0] | {"input": msgspec.Raw(b"[%b]" % texts)})
 
@@ -97,14 +93,13 @@ class Embeddings(Plain):
         order, flaw = _order(document.get("data"), total)
         if flaw:
             raise no_answer(reply, NotAnAnswer, flaw, usage)
-        model = document.get("model")
         return Done(
             Answer(
                 body=one_line(raw(reply)),
                 content=None,
                 finish="stop",
                 usage=usage,
-                model=model if isinstance(model, str) and model else None,
+                model=first_text(document, "model") or None,
                 status=reply.status,
                 request_id=request_id(reply.headers),
                 shares=_shares(reply, order, counts) if len(request.ordinals) > 1 else (),
@@ -123,7 +118,7 @@ def _pack_key(body: bytes) -> str:
     refused by most vendors, and all that is asked with it.
     """
     try:
-        fields = _decode_fields(body)
+        fields = decode_fields(body)
         texts = _decode_texts(fields.pop("input"))
     except BAD_JSON:
         return ""
@@ -139,7 +134,7 @@ def _pack_key(body: bytes) -> str:
 
 
 def _texts(asked: msgspec.Raw) -> Iterator[bytes]:
-    several = _decode_list(asked) if bytes(asked)[:1] == b"[" else [asked]
+    several = decode_items(asked) if bytes(asked)[:1] == b"[" else [asked]
     return (bytes(text) for text in several)
 
 
@@ -147,7 +142,7 @@ def _vectors(body: bytes) -> int | None:
     """Return how many vectors a body asks for; None if only its vendor knows."""
     try:
         asked = bytes(_decode_body.decode(body).input)
-        several = _decode_list(asked) if asked[:1] == b"[" else []
+        several = decode_items(asked) if asked[:1] == b"[" else []
     except BAD_JSON:  # nested deeper than any real one
         return None
     if not several:
@@ -181,8 +176,8 @@ def _is_vector(value: object) -> bool:
 def _shares(reply: Reply, order: Sequence[int], counts: Sequence[int | None]) -> tuple[Answer, ...]:
     """Return the answer of each line of a pack, cut out of the reply as it stands there."""
     try:
-        whole = _decode_fields(one_line(raw(reply)))
-        items = _decode_items(whole["data"])
+        whole = decode_fields(one_line(raw(reply)))
+        items = _decode_objects(whole["data"])
     except BAD_JSON:  # nested deeper than any real answer
         raise no_answer(reply, NotAnAnswer, "the reply cannot be taken apart") from None
     whole.pop("usage", None)

@@ -22,13 +22,13 @@ from batch.errors import (
     WrongUrl,
 )
 from batch.records import Call, Reply, Request, Send, State, Step
-from batch.wire import Ask, Estimate, Shaped, WireFormat
-from batch.wire._base import Plain, checked, fill_in
-from batch.wire._collect import collected, resumed
+from batch.wire import Ask, Shaped, WireFormat
+from batch.wire._base import checked, fill_in
 from batch.wire._files import Wants, attached
 from batch.wire._http import no_answer, read_failure, read_object
 from batch.wire._lenient import first_text
 from batch.wire._routes import Route, fill
+from batch.wire._tasked import Tasked
 from batch.wire._tasks import POLLING, unknown
 from batch.wire.videos import request as asked
 from batch.wire.videos import task
@@ -68,7 +68,7 @@ class _Body(msgspec.Struct, frozen=True):
 _decode_body: Final = msgspec.json.Decoder(_Body)
 
 
-class Kling(Plain):
+class Kling(Tasked):
     """A film of a text or a picture; and lines that only ask how a task is."""
 
     name = "kling"
@@ -77,7 +77,7 @@ class Kling(Plain):
 
     def mine(self, body: Mapping[str, Any]) -> bool:
         """Return whether it has a ``prompt`` and Kling's own name for the model."""
-        return {"prompt", "model_name"} <= body.keys()
+        return "prompt" in body and "model_name" in body
 
     def shape(self, body: bytes, ask: Ask) -> Shaped:
         """Check the body and set the model, under Kling's name for it. Raises ``BadBody``."""
@@ -92,41 +92,47 @@ class Kling(Plain):
         model, body = fill_in(body, model, ask, changed)
         return Shaped(model, body, route.template, route.template, makes="video")
 
-    def estimate(self, request: Request) -> Estimate:
-        """Return nothing: a film is not counted in tokens."""
-        return Estimate(0, 0)
-
     def start(self, request: Request) -> Step:
         """Submit, with the pictures that the line names; or ask what it asks."""
-        call = self.call(request)
         if request.method == "GET":
-            return Send(call)
+            return Send(self.call(request))
         bare = _DATA_HEAD.sub(rb"\1", request.body)
-        return Send(msgspec.structs.replace(call, payload=attached(bare, _FILES)))
+        return Send(self.call(request, attached(bare, _FILES)))
 
-    def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-        """Return the step that follows from how far the task is. Raises ``CallFailed``."""
-        if state is None:
-            return _first(request, reply)
-        if state["do"] == POLLING:
-            return _polled(request, state, reply)
-        return collected(request, state, reply)
+    def first(self, request: Request, reply: Reply) -> Step:
+        """Return what follows from the reply to the line's own call. Raises ``CallFailed``."""
+        _check(reply)
+        if request.method == "GET":
+            return task.told(reply)
+        named, document = task.begun(reply)
+        state: State = {"do": POLLING, "id": named, "at": _own_status(request)}
+        poll = self.poll(request, state)
+        return task.followed(request, reply, document, poll, state, first=True)
 
-    def resume(self, request: Request, state: State) -> Step:
-        """Go on asking after the task, or fetching its film."""
-        if state["do"] == POLLING:
-            return Send(_poll(state), state)
-        return resumed(request, state)
+    def poll(self, request: Request, state: State) -> Call:
+        """Return the call that asks how far the task is, at the path whose turn it is."""
+        return Call("GET", fill(state["at"], {"id": state["id"]}), kind="poll")
 
+    def polled(self, request: Request, state: State, reply: Reply) -> Step:
+        """Return what follows from a poll; where one path knows no such task, the other is asked.
 
-def _first(request: Request, reply: Reply) -> Step:
-    """Return what follows from the reply to the line's own call."""
-    _check(reply)
-    if request.method == "GET":
-        return task.told(reply)
-    named, document = task.begun(reply)
-    state: State = {"do": POLLING, "id": named, "at": _own_status(request)}
-    return task.followed(request, reply, document, _poll(state), state, first=True)
+        Raises ``CallFailed``.
+        """
+        own = _own_status(request)
+        if state["at"] == own:
+            if reply.status not in _NO_ROUTE:
+                return task.polled(request, reply, self.poll(request, state), state)
+            no_route = isinstance(read_failure(reply), WrongUrl)
+            there = {**state, "at": task.STATUS.template, "no_route": no_route}
+            return Send(self.poll(request, there), there)
+        if reply.status not in _NO_ROUTE and not task.is_unknown(reply):
+            return task.polled(request, reply, self.poll(request, state), state)
+        failure = read_failure(reply)
+        # With no way to ask after tasks, each line would pay for a film that nobody can get.
+        if isinstance(failure, WrongUrl) and state["no_route"]:
+            raise failure
+        back = {**state, "at": own}
+        return unknown(self.poll(request, back), back, reply)
 
 
 def _check(reply: Reply) -> None:
@@ -141,32 +147,9 @@ def _check(reply: Reply) -> None:
             raise failure
 
 
-def _polled(request: Request, state: State, reply: Reply) -> Step:
-    """Return what follows from a poll; where one path knows no such task, the other is asked."""
-    own = _own_status(request)
-    if state["at"] == own:
-        if reply.status not in _NO_ROUTE:
-            return task.polled(request, reply, _poll(state), state)
-        no_route = isinstance(read_failure(reply), WrongUrl)
-        there = {**state, "at": task.STATUS.template, "no_route": no_route}
-        return Send(_poll(there), there)
-    if reply.status not in _NO_ROUTE and not task.is_unknown(reply):
-        return task.polled(request, reply, _poll(state), state)
-    failure = read_failure(reply)
-    # With no way to ask after tasks, each line would pay for a film that nobody can get.
-    if isinstance(failure, WrongUrl) and state["no_route"]:
-        raise failure
-    back = {**state, "at": own}
-    return unknown(_poll(back), back, reply)
-
-
 def _own_status(request: Request) -> str:
     """Return the path, with a hole, of the status in the family of what was asked."""
     return f"{request.path}/{{id}}"
-
-
-def _poll(state: State) -> Call:
-    return Call("GET", fill(state["at"], {"id": state["id"]}), kind="poll")
 
 
 FORMAT: WireFormat = Kling()

@@ -15,14 +15,13 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Folder, Shaped, WireFormat
 from batch.wire._base import Plain, checked, fill_in
 from batch.wire._http import no_answer, raw, read_json, reported, request_id
-from batch.wire._lenient import BAD_JSON, as_dict, count, first_text
-from batch.wire._media import MARK, decode, sniff
+from batch.wire._lenient import as_dict, count, decoded, first_text
+from batch.wire._media import HEAD, MARK, UNKNOWN_TYPE, decode, sniff
 from batch.wire._routes import Route
+from batch.wire._sse import event_object
 
 _ROUTE: Final = Route("POST", "/v1/audio/speech")
 _SOUND: Final = ("audio/", "video/")  # speech also comes in containers that films come in
-_UNKNOWN_TYPE: Final = "application/octet-stream"
-_HEAD: Final = 512  # bytes that tell the type
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -97,9 +96,8 @@ class Fold:
 
     def feed(self, event: bytes) -> None:
         """Take one event. Raises ``CallFailed`` for an error in its place."""
-        try:
-            told = as_dict(orjson.loads(event))
-        except orjson.JSONDecodeError:
+        told = event_object(event)
+        if told is None:
             self._torn = True
             return
         if failure := reported(told, unknown=CutAnswer):
@@ -161,7 +159,7 @@ def _folded(request: Request, reply: Reply) -> Answer:
 def _held(request: Request, reply: Reply, text: str, sound: bytes, usage: dict[str, Any]) -> Answer:
     """Return an answer that holds its sound, which is to become a file."""
     hint = _hint(request)
-    kind = sniff(sound[:_HEAD], hint).content_type
+    kind = sniff(sound[:HEAD], hint).content_type
     document = {"audio": text, "content_type": kind} | ({"usage": usage} if usage else {})
     answer = _answer(request, reply, orjson.dumps(document), usage=usage)
     return msgspec.structs.replace(answer, blobs=(Blob(text, request.file_name(), hint),))
@@ -199,7 +197,7 @@ def _usage(request: Request, told: dict[str, Any]) -> Usage:
 
 def _is_sound(request: Request, reply: Reply, content_type: str) -> bool:
     """Return whether a file is sound: by its bytes, else as it is declared or was asked for."""
-    if content_type != _UNKNOWN_TYPE:
+    if content_type != UNKNOWN_TYPE:
         return content_type.startswith(_SOUND)
     declared = reply.headers.get("content-type", "").lower()
     return declared.startswith(_SOUND) or _hint(request) == "pcm"
@@ -207,10 +205,10 @@ def _is_sound(request: Request, reply: Reply, content_type: str) -> bool:
 
 def _is_sound_after_all(request: Request, reply: Reply, body: bytes) -> bool:
     """Return whether bytes are sound that has a mark, or declared as the pcm that was asked for."""
-    if sniff(body[:_HEAD]).content_type.startswith(_SOUND):
+    if sniff(body[:HEAD]).content_type.startswith(_SOUND):
         return True
     declared = reply.headers.get("content-type", "").lower()
-    is_asked = _hint(request) == "pcm" and declared.startswith(("audio/", _UNKNOWN_TYPE))
+    is_asked = _hint(request) == "pcm" and declared.startswith(("audio/", UNKNOWN_TYPE))
     return is_asked and not _is_text(body)
 
 
@@ -232,10 +230,7 @@ def _hint(request: Request) -> str:
 
 
 def _knobs(request: Request) -> _Knobs:
-    try:
-        return _decode_knobs(request.body)
-    except BAD_JSON:
-        return _Knobs()
+    return decoded(_decode_knobs, request.body, _Knobs())
 
 
 FORMAT: Final[WireFormat] = Speech()

@@ -16,17 +16,19 @@ from batch.errors import BadBody, CutAnswer, NotAnAnswer
 from batch.records import Answer, Done, Field, FileRef, Form, Reply, Request, Send, State, Step
 from batch.usage import Meter, Usage, disjoint
 from batch.wire import Ask, Estimate, Folder, Shaped, WireFormat
-from batch.wire._base import Plain, checked, fill_in
+from batch.wire._base import Plain, asks_for_events, checked, fill_in
 from batch.wire._http import no_answer, one_line, raw, read_failure, read_json, reported, request_id
-from batch.wire._lenient import BAD_JSON, MOST, as_dict, count
+from batch.wire._lenient import as_dict, count, decoded, milliseconds
 from batch.wire._routes import Route
-from batch.wire._sse import BOM
+from batch.wire._spelled import bare, decode_fields, decode_items
+from batch.wire._sse import BOM, event_object
 
 _ROUTES: Final = (
     Route("POST", "/v1/audio/transcriptions"),
     Route("POST", "/v1/audio/translations"),
 )
 _FILE_KEYS: Final = ("file", "file_url")
+_OTHERS: Final = frozenset({"messages", "input"})  # what other formats have beside a file
 _PLAIN_TEXT: Final = ("text", "srt", "vtt")
 _PAGES: Final = (b"<!doctype", b"<html")
 _EXPECTED_OUTPUT: Final = 256  # tokens; how much is said cannot be told from a file's name
@@ -45,13 +47,10 @@ class _Knobs(msgspec.Struct, frozen=True):
     """What of a body tells how the answer comes. Any type: the gateway judges them, not we."""
 
     response_format: Any = None
-    stream: Any = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Transcription(Plain):
@@ -62,7 +61,7 @@ class Transcription(Plain):
 
     def mine(self, body: Mapping[str, Any]) -> bool:
         """Return whether it names a file and nothing that other formats have beside one."""
-        return bool(body.keys() & set(_FILE_KEYS)) and not body.keys() & {"messages", "input"}
+        return any(map(body.__contains__, _FILE_KEYS)) and _OTHERS.isdisjoint(body)
 
     def shape(self, body: bytes, ask: Ask) -> Shaped:
         """Check the body and set the model. Raises ``BadBody``."""
@@ -80,13 +79,9 @@ class Transcription(Plain):
 
     def start(self, request: Request) -> Step:
         """Send the body as a form. Hours of speech take long."""
-        call = msgspec.structs.replace(
-            self.call(request),
-            payload=Form(tuple(_fields(request.body))),
-            expect="events" if _knobs(request).stream is True else "json",
-            media=True,
-        )
-        return Send(call)
+        form = Form(tuple(_fields(request.body)))
+        call = self.call(request, form, "events" if asks_for_events(request.body) else "json")
+        return Send(msgspec.structs.replace(call, media=True))
 
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
         """Return the answer, or raise what the reply is instead."""
@@ -96,7 +91,7 @@ class Transcription(Plain):
 
     def folder(self, request: Request) -> Folder | None:
         """Return a folder for a request whose text is to come in pieces."""
-        return Fold() if _knobs(request).stream is True else None
+        return Fold() if asks_for_events(request.body) else None
 
 
 class Fold:
@@ -110,10 +105,7 @@ class Fold:
 
     def feed(self, event: bytes) -> None:
         """Take one event. Raises ``CallFailed`` for an error in its place."""
-        try:
-            told = as_dict(orjson.loads(event))
-        except orjson.JSONDecodeError:
-            return
+        told = event_object(event) or {}  # a cut one may be a piece that the last event repeats
         if failure := reported(told, unknown=CutAnswer):
             raise failure
         kind = told.pop("type", None)
@@ -133,7 +125,7 @@ class Fold:
 
 def _fields(body: bytes) -> Iterator[Field]:
     """Yield the parts of the form: values as they are written, and last the file."""
-    fields = _decode_fields(body)
+    fields = decode_fields(body)
     named = [fields.pop(key, None) for key in _FILE_KEYS]
     for name, value in fields.items():
         yield from _parts(name, bytes(value))
@@ -146,17 +138,12 @@ def _parts(name: str, value: bytes) -> Iterator[Field]:
     """Yield a value's parts, several as official clients write them: ``name[]``, ``name[key]``."""
     if value.startswith(b"["):
         several = name if name.endswith("[]") else f"{name}[]"
-        yield from (Field(several, _text(bytes(one))) for one in _decode_items(value))
+        yield from (Field(several, bare(bytes(one))) for one in decode_items(value))
     elif value.startswith(b"{"):
-        inner = _decode_fields(value)
-        yield from (Field(f"{name}[{key}]", _text(bytes(one))) for key, one in inner.items())
+        inner = decode_fields(value)
+        yield from (Field(f"{name}[{key}]", bare(bytes(one))) for key, one in inner.items())
     elif value != b"null":
-        yield Field(name, _text(value))
-
-
-def _text(value: bytes) -> str:
-    """Return a value as a form has it: a text bare, and anything else as in JSON."""
-    return msgspec.json.decode(value, type=str) if value.startswith(b'"') else value.decode()
+        yield Field(name, bare(value))
 
 
 def _plain(reply: Reply) -> Answer:
@@ -196,31 +183,16 @@ def _usage(told: Mapping[str, Any]) -> Usage | None:
     usage = as_dict(told.get("usage"))
     heard, said = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if heard is None and said is None:
-        ms = _milliseconds(usage.get("seconds"))
-        ms = _milliseconds(told.get("duration")) if ms is None else ms
+        ms = milliseconds(usage.get("seconds"))
+        ms = milliseconds(told.get("duration")) if ms is None else ms
         return None if ms is None else Usage({Meter.MILLISECONDS: ms})
     details = as_dict(usage.get("input_token_details") or usage.get("input_tokens_details"))
     sound = ((Meter.INPUT_AUDIO, count(details.get("audio_tokens"))),)
     return Usage(disjoint(Meter.INPUT, heard, sound) | disjoint(Meter.OUTPUT, said, ()))
 
 
-def _milliseconds(value: object) -> int | None:
-    """Return seconds, which some gateways write as a text, in milliseconds."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return round(value * 1000) if 0 <= value < MOST / 1000 else None
-
-
 def _knobs(request: Request) -> _Knobs:
-    try:
-        return _decode_knobs(request.body)
-    except BAD_JSON:
-        return _Knobs()
+    return decoded(_decode_knobs, request.body, _Knobs())
 
 
 FORMAT: Final[WireFormat] = Transcription()

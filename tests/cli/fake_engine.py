@@ -39,7 +39,7 @@ class FakeEngine:
             self.watch = watch
             watch.begin(3, 0)
             watch.say("a note")
-            watch.tick(Snapshot(3, 1, 1, 0, 0, 0, 2, None, 6.0))
+            watch.tick(Snapshot(3, 1, 1, 0, 0, 0, 2, 0, None, 6.0))
         if self.failure is not None:
             raise self.failure
         return self.outcome

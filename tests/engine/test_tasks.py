@@ -12,7 +12,15 @@ import msgspec
 import orjson
 import pytest
 
-from batch.errors import CallFailed, FileGone, ServerTrouble, TaskFailed, Unreachable
+from batch.errors import (
+    CallFailed,
+    FileGone,
+    Refused,
+    ServerTrouble,
+    TaskFailed,
+    Throttled,
+    Unreachable,
+)
 from batch.files import OsFiles
 from batch.ledger.recover import recover
 from batch.records import Call, Reply, Request, Saved, Send, State, Step
@@ -210,13 +218,15 @@ def test_a_crash_while_a_file_is_fetched_fetches_it_again_and_submits_nothing(
     assert len(rig.results()) == 1
 
 
-@pytest.mark.parametrize("kind", [Unreachable, FileGone])
+@pytest.mark.parametrize(("kind", "told"), [(Unreachable, 0), (FileGone, 410)])
 def test_a_film_whose_host_gives_no_reply_is_fetched_in_another_way(
-    tmp_path: Path, kind: type[CallFailed]
+    tmp_path: Path, kind: type[CallFailed], told: int
 ) -> None:
+    """What will give nothing for good is told apart, so that nobody comes back to it."""
+
     class Two(TaskToy):
         def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-            if reply.status == 0:
+            if reply.status == told:
                 return Send(Call("GET", "/toy/content", kind="fetch", expect="file"), state)
             return super().next(request, state, reply)
 
@@ -232,3 +242,55 @@ def test_a_film_whose_host_gives_no_reply_is_fetched_in_another_way(
 
     assert len(rig.results()) == 1
     assert gateway.kinds() == ["submit", "poll", "fetch", "fetch"]
+
+
+def test_a_poll_that_is_refused_leaves_a_line_that_a_retry_goes_on_with(tmp_path: Path) -> None:
+    class Walled(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if state is not None:
+                raise Refused("a wall", status=403)
+            return super().next(request, state, reply)
+
+    rig = patient(tmp_path, toy=Walled())
+    rig.session(rows(1, "task"), Gateway(polls=1))
+
+    assert rig.errors()[1]["x_run"]["retryable"]
+    assert "unfinished" in rig.errors()[1]["x_run"]
+
+    rig.wire = TaskToy()
+    again = Gateway(polls=1)
+    rig.session(rows(1, "task"), again, redo=True)
+
+    assert "submit" not in again.kinds()
+    assert len(rig.results()) == 1
+
+
+def test_a_name_as_long_as_a_page_is_shown_short_and_on_one_line(tmp_path: Path) -> None:
+    class Wordy(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            return self.resume(request, {"id": "t\r\n1" + "x" * 10_000})
+
+    rig = patient(tmp_path, seconds=20.0, toy=Wordy())
+
+    rig.session(rows(1, "task"), Gateway(polls=1))
+
+    error = rig.errors()[1]
+    assert error["x_run"]["class"] == "task_late"
+    assert error["x_run"]["unfinished"].startswith("task t  1xxx")
+    assert len(error["error"]["message"]) < 400
+
+
+def test_a_poll_that_only_fails_ends_when_a_task_has_taken_too_long(tmp_path: Path) -> None:
+    class Busy(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if state is not None:
+                raise Throttled("slow down", status=429)
+            return super().next(request, state, reply)
+
+    rig = patient(tmp_path, seconds=60.0, toy=Busy())
+
+    rig.session(rows(1, "task"), Gateway(polls=1))
+
+    error = rig.errors()[1]
+    assert error["x_run"]["class"] == "task_late"
+    assert error["x_run"]["unfinished"] == "task t1"

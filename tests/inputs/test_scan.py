@@ -67,6 +67,20 @@ def test_a_repeat_is_found_across_files_and_between_text_and_number(tmp_path):
         scan(inputs(tmp_path, ids("a", "7"), [b'{"custom_id": 7}']), str(tmp_path))
 
 
+@pytest.mark.parametrize("first", [b'"a"', b"7"])
+def test_a_repeat_is_found_under_another_vendors_name_for_ids(tmp_path, first):
+    line = b'{"key":%b,"request":{"contents":[]}}' % first
+
+    with pytest.raises(BadData, match=r"jsonl:2: .*already stands on .*jsonl:1"):
+        scan(inputs(tmp_path, [line, line]), str(tmp_path))
+
+
+def test_another_vendors_name_for_ids_says_nothing_beside_no_body_of_its(tmp_path):
+    lines = [b'{"key":"a"}', b'{"key":"a"}', b'{"key":"a","request":"x"}'] * 2
+
+    assert scan(inputs(tmp_path, lines), str(tmp_path)).lines == 6
+
+
 def test_the_first_of_several_repeats_is_named(tmp_path):
     names = [*range(50), 30, *range(50)]
 

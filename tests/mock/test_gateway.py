@@ -189,6 +189,32 @@ def test_a_key_may_call_what_its_group_may(
 
 
 @pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/messages", {"x-api-key": "sk-b"}, 200),
+        ("/v1/messages", {"Authorization": "Bearer sk-b"}, 200),
+        ("/v1/messages", {"x-goog-api-key": "sk-b"}, 401),
+        ("/v1beta/models/claude-x:generateContent", {"x-goog-api-key": "sk-b"}, 200),
+        ("/v1/models/claude-x:generateContent", {"Authorization": "Bearer sk-b"}, 200),
+        ("/v1beta/models/claude-x:generateContent?key=sk-b", {}, 200),
+        ("/v1beta/models/claude-x:generateContent", {"x-api-key": "sk-b"}, 401),
+        (CHAT, {"x-api-key": "sk-b"}, 401),
+    ],
+)
+def test_a_key_may_stand_where_the_clients_of_the_vendor_put_it(
+    path: str, headers: dict[str, str], status: int
+) -> None:
+    said = {"messages": [{"role": "user", "content": "hi"}], "contents": [{"parts": []}]}
+    body = {"model": "claude-x", "max_tokens": 9, **said}
+
+    async def scene(gateway: Gateway, client: Client) -> int:
+        async with client.session.post(gateway.url + path, json=body, headers=headers) as got:
+            return got.status
+
+    assert against(KEYS, scene) == status
+
+
+@pytest.mark.parametrize(
     ("key", "names"), [("sk-a", ["gpt-4o"]), ("sk-b", ["gpt-4o", "claude-x"]), ("sk-c", None)]
 )
 def test_the_list_of_models_is_that_of_the_key(key: str, names: list[str] | None) -> None:
@@ -458,3 +484,20 @@ def test_a_files_host_has_faults_too() -> None:
             return answer.status
 
     assert against(Dials(fail_500=1.0), scene) == 500
+
+
+def test_who_goes_before_a_request_is_whole_is_let_go(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(gateway: Gateway, client: Client) -> Any:
+        host, port = gateway.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head.encode() + b'{"model":')
+        await client.ask()  # when this is answered, the other one is waited for
+        writer.transport.abort()
+        await client.ask()
+        return (await client.get("/mock/ledger")).json()
+
+    counts = against(Dials(), scene)
+
+    assert (counts["arrived"], counts["accepted"]) == (2, 2)
+    assert caplog.text == ""

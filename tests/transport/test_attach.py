@@ -115,6 +115,35 @@ def form_of(source: str) -> Form:
     return Form((Field("prompt", "a"), Field("image", FileRef(source, name="image", most=1000))))
 
 
+def test_a_line_that_names_one_file_ever_so_often_fills_no_memory(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "a.png").write_bytes(PNG.ljust(1 << 20, b"\0"))
+        ref = FileRef("file:a.png", name="image")
+        async with (
+            RawServer((READ, OK)) as server,
+            transport(server.url, allow_files=str(tmp_path)) as network,
+        ):
+            form = Form(tuple(Field(f"image{number}", ref) for number in range(129)))
+            pieces = Spliced((ref,) * 129)
+            for call in (Call("POST", "/v1/x", pieces), Call("POST", "/v1/x", form)):
+                with pytest.raises(BadFile, match="134,217,728 bytes together"):
+                    await network.send(call, KEY)
+            assert server.connections == 0
+
+    run(main())
+
+
+def test_no_key_is_in_what_is_said_of_a_file() -> None:
+    async def main() -> None:
+        async with RawServer((READ, OK)) as server, transport(server.url) as network:
+            with pytest.raises(BadFile) as failure:
+                await network.send(spliced(f"file:{KEY.reveal()}.png"), KEY)
+
+        assert KEY.reveal() not in str(failure.value)
+
+    run(main())
+
+
 def test_no_local_file_is_read_unless_a_folder_is_allowed(tmp_path: Path) -> None:
     async def main() -> None:
         (tmp_path / "a.png").write_bytes(PNG)
@@ -133,11 +162,21 @@ def test_no_local_file_is_read_unless_a_folder_is_allowed(tmp_path: Path) -> Non
         (http(b""), BadFile),
         (http(PNG * 100), BadFile),
         (http(b"", status="302 Found"), BadFile),
+        (http(b"", "Location: http://[bad/", status="302 Found"), BadFile),
         (http(b"busy", status="503 Busy"), FileUnread),
         (http(b"later", status="429 Slow"), FileUnread),
         (RESET, FileUnread),
     ],
-    ids=["404", "nothing", "too large", "a redirect to nowhere", "503", "429", "a reset"],
+    ids=[
+        "404",
+        "nothing",
+        "too large",
+        "a redirect to nowhere",
+        "to no address",
+        "503",
+        "429",
+        "a reset",
+    ],
 )
 def test_trouble_of_a_files_host_is_not_the_gateways(
     answer: bytes | Act, failure: type[CallFailed]

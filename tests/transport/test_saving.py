@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from batch.errors import CallFailed, CannotWrite, Interrupted, NotAnAnswer
+from batch.errors import CallFailed, CannotWrite, CutAnswer, FileGone, Interrupted, NotAnAnswer
 from batch.files import OsFiles
+from batch.mock._samples import mp4
 from batch.records import Call, Saved
 from tests.raw_server import Act, RawServer, Script, chunk, head, http
 from tests.transport.kit import KEY, run, transport
@@ -67,7 +68,7 @@ def test_a_file_is_saved_whole_for_its_owner_alone(
         ((READ, http(BYTES, VIDEO, length=len(BYTES) + 1), CLOSE), Interrupted),
         ((READ, http(b"ID3", VIDEO, length=99), RESET), Interrupted),
         ((READ, head(VIDEO, CHUNKED) + chunk(BYTES), CLOSE), Interrupted),
-        ((READ, http(BYTES + BYTES, VIDEO)), NotAnAnswer),
+        ((READ, http(BYTES + BYTES, VIDEO)), FileGone),
     ],
     ids=["short", "reset", "cut", "too large"],
 )
@@ -111,15 +112,30 @@ def test_what_a_crash_or_an_attacker_left_is_replaced_and_not_followed(tmp_path:
     run(main())
 
 
+@pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
+def test_what_is_no_file_is_not_read_to_the_size_of_one(kind: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        page = http(b"{" + b" " * 2000, f"Content-Type: {kind}")
+        async with (
+            RawServer((READ, page)) as server,
+            transport(server.url, str(tmp_path), max_body=1000) as network,
+        ):
+            with pytest.raises(NotAnAnswer, match="1,000 bytes"):
+                await network.send(FETCH, KEY)
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
         (http(b'{"error":1}', "Content-Type: application/json"), b'{"error":1}'),
         (http(b' {"error":1}', VIDEO), b' {"error":1}'),
         (http(b"not yet", VIDEO, status="400 Bad Request"), b"not yet"),
+        (http(b"film", VIDEO, status="206 Partial Content"), b"film"),
         (http(b"", VIDEO), b""),
     ],
-    ids=["JSON", "JSON that calls itself a video", "error", "nothing"],
+    ids=["JSON", "JSON that calls itself a video", "error", "a piece", "nothing"],
 )
 def test_what_is_no_file_is_not_saved(answer: bytes, body: bytes, tmp_path: Path) -> None:
     async def main() -> None:
@@ -204,5 +220,27 @@ def test_a_call_cancelled_under_a_running_write_leaves_nothing(tmp_path: Path) -
             disk.go_on.set()
 
         assert os.listdir(tmp_path) == []
+
+    run(main())
+
+
+def test_a_film_that_was_cut_in_good_order_is_no_film(tmp_path: Path) -> None:
+    """As the gateway does after a minute, where it never said how long the film is."""
+
+    async def main() -> None:
+        film = mp4(1, 300_000)
+        cut = (READ, head(VIDEO, CHUNKED), chunk(film[:200_000]), chunk(b""))
+        async with (
+            RawServer((*cut, READ, head(VIDEO, CHUNKED), chunk(film), chunk(b""))) as server,
+            transport(server.url, str(tmp_path)) as network,
+        ):
+            with pytest.raises(CutAnswer):
+                await network.send(FETCH, KEY)
+
+            reply = await network.send(FETCH, KEY)
+
+        assert isinstance(reply.body, Saved)
+        assert reply.body.size == len(film)
+        assert os.listdir(tmp_path) == ["a.mp4"]
 
     run(main())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import BadConfig, Interrupted, Overloaded
+from batch.errors import BadConfig, Interrupted, Overloaded, Throttled
 from batch.records import Call, Field, FileRef, Form
 from batch.secret import MASK, Secret
 from tests.raw_server import Act, RawServer, http
@@ -209,6 +209,27 @@ def test_a_failure_that_a_folder_finds_ends_the_call_without_the_key() -> None:
 
         assert str(failure.value) == failure.value.message == f"busy, says {MASK}"
         assert failure.value.body == MASK.encode()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("events", "precedes"), [(1, True), (2, False)])
+def test_a_failure_within_an_answer_that_has_begun_does_not_precede_the_work(
+    events: int, precedes: bool
+) -> None:
+    class Finds(Joined):
+        def feed(self, event: bytes) -> None:
+            super().feed(event)
+            if len(self.events) == events:
+                raise Throttled("slow down")
+
+    async def main() -> None:
+        begun = http(b"data: 1\n\n" * events, "Content-Type: text/event-stream")
+        async with RawServer((READ, begun)) as server, transport(server.url) as network:
+            with pytest.raises(Throttled) as failure:
+                await network.send(ASK, KEY, Finds())
+
+        assert failure.value.precedes_work is precedes
 
     run(main())
 

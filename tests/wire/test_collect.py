@@ -299,6 +299,17 @@ def test_each_file_is_put_on_record_before_the_next_is_fetched() -> None:
     assert [one["name"] for one in state_of(step)["files"]] == [FILM.name]
 
 
+def test_a_large_answer_is_put_on_record_once_and_not_again_after_each_file() -> None:
+    large = msgspec.structs.replace(ANSWER, body=b'{"text":"%b"}' % (b"x" * 100_000))
+
+    first = collect(REQUEST, large, [[WEB], [OTHER]])
+    step = after(first, film())
+
+    assert isinstance(first, Wait)
+    assert isinstance(step, Send)
+    assert (step.call.path, step.call.save_as) == (OTHER, "00000001-ab-0-1")
+
+
 def test_trouble_with_one_file_is_not_counted_against_the_next() -> None:
     step: Step = begun([OWN, WEB], [OWN])
     for _ in range(3):

@@ -10,9 +10,9 @@ import orjson
 
 from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Reply, Request
-from batch.usage import Meter, Usage
+from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import BAD_JSON, as_dict
+from batch.wire._lenient import BAD_JSON, as_dict, first_text
 from batch.wire.anthropic_messages.media import Found
 from batch.wire.anthropic_messages.request import answer_tool
 from batch.wire.anthropic_messages.usage import read_usage
@@ -46,8 +46,8 @@ class _Blocks(msgspec.Struct, frozen=True):
 _decode_blocks: Final = msgspec.json.Decoder(_Blocks).decode
 
 
-def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
-    """Return the answer, and the addresses of files that are still to be fetched for it.
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
+    """Return the answer, and for each file that is still to be fetched for it the addresses.
 
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
@@ -65,11 +65,11 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
         raise no_answer(reply, NoMedia, what, usage)
     return msgspec.structs.replace(
         answer,
-        usage=_with_images(usage, images),
+        usage=with_images(usage, images),
         status=reply.status,
         request_id=request_id(reply.headers),
         blobs=media.blobs,
-    ), media.addresses
+    ), [[one] for one in media.addresses]
 
 
 def _answer(request: Request, message: dict[str, Any], body: bytes) -> Answer:
@@ -78,21 +78,13 @@ def _answer(request: Request, message: dict[str, Any], body: bytes) -> Answer:
     if tool and (told := _input(body, tool)) is not None:
         # Nobody is to call that tool: what it was given is what was asked for.
         content, finish = told, "stop" if finish == "tool" else finish
-    model = message.get("model")
     return Answer(
         body=body,
         content=content,
         finish=finish,
         usage=None,
-        model=model if isinstance(model, str) and model else None,
+        model=first_text(message, "model") or None,
     )
-
-
-def _with_images(usage: Usage | None, images: int) -> Usage | None:
-    """Count the pictures too: some gateways bill by them."""
-    if not images:
-        return usage
-    return (usage or Usage()) + Usage({Meter.IMAGES: images})
 
 
 def _flaw(message: dict[str, Any]) -> tuple[type[CallFailed], str] | None:

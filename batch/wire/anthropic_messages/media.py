@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from batch.records import Blob, Makes, Request
+from batch.wire._files import WEB
 from batch.wire._lenient import as_dict
-from batch.wire._media import Medium, links
+from batch.wire._links import Medium, links
+from batch.wire._media import may_hold_media
 
-# What shows, at the cost of one look, that no media can be in a body.
-_TRACES: Final = (b";base64,", b'"source"')
-_MOST: Final = 64  # files of one answer; whatever is beyond stays where it is
-_WEB: Final = ("https://", "http://")
+_SOURCE: Final = b'"source"'  # in every block of media
 
 
 class Found:
@@ -25,11 +24,10 @@ class Found:
         self.blobs: tuple[Blob, ...] = ()
         self.addresses: tuple[str, ...] = ()
         asked_for = request.makes != "text"
-        if not asked_for and not any(trace in body for trace in _TRACES):
+        if not (asked_for or may_hold_media(body) or _SOURCE in body):
             return
-        found = dict.fromkeys(one for block in content for one in _seen(block, request.makes))
-        seen = list(found)[:_MOST]
-        inside = [one for one in seen if not one.startswith(_WEB)]
+        seen = dict.fromkeys(one for block in content for one in _seen(block, request.makes))
+        inside = [one for one in seen if not one.startswith(WEB)]
         self.blobs = tuple(
             Blob(text, request.file_name(place)) for place, text in enumerate(inside)
         )

@@ -13,7 +13,7 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants, attached
-from batch.wire._lenient import BAD_JSON, as_dict, as_list, count
+from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
 
 ROUTE: Final = Route("POST", "/v1/messages")
@@ -63,7 +63,6 @@ class _Body(msgspec.Struct, frozen=True):
 class _Knobs(msgspec.Struct, frozen=True):
     """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
 
-    stream: Any = None
     max_tokens: Any = None
     tools: Any = None
     tool_choice: Any = None
@@ -80,14 +79,14 @@ def mine(body: Mapping[str, Any]) -> bool:
 
 def marked(body: Mapping[str, Any]) -> bool:
     """Return whether something in it would be lost, without a word, on OpenAI's path."""
-    if body.keys() & _OWN_KEYS:
+    if not _OWN_KEYS.isdisjoint(body):
         return True
     # Some channels take a budget in OpenAI's dialect too, so that a role of that one outweighs it.
     budget = "max_tokens" in body and "budget_tokens" in as_dict(body.get("thinking"))
     return (
         (budget and not _is_chat(body))
-        or any(_is_own_tool(as_dict(tool)) for tool in as_list(body.get("tools")))
-        or any(_has_own_block(as_dict(one)) for one in as_list(body.get("messages")))
+        or any(map(_is_own_tool, as_list(body.get("tools"))))
+        or any(map(_has_own_block, as_list(body.get("messages"))))
     )
 
 
@@ -151,11 +150,6 @@ def bound(request: Request) -> Usage | None:
     return Usage({read: size, Meter.OUTPUT: limit})
 
 
-def streams(request: Request) -> bool:
-    """Return whether the answer is asked for as events."""
-    return b'"stream"' in request.body and _knobs(request.body).stream is True
-
-
 def answer_tool(request: Request) -> str | None:
     """Return the name of the tool whose input is the answer, if the request has one."""
     if b'"tool_choice"' not in request.body:
@@ -165,24 +159,27 @@ def answer_tool(request: Request) -> str | None:
     return _ANSWER if told == ("tool", _ANSWER) else None
 
 
-def _is_own_tool(tool: Mapping[str, Any]) -> bool:
+def _is_own_tool(one: object) -> bool:
+    tool = as_dict(one)
     # The vendor's own tools have no schema; those of OpenAI's path have their name further inside.
     return "input_schema" in tool or ("name" in tool and tool.get("type") not in _OTHER_TOOLS)
 
 
-def _has_own_block(message: Mapping[str, Any]) -> bool:
-    for one in as_list(message.get("content")):
-        block = as_dict(one)
-        kind = block.get("type")
-        if not isinstance(kind, str):
-            continue
-        if kind in _OWN_BLOCKS or (kind in _MEDIA_BLOCKS and as_dict(block.get("source"))):
-            return True
-    return False
+def _has_own_block(message: object) -> bool:
+    content = message.get("content") if isinstance(message, dict) else None
+    return isinstance(content, list) and any(map(_is_own_block, content))
+
+
+def _is_own_block(one: object) -> bool:
+    block = as_dict(one)
+    kind = block.get("type")
+    if not isinstance(kind, str):
+        return False
+    return kind in _OWN_BLOCKS or (kind in _MEDIA_BLOCKS and bool(as_dict(block.get("source"))))
 
 
 def _is_chat(body: Mapping[str, Any]) -> bool:
-    if body.keys() & _OTHER_KEYS:
+    if not _OTHER_KEYS.isdisjoint(body):
         return True
     told = [as_dict(one) for one in as_list(body.get("messages"))]
     return any("tool_calls" in one or _role(one) in _OTHER_ROLES for one in told)
@@ -194,7 +191,4 @@ def _role(message: Mapping[str, Any]) -> str:
 
 
 def _knobs(body: bytes) -> _Knobs:
-    try:
-        return _decode_knobs(body)
-    except BAD_JSON:
-        return _Knobs()
+    return decoded(_decode_knobs, body, _Knobs())

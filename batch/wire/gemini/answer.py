@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Reply, Request
-from batch.usage import Meter, Usage
+from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
 from batch.wire._lenient import as_dict
 from batch.wire.gemini.media import Found, parts
@@ -39,8 +39,8 @@ _FINISH_BY_START: Final[tuple[tuple[str, Finish], ...]] = (
 _Flaw = tuple[type[CallFailed], str]
 
 
-def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
-    """Return the answer, and the addresses of files that are still to be fetched for it.
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
+    """Return the answer, and for each file that is still to be fetched for it the addresses.
 
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
@@ -59,12 +59,12 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
         body=one_line(raw(reply)),
         content=_content(candidates[0]),
         finish=_finish(candidates[0]),
-        usage=_with_images(usage, media.images),
+        usage=with_images(usage, media.images),
         model=_text(document.get("modelVersion")),
         status=reply.status,
         request_id=request_id(reply.headers),
         blobs=media.blobs,
-    ), media.addresses
+    ), [[one] for one in media.addresses]
 
 
 def _flaw(document: Mapping[str, Any], streamed: bool) -> _Flaw | None:
@@ -138,10 +138,3 @@ def _why(candidate: Mapping[str, Any]) -> str:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _with_images(usage: Usage | None, images: int) -> Usage | None:
-    """Count the pictures too: some gateways bill by them."""
-    if not images:
-        return usage
-    return (usage or Usage()) + Usage({Meter.IMAGES: images})

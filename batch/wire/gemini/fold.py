@@ -10,7 +10,7 @@ import orjson
 from batch.errors import CutAnswer
 from batch.wire._http import reported
 from batch.wire._lenient import as_dict, as_list
-from batch.wire._sse import Text
+from batch.wire._sse import Text, event_object
 from batch.wire.gemini.answer import NO_REASON
 from batch.wire.gemini.usage import read_usage
 
@@ -72,12 +72,10 @@ class Fold:
 
     def feed(self, event: bytes) -> None:
         """Take one chunk. Raises ``CallFailed`` for an error in its place."""
-        try:
-            chunk = orjson.loads(event)
-        except orjson.JSONDecodeError:
+        chunk = event_object(event)
+        if chunk is None:
             self._torn = True
-            return
-        if isinstance(chunk, dict):
+        else:
             self._take(chunk)
 
     def body(self) -> bytes:

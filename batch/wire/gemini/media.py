@@ -9,7 +9,7 @@ import msgspec
 
 from batch.records import Blob, Makes, Request
 from batch.wire._lenient import as_dict, as_list
-from batch.wire._media import links
+from batch.wire._links import links
 from batch.wire.gemini.spelling import told
 
 

@@ -14,8 +14,9 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, makes
 from batch.wire._files import Wants
-from batch.wire._lenient import BAD_JSON, as_dict, as_list, count
+from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Found, Route, fill
+from batch.wire._spelled import decode_fields
 from batch.wire.gemini.spelling import told
 
 # Google's clients ask under either version, and the gateway serves both.
@@ -69,7 +70,6 @@ class _Config(msgspec.Struct, frozen=True):
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_config: Final = msgspec.json.Decoder(_Config).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def mine(body: Mapping[str, Any]) -> bool:
@@ -138,7 +138,7 @@ def streams(request: Request) -> bool:
 
 def _as_known(body: bytes) -> bytes:
     """Return the body without a model, and with keys that the gateway knows, values untouched."""
-    fields = _decode_fields(body)
+    fields = decode_fields(body)
     known = {_KNOWN_AS.get(key, key): value for key, value in fields.items() if key != "model"}
     return body if known.keys() == fields.keys() else msgspec.json.encode(known)
 
@@ -153,10 +153,7 @@ def _makes(config: Mapping[str, Any], model: str, ask: Ask) -> Makes:
 
 
 def _config(body: bytes) -> dict[str, Any]:
-    try:
-        return as_dict(_decode_config(body).config)
-    except BAD_JSON:
-        return {}
+    return as_dict(decoded(_decode_config, body, _Config()).config)
 
 
 def _output_limit(config: Mapping[str, Any]) -> tuple[int | None, int]:

@@ -13,8 +13,8 @@ from batch.wire._lenient import as_dict, as_list, first_text
 from batch.wire.images.usage import read_usage
 
 
-def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
-    """Return the answer, and the addresses of pictures that are still to be fetched for it.
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
+    """Return the answer, and the address of each picture that is still to be fetched for it.
 
     Fewer pictures than were asked for are an answer: the vendor holds back what it does not like.
     Raises ``CallFailed`` for a reply that is no complete answer.
@@ -31,7 +31,6 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
         raise no_answer(
             reply, NoMedia, f"the answer holds no picture{_why(data)}", read_usage(told)
         )
-    model = document.get("model")
     addresses = [place for place in dict.fromkeys(places) if place.startswith(WEB)]
     inside = [place for place in dict.fromkeys(places) if not place.startswith(WEB)]
     answer = Answer(
@@ -39,7 +38,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
         content=None,
         finish="stop",
         usage=read_usage(told, len(places)),
-        model=model if isinstance(model, str) and model else None,
+        model=first_text(document, "model") or None,
         status=reply.status,
         request_id=request_id(reply.headers),
         # Those that are fetched get the first numbers.
@@ -48,7 +47,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
             for number, text in enumerate(inside, len(addresses))
         ),
     )
-    return answer, addresses
+    return answer, [[one] for one in addresses]
 
 
 def _place(item: Mapping[str, Any]) -> str:

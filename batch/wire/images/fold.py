@@ -13,6 +13,7 @@ import orjson
 from batch.errors import CutAnswer
 from batch.wire._http import reported
 from batch.wire._lenient import as_list
+from batch.wire._sse import event_object
 from batch.wire.images.usage import read_usage
 
 _PREVIEW: Final = ".partial_image"
@@ -47,12 +48,10 @@ class Fold:
 
     def feed(self, event: bytes) -> None:
         """Take one event. Raises ``CallFailed`` for one that reports an error."""
-        try:
-            told = orjson.loads(event)
-        except orjson.JSONDecodeError:
+        told = event_object(event)
+        if told is None:
             self._torn = True
-            return
-        if isinstance(told, dict):
+        else:
             self._take(told)
 
     def body(self) -> bytes:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
-import orjson
 
 from batch.errors import BadBody
-from batch.records import Field, FileRef, Form, Request, Spliced
+from batch.records import Field, FileRef, Form, Payload, Request
 from batch.wire import Ask, Estimate, Shaped
-from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in
+from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, prompt_alone
 from batch.wire._files import Wants, attached
-from batch.wire._lenient import BAD_JSON
+from batch.wire._lenient import BAD_JSON, decoded
 from batch.wire._routes import Route
+from batch.wire._spelled import bare, decode_fields
 
 GENERATIONS: Final = Route("POST", "/v1/images/generations")
 EDITS: Final = Route("POST", "/v1/images/edits")
@@ -55,18 +55,13 @@ class _Edit(_Body, frozen=True):
     mask: _Source | None = None
 
 
-class _Knobs(msgspec.Struct, frozen=True):
-    """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
-
-    stream: Any = None
+class _Told(msgspec.Struct, frozen=True):
     prompt: Any = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_edit: Final = msgspec.json.Decoder(_Edit)
-_decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
+_decode_told: Final = msgspec.json.Decoder(_Told).decode
 _decode_sources: Final = msgspec.json.Decoder(str | list[str]).decode
 
 
@@ -93,24 +88,17 @@ def shape(body: bytes, ask: Ask, route: Route) -> Shaped:
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
     """Make a body, without a model, that asks for a picture of the prompt."""
-    if system is not None or schema is not None:
-        raise BadBody("a picture is asked for by a prompt alone: no system text, no schema")
-    return orjson.dumps({"prompt": prompt})
+    return prompt_alone("prompt", prompt, system, schema, "a picture")
 
 
 def estimate(request: Request) -> Estimate:
     """Return a third of the prompt's bytes: pictures in the body do not count by their bytes."""
-    prompt = _knobs(request.body).prompt
+    prompt = decoded(_decode_told, request.body, _Told()).prompt
     size = len(prompt.encode(errors="replace")) if isinstance(prompt, str) else 0
     return Estimate(size // BYTES_PER_TOKEN, 0)
 
 
-def streams(request: Request) -> bool:
-    """Return whether the answer is asked for as events."""
-    return b'"stream"' in request.body and _knobs(request.body).stream is True
-
-
-def payload(request: Request) -> bytes | Spliced | Form:
+def payload(request: Request) -> Payload:
     """Return what is sent, with the files that the body names."""
     if request.path == EDITS.template:
         return _form(request.body)
@@ -129,7 +117,7 @@ def _checked_edit(body: bytes) -> _Body:
 def _form(body: bytes) -> Form:
     """Return a body as a form. Raises ``BadBody`` for values that no field can have."""
     try:
-        fields = _decode_fields(body)
+        fields = decode_fields(body)
         return Form(tuple(field for name in fields for field in _parts(name, bytes(fields[name]))))
     except BAD_JSON as error:
         raise BadBody(f"an edit is sent as a form, and this body makes none: {error}") from None
@@ -144,7 +132,7 @@ def _parts(name: str, value: bytes) -> Iterator[Field]:
     elif value[:1] in (b"[", b"{"):
         raise BadBody(f'an edit is sent as a form: "{name[:50]}" cannot be a list or an object')
     else:
-        yield Field(name, _decode_text(value) if value[:1] == b'"' else value.decode())
+        yield Field(name, bare(value))
 
 
 def _files(name: str, asked: str | list[str]) -> Iterator[Field]:
@@ -160,10 +148,3 @@ def _files(name: str, asked: str | list[str]) -> Iterator[Field]:
         return
     for number, source in enumerate(sources, 1):
         yield Field(f"{plain}[]", FileRef(source, name=f"{plain}-{number}"))
-
-
-def _knobs(body: bytes) -> _Knobs:
-    try:
-        return _decode_knobs(body)
-    except BAD_JSON:
-        return _Knobs()

@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import msgspec
-
-from batch.records import Repeat, Reply, Request, Send, State, Step
-from batch.wire import Estimate, WireFormat
-from batch.wire._base import Plain
-from batch.wire._collect import DOING, collected, resumed
+from batch.records import Call, Repeat, Reply, Request, Send, State, Step
+from batch.wire import WireFormat
+from batch.wire._tasked import Tasked
 from batch.wire.midjourney import answer as given
 from batch.wire.midjourney import request as asked
 
 
-class Midjourney(Plain):
+class Midjourney(Tasked):
     """Tasks that are submitted, waited for and fetched; and questions, which are answered."""
 
     name = "midjourney"
@@ -36,20 +33,12 @@ class Midjourney(Plain):
         """Return "once" for every submit, whatever it makes: it is billed by the task."""
         return "once" if asked.kind_of(request).is_work else "free"
 
-    def estimate(self, request: Request) -> Estimate:
-        """Return no tokens: Midjourney counts none."""
-        return Estimate(0, 0)
-
     def start(self, request: Request) -> Step:
         """Send the body without its model, with the files that it names."""
-        return Send(msgspec.structs.replace(self.call(request), payload=asked.sent(request)))
+        return Send(self.call(request, asked.sent(request)))
 
-    def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-        """Return the answer, or the step before it. Raises ``CallFailed``."""
-        if state is not None:
-            if state["do"] == DOING:
-                return collected(request, state, reply)
-            return given.polled(request, state, reply)
+    def first(self, request: Request, reply: Reply) -> Step:
+        """Return what follows from the reply to the line's own call. Raises ``CallFailed``."""
         match asked.kind_of(request).gives:
             case "task":
                 return given.submitted(request, reply)
@@ -64,11 +53,13 @@ class Midjourney(Plain):
             case other:
                 assert_never(other)
 
-    def resume(self, request: Request, state: State) -> Step:
-        """Go on with asking after the task, or with fetching its files."""
-        if state["do"] == DOING:
-            return resumed(request, state)
-        return Send(asked.poll(request, state["id"]), state)
+    def poll(self, request: Request, state: State) -> Call:
+        """Return the call that asks how far the task is."""
+        return asked.poll(request, state["id"])
+
+    def polled(self, request: Request, state: State, reply: Reply) -> Step:
+        """Return what follows from how far the task is. Raises ``CallFailed``."""
+        return given.polled(request, state, reply)
 
 
 FORMAT: WireFormat = Midjourney()

@@ -15,6 +15,7 @@ import orjson
 from batch.errors import Interrupted, NoChannel, NoMoney, NotAnAnswer, Refused, ServerTrouble
 from batch.records import Reply
 from batch.wire._failures import Failure
+from batch.wire._files import WEB
 from batch.wire._http import no_answer, raw, read_json
 from batch.wire._lenient import as_dict, as_list, first_text
 from batch.wire._tasks import Progress, canonical
@@ -33,6 +34,7 @@ _NO_MONEY: Final = "quota_not_enough"  # under code 4, and told apart where all 
 _NO_TASK: Final = re.compile(rb"task_not?_found|task_not_exist")
 _LOOKED_AT: Final = 2048  # bytes of a refusal
 _ALL_DONE: Final = "100%"
+_OWN_PICTURES: Final = "/mj/image/"  # where the gateway gives out pictures itself
 
 
 def read(reply: Reply) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def picture(task: dict[str, Any]) -> list[str]:
     address = _address(task.get("imageUrl"))
     if address is None:
         return []
-    start = address.find("/mj/image/")
+    start = address.find(_OWN_PICTURES)
     return [address, address[start:]] if start > 0 else [address]
 
 
@@ -123,7 +125,7 @@ def films(task: dict[str, Any]) -> list[str]:
 
 def _address(value: object) -> str | None:
     """Return an address on the web, or a path of the gateway at which it gives out pictures."""
-    if isinstance(value, str) and value.startswith(("https://", "http://", "/mj/image/")):
+    if isinstance(value, str) and value.startswith((*WEB, _OWN_PICTURES)):
         return value
     return None
 

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-import orjson
 
 from batch.errors import BadBody
-from batch.records import Call, Makes, Request, Spliced
+from batch.records import Call, Makes, Payload, Request
 from batch.wire import Ask, Shaped
-from batch.wire._base import checked
+from batch.wire._base import checked, prompt_alone
 from batch.wire._files import Wants, attached
 from batch.wire._routes import Found, Route, fill, find
+from batch.wire._spelled import decode_fields
 
 Gives: TypeAlias = Literal["task", "addresses", "state", "states", "seed"]
 
@@ -107,7 +107,6 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def place(method: str, url: str) -> tuple[str, Found] | None:
@@ -155,12 +154,10 @@ def shape(body: bytes, ask: Ask) -> Shaped:
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
     """Make the body of a picture. Raises ``BadBody`` for what no picture is made of."""
-    if system is not None or schema is not None:
-        raise BadBody("Midjourney takes a prompt alone: no system text, and no schema")
-    return orjson.dumps({"prompt": prompt})
+    return prompt_alone("prompt", prompt, system, schema, "Midjourney")
 
 
-def sent(request: Request) -> bytes | Spliced | None:
+def sent(request: Request) -> Payload | None:
     """Return the body as it goes out: without a model, and files as data URIs.
 
     Addresses too, which Midjourney takes nowhere but in the prompt and for edits.
@@ -169,7 +166,7 @@ def sent(request: Request) -> bytes | Spliced | None:
         return None
     body = request.body
     if b'"model"' in body:
-        fields = _decode_fields(body)
+        fields = decode_fields(body)
         fields.pop("model", None)
         body = msgspec.json.encode(fields)
     return attached(body, _FILES, convert=True)

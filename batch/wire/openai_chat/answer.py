@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Makes, Reply, Request
-from batch.usage import Meter, Usage
+from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import as_dict
-from batch.wire.openai_chat.media import Found
+from batch.wire.openai_chat.media import Found, message_of
 from batch.wire.openai_chat.usage import read_usage
 
 _FINISH: Final[Mapping[str, Finish]] = {
@@ -25,7 +22,7 @@ _FINISH: Final[Mapping[str, Finish]] = {
     "refusal": "filter",
     "pause_turn": "paused",
 }
-_VISIBLE: Final = ("content", "tool_calls", "function_call", "refusal", "audio", "images")
+_VISIBLE: Final = ("tool_calls", "function_call", "refusal", "audio", "images")
 
 
 def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
@@ -37,40 +34,32 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     body = one_line(raw(reply))
     media = Found(request, document, body)
     # Pictures are counted too: some gateways bill by them, also those of an answer that is cut.
-    usage = _with_images(read_usage(document.get("usage")), media.images)
+    usage = with_images(read_usage(document.get("usage")), media.images)
     if flaw := _flaw(document.get("choices")):
         raise no_answer(reply, *flaw, usage)
-    answer = _answer(document, body, reply, usage)
-    if not media.made and answer.finish != "tool":
-        raise no_answer(reply, NoMedia, _without(request.makes, document), usage)
-    return msgspec.structs.replace(answer, blobs=media.blobs), media.files
-
-
-def _without(makes: Makes, document: dict[str, Any]) -> str:
-    """Say that the media are missing, and what was said instead."""
-    message = _message(document["choices"][0])
-    said = _content(message) or message.get("refusal")
-    return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
-
-
-def _answer(document: dict[str, Any], body: bytes, reply: Reply, usage: Usage | None) -> Answer:
     first = document["choices"][0]
+    message = message_of(first)
     model = document.get("model")
-    return Answer(
+    finish = _finish(first, message)
+    if not media.made and finish != "tool":
+        raise no_answer(reply, NoMedia, _without(request.makes, message), usage)
+    answer = Answer(
         body=body,
-        content=_content(_message(first)),
-        finish=_finish(first),
+        content=_content(message),
+        finish=finish,
         usage=usage,
         model=model if isinstance(model, str) and model else None,
         status=reply.status,
         request_id=request_id(reply.headers),
+        blobs=media.blobs,
     )
+    return answer, media.files
 
 
-def _with_images(usage: Usage | None, images: int) -> Usage | None:
-    if not images:
-        return usage
-    return (usage or Usage()) + Usage({Meter.IMAGES: images})
+def _without(makes: Makes, message: dict[str, Any]) -> str:
+    """Say that the media are missing, and what was said instead."""
+    said = _content(message) or message.get("refusal")
+    return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
 
 
 def _flaw(choices: Any) -> tuple[type[CallFailed], str] | None:
@@ -97,31 +86,29 @@ def _flaw_of_one(choice: Any) -> tuple[type[CallFailed], str] | None:
         return CutAnswer, "the answer stops before its end: it has no finish_reason"
     if reason == "error":
         return CutAnswer, "the answer stops before its end: its finish_reason is error"
-    if not any(isinstance(choice.get(key), dict) for key in ("message", "delta")):
+    if not isinstance(choice.get("message"), dict) and not isinstance(choice.get("delta"), dict):
         return NotAnAnswer, "the reply has a choice without a message"
     return None
 
 
 def _is_visible(choice: dict[str, Any]) -> bool:
     """Return whether there is output besides reasoning, or a reason why there is none."""
-    message = _message(choice)
-    return any(map(message.get, _VISIBLE)) or _finish(choice) != "length"
+    message = message_of(choice)
+    return (
+        bool(message.get("content"))
+        or any(map(message.get, _VISIBLE))
+        or (_finish(choice, message) != "length")
+    )
 
 
-def _finish(choice: dict[str, Any]) -> Finish:
+def _finish(choice: dict[str, Any], message: dict[str, Any]) -> Finish:
     reason = choice["finish_reason"]
     finish = _FINISH.get(reason, "unknown") if isinstance(reason, str) else "unknown"
-    message = _message(choice)
     # Some channels say "stop" although they call a tool.
     calls = finish in ("stop", "unknown") and (
         message.get("tool_calls") or message.get("function_call")
     )
     return "tool" if calls else finish
-
-
-def _message(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return what is said; some relays call it a delta though nothing is streamed."""
-    return as_dict(choice.get("message")) or as_dict(choice.get("delta"))
 
 
 def _content(message: dict[str, Any]) -> str | None:

@@ -12,11 +12,8 @@ import msgspec
 from batch.records import Blob, Makes, Request
 from batch.wire._lenient import BAD_JSON, as_dict, as_list
 from batch.wire._links import by_file, tiers
-from batch.wire._media import decode
+from batch.wire._media import decode, may_hold_media
 
-# What shows, at the cost of one look, that such media may be in a body.
-_HELD: Final = b";base64,"
-_SPOKEN: Final = b'"audio"'
 # Formats of speech that may have no header, and so nothing to know them by. Qwen streams bare
 # samples as "wav" too.
 _BARE: Final = frozenset({"pcm16", "pcm", "wav"})
@@ -36,13 +33,16 @@ _decode_asked: Final = msgspec.json.Decoder(_Asked).decode
 class Found:
     """What of an answer is media: texts in its body, and addresses on the web."""
 
+    # Nearly every answer has none: what is said here costs it nothing.
+    blobs: tuple[Blob, ...] = ()
+    files: tuple[Sequence[str], ...] = ()  # for each file the addresses to try
+    images = 0
+
     def __init__(self, request: Request, document: Mapping[str, Any], body: bytes) -> None:
-        self.blobs: tuple[Blob, ...] = ()
-        self.files: tuple[Sequence[str], ...] = ()  # for each file the addresses to try
-        self.images = 0
         self.made = request.makes == "text"  # what was asked for is there
-        if not self.made or _HELD in body or _SPOKEN in body:
-            self._look(request, document, self.made and _HELD not in body)
+        holds = not self.made or may_hold_media(body)
+        if holds or _speaks(document):
+            self._look(request, document, only_listen=not holds)
 
     def _look(self, request: Request, document: Mapping[str, Any], only_listen: bool) -> None:
         spoken: dict[str, None] = {}
@@ -71,11 +71,19 @@ class Found:
         )
 
 
+def _speaks(document: Mapping[str, Any]) -> bool:
+    choices = as_list(document.get("choices"))
+    return any(message_of(one).get("audio") for one in choices if isinstance(one, dict))
+
+
 def messages(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the message of each choice; some relays call it a delta though nothing is streamed."""
-    for choice in as_list(document.get("choices")):
-        told = as_dict(choice)
-        yield as_dict(told.get("message")) or as_dict(told.get("delta"))
+    """Yield the message of each choice."""
+    return map(message_of, map(as_dict, as_list(document.get("choices"))))
+
+
+def message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said; some relays call it a delta though nothing is streamed."""
+    return as_dict(choice.get("message")) or as_dict(choice.get("delta"))
 
 
 def join_base64(pieces: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
-from batch.wire._lenient import BAD_JSON, as_list, count
+from batch.wire._lenient import as_list, count, decoded
 from batch.wire._routes import Route
 from batch.wire.anthropic_messages.request import marked as is_anthropic
 
@@ -35,7 +35,7 @@ FILES: Final[Wants] = {
     "input_audio.data": "base64",
     "file_data": "data_uri",
 }
-_MEDIA: Final = ("audio", "image")  # ``modalities`` that make media
+_MEDIA: Final[tuple[Makes, ...]] = ("audio", "image")  # ``modalities`` that make media
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -53,9 +53,8 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class _Knobs(msgspec.Struct, frozen=True):
-    """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
+    """What of a body tells its size. Any type: the gateway judges them, not we."""
 
-    stream: Any = None
     max_tokens: Any = None
     max_completion_tokens: Any = None
     n: Any = None
@@ -83,11 +82,11 @@ def shape(body: bytes, ask: Ask) -> Shaped:
     asked: _Body = checked(
         body, _decode_body, 'a model and "messages": [{"role": "user", "content": "..."}]'
     )
-    changed: dict[str, msgspec.Raw] = {}
-    if asked.stream and ask.add_usage:
-        changed = _asking_for_usage(asked.stream_options or {})
+    wants_usage = asked.stream and ask.add_usage
+    changed = _asking_for_usage(asked.stream_options or {}) if wants_usage else None
     model, body = fill_in(body, asked.model, ask, changed)
-    return Shaped(model, body, ROUTE.template, ROUTE.template, makes=_makes(asked, model, ask))
+    kind = _asked_for(asked.modalities) or makes(model, ask)
+    return Shaped(model, body, ROUTE.template, ROUTE.template, makes=kind)
 
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
@@ -102,7 +101,7 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
 
 def estimate(request: Request) -> Estimate:
     """Return a third of the bytes, and the output limit or 256 tokens for each choice."""
-    limit, choices = _output_limit(_knobs(request.body))
+    limit, choices = _output_limit(decoded(_decode_knobs, request.body, _Knobs()))
     return Estimate(
         input_tokens=len(request.body) // BYTES_PER_TOKEN,
         output_tokens=(_EXPECTED_OUTPUT if limit is None else limit) * choices,
@@ -111,7 +110,7 @@ def estimate(request: Request) -> Estimate:
 
 def bound(request: Request) -> Usage | None:
     """Return a token for each byte, and the output limit; None without one, or with media."""
-    limit, choices = _output_limit(_knobs(request.body))
+    limit, choices = _output_limit(decoded(_decode_knobs, request.body, _Knobs()))
     if limit is None or request.makes != "text":
         return None
     if any(part in request.body for part in _UNBOUNDED):
@@ -119,15 +118,11 @@ def bound(request: Request) -> Usage | None:
     return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit * choices})
 
 
-def streams(request: Request) -> bool:
-    """Return whether the answer is asked for as events."""
-    return b'"stream"' in request.body and _knobs(request.body).stream is True
-
-
-def _makes(asked: _Body, model: str, ask: Ask) -> Makes:
-    """Return what is made: as the body asks for it, else as the model is known for."""
-    wanted = [kind for kind in as_list(asked.modalities) if kind in _MEDIA]
-    return wanted[0] if wanted else makes(model, ask)
+def _asked_for(modalities: Any) -> Makes | None:
+    """Return what a body asks for by itself, if it does: else it is as the model is known for."""
+    if modalities is None:
+        return None
+    return next((kind for kind in as_list(modalities) if kind in _MEDIA), None)
 
 
 def _asking_for_usage(options: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
@@ -140,13 +135,6 @@ def _asking_for_usage(options: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]
         return {}
     options = options | {"include_usage": msgspec.Raw(b"true")}
     return {"stream_options": msgspec.Raw(msgspec.json.encode(options))}
-
-
-def _knobs(body: bytes) -> _Knobs:
-    try:
-        return _decode_knobs(body)
-    except BAD_JSON:
-        return _Knobs()
 
 
 def _output_limit(knobs: _Knobs) -> tuple[int | None, int]:

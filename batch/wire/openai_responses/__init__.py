@@ -6,54 +6,31 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from batch.records import Call, Done, Reply, Request, Send, State, Step
-from batch.wire import Folder, WireFormat
-from batch.wire._base import Plain
-from batch.wire._collect import collect, collected, resumed
+from batch.records import Payload, Request
+from batch.wire import WireFormat
+from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.openai_responses import request as asked
 from batch.wire.openai_responses.answer import read_answer
 from batch.wire.openai_responses.fold import Fold
 
 
-class OpenAiResponses(Plain):
+class OpenAiResponses(Answered):
     """``POST /v1/responses``: one call, one answer; then its pictures, if it links any."""
 
     name = "responses"
     routes = (asked.ROUTE,)
+    fold = Fold
     mine = staticmethod(asked.mine)
     shape = staticmethod(asked.shape)
     build = staticmethod(asked.build)
     estimate = staticmethod(asked.estimate)
     bound = staticmethod(asked.bound)
+    read = staticmethod(read_answer)
 
-    def start(self, request: Request) -> Step:
-        """Send the body, with the files that it names."""
-        call: Call = msgspec.structs.replace(
-            self.call(request),
-            payload=attached(request.body, asked.FILES),
-            expect="events" if asked.streams(request) else "json",
-        )
-        return Send(call)
-
-    def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-        """Return the answer, or first the steps that fetch its files. Raises ``CallFailed``."""
-        if state is not None:
-            return collected(request, state, reply)
-        answer, addresses = read_answer(request, reply)
-        if not addresses:
-            return Done(answer)
-        return collect(request, answer, [[one] for one in addresses], f"{request.makes}/")
-
-    def resume(self, request: Request, state: State) -> Step:
-        """Go on with fetching files: the only thing that a response waits for."""
-        return resumed(request, state)
-
-    def folder(self, request: Request) -> Folder | None:
-        """Return a folder for every request: some channels stream unasked."""
-        return Fold()
+    def payload(self, request: Request) -> Payload:
+        """Return the body with the files that it names."""
+        return attached(request.body, asked.FILES)
 
 
 FORMAT: WireFormat = OpenAiResponses()

@@ -9,9 +9,10 @@ import orjson
 
 from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Reply, Request
-from batch.usage import Meter, Usage
+from batch.usage import Usage
+from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import as_dict, as_list
+from batch.wire._lenient import as_dict, as_list, first_text
 from batch.wire.openai_responses.media import Found
 from batch.wire.openai_responses.usage import read_usage
 
@@ -30,8 +31,8 @@ _CALLS: Final = (
 )
 
 
-def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
-    """Return the answer, and the addresses of files that are still to be fetched for it.
+def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
+    """Return the answer, and for each file that is still to be fetched for it the addresses.
 
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
@@ -48,18 +49,17 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[str]]:
     if request.makes != "text" and not (found.blobs or found.addresses) and finish != "tool":
         what = f"the answer holds no {request.makes}, only the text: {content or ''}"
         raise no_answer(reply, NoMedia, what, usage)
-    model = document.get("model")
     answer = Answer(
         body=body,
         content=content,
         finish=finish,
-        usage=_with_images(usage, found.images),
-        model=model if isinstance(model, str) and model else None,
+        usage=with_images(usage, found.images),
+        model=first_text(document, "model") or None,
         status=reply.status,
         request_id=request_id(reply.headers),
         blobs=found.blobs,
     )
-    return answer, found.addresses
+    return answer, [[one] for one in found.addresses]
 
 
 def _read(reply: Reply) -> dict[str, Any]:
@@ -76,13 +76,6 @@ def _usage_of_failure(body: bytes) -> Usage | None:
         return read_usage(as_dict(orjson.loads(body)).get("usage"))
     except orjson.JSONDecodeError:
         return None
-
-
-def _with_images(usage: Usage | None, images: int) -> Usage | None:
-    """Count the pictures too: each call of the tool is billed beside the tokens."""
-    if not images:
-        return usage
-    return (usage or Usage()) + Usage({Meter.IMAGES: images})
 
 
 def _flaw(

@@ -15,7 +15,7 @@ import orjson
 from batch.errors import CutAnswer
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict
-from batch.wire._sse import Text
+from batch.wire._sse import Text, event_object
 from batch.wire.openai_responses.items import UNFINISHED, Items, Place, index_in, settle, word
 
 _BEGINNINGS: Final = ("response.created", "response.queued", "response.in_progress")
@@ -121,12 +121,10 @@ class Fold:
         return {"object": "response", **self._head, "status": status, "output": output}
 
     def _feed_any(self, event: bytes) -> None:
-        try:
-            told = orjson.loads(event)
-        except orjson.JSONDecodeError:
+        told = event_object(event)
+        if told is None:
             self._torn = True
-            return
-        if isinstance(told, dict):
+        else:
             self._take(told)
 
     def _take(self, told: dict[str, Any]) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from batch.records import Blob, Request
 from batch.wire._files import WEB
-from batch.wire._media import links
-
-_TRACE: Final = b";base64,"  # shows, at the cost of one look, that a text may hold media
+from batch.wire._links import links
+from batch.wire._media import may_hold_media
 
 
 class Found:
@@ -22,7 +21,7 @@ class Found:
         asked_for = makes != "text"
         drawn = dict.fromkeys(_drawn(items))
         seen = dict(drawn)
-        if asked_for or _TRACE in body:
+        if asked_for or may_hold_media(body):
             for text in texts:
                 seen |= dict.fromkeys(links(text, makes if makes != "text" else "image"))
         inside = [one for one in seen if not one.startswith(WEB)]

@@ -14,7 +14,7 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
-from batch.wire._lenient import BAD_JSON, as_dict, as_list, count
+from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
 
 ROUTE: Final = Route("POST", "/v1/responses")
@@ -75,9 +75,8 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 class _Knobs(msgspec.Struct, frozen=True):
-    """What of a body tells its size and kind. Any type: the gateway judges them, not we."""
+    """What of a body tells its size. Any type: the gateway judges them, not we."""
 
-    stream: Any = None
     max_output_tokens: Any = None
 
 
@@ -135,24 +134,12 @@ def bound(request: Request) -> Usage | None:
     return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit})
 
 
-def streams(request: Request) -> bool:
-    """Return whether the answer is asked for as events."""
-    return b'"stream"' in request.body and _knobs(request.body).stream is True
-
-
 def _makes(asked: _Body, model: str, ask: Ask) -> Makes:
     """Return what is made: a picture if the tool for it may be used, else as the model says."""
     draws = any(as_dict(tool).get("type") == "image_generation" for tool in as_list(asked.tools))
     return "image" if draws and asked.tool_choice != "none" else makes(model, ask)
 
 
-def _knobs(body: bytes) -> _Knobs:
-    try:
-        return _decode_knobs(body)
-    except BAD_JSON:
-        return _Knobs()
-
-
 def _output_limit(body: bytes) -> int | None:
     """Return the most tokens of the answer, if limited. A zero is none: the gateway drops it."""
-    return count(_knobs(body).max_output_tokens) or None
+    return count(decoded(_decode_knobs, body, _Knobs()).max_output_tokens) or None

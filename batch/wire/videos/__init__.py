@@ -9,16 +9,15 @@ from __future__ import annotations
 import msgspec
 
 from batch.records import Call, Reply, Request, Send, State, Step
-from batch.wire import Ask, Estimate, Shaped, WireFormat
-from batch.wire._base import Plain
-from batch.wire._collect import collected, resumed
+from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._routes import fill, find
+from batch.wire._tasked import Tasked
 from batch.wire._tasks import POLLING
 from batch.wire.videos import request as asked
 from batch.wire.videos import task
 
 
-class Videos(Plain):
+class Videos(Tasked):
     """``POST /v1/videos`` and all that follows; and lines that only ask for a task or a film."""
 
     name = "videos"
@@ -33,53 +32,41 @@ class Videos(Plain):
             return asked.submit(body, ask)
         return asked.question(body, ask, found, self.name)
 
-    def estimate(self, request: Request) -> Estimate:
-        """Return nothing: a film is not counted in tokens."""
-        return Estimate(0, 0)
-
     def start(self, request: Request) -> Step:
         """Submit, with the picture that the line names; or ask what it asks."""
-        call = self.call(request)
         if request.method == "POST":
-            return Send(msgspec.structs.replace(call, payload=asked.form(request.body)))
+            return Send(self.call(request, asked.form(request.body)))
         if _asks_for_film(request):
-            name = request.file_name()
-            return Send(msgspec.structs.replace(call, expect="file", save_as=name, media=True))
-        return Send(call)
+            call, name = self.call(request, expect="file"), request.file_name()
+            return Send(msgspec.structs.replace(call, save_as=name, media=True))
+        return Send(self.call(request))
 
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
-        """Return the step that follows from how far the task is. Raises ``CallFailed``."""
+        """Return the step that follows from a reply. Raises ``CallFailed``."""
         if _asks_for_film(request):
             return task.film(request, reply, state)
-        if state is None:
-            return _first(request, reply)
-        if state["do"] == POLLING:
-            return task.polled(request, reply, _poll(state), state)
-        return collected(request, state, reply)
+        return super().next(request, state, reply)
 
-    def resume(self, request: Request, state: State) -> Step:
-        """Go on asking after the task, or fetching its film."""
-        if state["do"] == POLLING:
-            return Send(_poll(state), state)
-        return resumed(request, state)
+    def first(self, request: Request, reply: Reply) -> Step:
+        """Return what follows from the reply to the line's own call. Raises ``CallFailed``."""
+        if request.method == "GET":
+            return task.told(reply)
+        named, document = task.begun(reply)
+        state: State = {"do": POLLING, "id": named}
+        poll = self.poll(request, state)
+        return task.followed(request, reply, document, poll, state, first=True)
 
+    def poll(self, request: Request, state: State) -> Call:
+        """Return the call that asks how far the task is."""
+        return Call("GET", fill(task.STATUS.template, {"id": state["id"]}), kind="poll")
 
-def _first(request: Request, reply: Reply) -> Step:
-    """Return what follows from the reply to the line's own call."""
-    if request.method == "GET":
-        return task.told(reply)
-    named, document = task.begun(reply)
-    state: State = {"do": POLLING, "id": named}
-    return task.followed(request, reply, document, _poll(state), state, first=True)
+    def polled(self, request: Request, state: State, reply: Reply) -> Step:
+        """Return what follows from how far the task is. Raises ``CallFailed``."""
+        return task.polled(request, reply, self.poll(request, state), state)
 
 
 def _asks_for_film(request: Request) -> bool:
     return find((task.CONTENT,), request.method, request.path) is not None
-
-
-def _poll(state: State) -> Call:
-    path = fill(task.STATUS.template, {"id": state["id"]})
-    return Call("GET", path, kind="poll")
 
 
 FORMAT: WireFormat = Videos()

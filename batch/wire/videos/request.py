@@ -7,20 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from batch.errors import BadBody
 from batch.records import Field, FileRef, Form
 from batch.wire import Ask, Shaped
-from batch.wire._base import checked, fill_in
+from batch.wire._base import checked, fill_in, prompt_alone
 from batch.wire._routes import Found, Route
+from batch.wire._spelled import bare, decode_fields
 
 SUBMIT: Final = Route("POST", "/v1/videos")
 _PICTURE: Final = "input_reference"  # OpenAI's name for the picture that a film begins with
 # What may stand in the head of a part of a form without a quote.
 _NAME: Final = re.compile(r"[\w.\[\]-]+", re.ASCII)
-_decode_values: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -40,14 +38,12 @@ _decode_question: Final = msgspec.json.Decoder(_Question)
 
 def mine(body: Mapping[str, Any]) -> bool:
     """Return whether it has a ``prompt`` and ``seconds``, and not Kling's name for the model."""
-    return {"prompt", "seconds"} <= body.keys() and "model_name" not in body
+    return "prompt" in body and "seconds" in body and "model_name" not in body
 
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
     """Make a body without a model. Raises ``BadBody`` for what is asked of texts alone."""
-    if system is not None or schema is not None:
-        raise BadBody("a film takes a prompt, and neither a system text nor a schema")
-    return orjson.dumps({"prompt": prompt})
+    return prompt_alone("prompt", prompt, system, schema, "a film")
 
 
 def submit(body: bytes, ask: Ask) -> Shaped:
@@ -69,7 +65,7 @@ def form(body: bytes) -> Form:
 
     Raises ``BadBody`` for a name that no form can hold.
     """
-    return Form(tuple(_fields(_decode_values(body))))
+    return Form(tuple(_fields(decode_fields(body))))
 
 
 def _fields(values: Mapping[str, msgspec.Raw]) -> Iterator[Field]:
@@ -79,6 +75,6 @@ def _fields(values: Mapping[str, msgspec.Raw]) -> Iterator[Field]:
             continue
         if not _NAME.fullmatch(name):
             raise BadBody(f"{name[:40]!r} can be no name of a field of a form")
-        text = _decode_text(spelled) if spelled.startswith(b'"') else spelled.decode()
+        text = bare(spelled)
         is_file = name == _PICTURE and spelled.startswith(b'"')
         yield Field(name, FileRef(text, name=name) if is_file else text)

@@ -26,7 +26,7 @@ from batch.wire._http import (
     reported,
     request_id,
 )
-from batch.wire._lenient import at, count, first_text
+from batch.wire._lenient import at, first_text, milliseconds
 from batch.wire._routes import Route, fill
 from batch.wire._tasks import canonical, unknown, wait
 
@@ -34,8 +34,8 @@ STATUS: Final = Route("GET", "/v1/videos/{id}")
 CONTENT: Final = Route("GET", "/v1/videos/{id}/content")
 _KIND: Final = "video/"
 _UNKNOWN_TASK: Final = "task_not_exist"
-# The state of new-api's own row, named where a film is asked for that is not there.
 _NOTHING: Final = Usage()  # to ask is free
+# The state of new-api's own row, named where a film is asked for that is not there.
 _FAILED_FILM: Final = b"status: FAILURE"
 _IDS: Final = ("id", "task_id", "data.task_id", "data.id")
 _WORDS: Final = ("status", "data.status", "data.task_status")
@@ -183,15 +183,6 @@ def _answer(reply: Reply, document: dict[str, Any]) -> Answer:
 
 def _usage(document: dict[str, Any]) -> Usage | None:
     """Return how long the film is; None if nobody says so."""
-    lengths = (_milliseconds(at(document, path)) for path in _LENGTHS)
+    lengths = (milliseconds(at(document, path)) for path in _LENGTHS)
     length = next(filter(None, lengths), None)
     return None if length is None else Usage({Meter.MILLISECONDS: length})
-
-
-def _milliseconds(seconds: Any) -> int | None:
-    if type(seconds) not in (str, int, float):
-        return None
-    try:
-        return count(round(float(seconds) * 1000))
-    except (ValueError, OverflowError):  # no number, not a number, or no end
-        return None
