@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
 
 from batch import conclude
-from batch.deliver import Deliver, Means
+from batch.deliver import Deliver
 from batch.errors import CallFailed, Refusal
 from batch.feed import Lines
 from batch.files import Files
@@ -24,26 +23,24 @@ from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
 from batch.ledger.state import History, Open
-from batch.media import MediaFolder
+from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.progress import Snapshot
-from batch.secret import Redactor, Secret
+from batch.secret import Redactor
 from batch.session import Ending, Watch, signals, ticker
-from batch.settings import Settings
 from batch.shares import (
     Access,
-    dials,
     gate_settings,
     input_settings,
     retry_policy,
     transport_settings,
 )
 from batch.summary import Outcome
+from batch.surroundings import gateway, lean_collector, media
 from batch.transport.client import AioTransport
 from batch.wire import formats
 
-GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of a run
 SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
 
 
@@ -78,7 +75,7 @@ class Joined:
         loop = asyncio.get_running_loop()
         with (
             ThreadPoolExecutor(1, "commit") as executor,
-            _lean_collector(),
+            lean_collector(),
             signals(self.ending),
         ):
             self.executor = executor
@@ -88,7 +85,7 @@ class Joined:
                 if self.plan.todo:
                     self.watch.say(self.plan.announcement)
                     self.watch.begin(self.plan.opened.census.lines, self.before)
-                    async with _gateway(self.plan.settings, way) as reached:
+                    async with gateway(self.plan.settings, way) as reached:
                         await self._pipe(reached)
             except Refusal as refusal:
                 self.ending.failed(refusal)
@@ -123,8 +120,8 @@ class Joined:
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
         redactor = Redactor(secret for _, secret in way.keys)
         async with (
-            _media(self.files, plan) as media,
-            AioTransport(transport_settings(settings, way), redactor, media) as transport,
+            media(self.files, plan) as folder,
+            AioTransport(transport_settings(settings, way), redactor, folder) as transport,
         ):
             means = Means(
                 script=plan.script,
@@ -132,7 +129,7 @@ class Joined:
                 gate=gate,
                 transport=transport,
                 journal=self.book,
-                media=media,
+                media=folder,
                 policy=retry_policy(settings),
                 resting=pipeline.resting,
                 sleep=self.halt.sleep,
@@ -235,40 +232,3 @@ def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:
     for ordinal, attempts in (redo or {}).items():
         begun.setdefault(ordinal, Open(attempts=attempts))
     return begun
-
-
-@contextlib.asynccontextmanager
-async def _gateway(settings: Settings, way: Access | None) -> AsyncIterator[Access]:
-    """Reach the gateway, or start the one that needs no key."""
-    if way is not None:
-        yield way
-        return
-    # Only here: a run against a real gateway needs no server.
-    from batch.mock.gateway import Gateway  # noqa: PLC0415
-
-    async with Gateway(dials(settings.run)) as gateway:
-        yield Access(gateway.url, (("*", Secret("mock", "sk-mock")),))
-
-
-@contextlib.asynccontextmanager
-async def _media(files: Files, plan: Plan) -> AsyncIterator[MediaFolder]:
-    """Open the folder of the answers' files, and close it when all are written."""
-    folder = MediaFolder(files, plan.paths.files, plan.settings.request.inline_media)
-    try:
-        yield folder
-    finally:
-        await folder.close()
-
-
-@contextlib.contextmanager
-def _lean_collector() -> Iterator[None]:
-    """Collect garbage seldom while a run makes few cycles and many objects."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

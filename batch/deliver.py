@@ -8,71 +8,22 @@ unit waits.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from batch.errors import Blocked, CallFailed, OutcomeUnknown, Refused, TaskLate
-from batch.gate.gate import Gate
 from batch.gate.lane import Lane
-from batch.ledger.entries import Entry
 from batch.ledger.state import Open
+from batch.means import Means
 from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
-from batch.retry import Again, Block, Case, End, Past, RetryPolicy, judge
-from batch.script import Ask, Script, Verdict
-from batch.transport import Transport
+from batch.retry import Again, Block, Case, End, Past, judge
+from batch.script import Ask, Verdict
 from batch.unit import Unit, rejected_usage
 from batch.wire import WireFormat
 
-# By name of a lane: while a unit is in this, another one is worked on in its place.
-Resting: TypeAlias = Callable[[str], AbstractContextManager[None]]
-# Told of every repeat: the line, why, and the seconds until then.
-Retried: TypeAlias = Callable[[int, CallFailed, float], None]
 GONE: Final = 410  # the status of a host that has nothing, and will not
-
-
-class Journal(Protocol):
-    """Where a unit writes what must outlive a crash before it goes on."""
-
-    def note(self, entry: Entry) -> None:
-        """Write; durable some time later."""
-        ...
-
-    async def keep(self, entry: Entry) -> None:
-        """Write, and return when durable."""
-        ...
-
-    async def room(self) -> None:
-        """Return when another reply may wait for its commit."""
-        ...
-
-
-class Media(Protocol):
-    """Where what an answer holds beside text becomes files."""
-
-    async def keep(self, answer: Answer) -> Answer:
-        """Return the answer with its blobs as files, whole and durable, and named in its body."""
-        ...
-
-
-class Means(msgspec.Struct, frozen=True):
-    """What delivering needs, each handed in."""
-
-    script: Script
-    formats: Mapping[str, WireFormat]
-    gate: Gate
-    transport: Transport
-    journal: Journal
-    media: Media
-    policy: RetryPolicy
-    resting: Resting
-    sleep: Callable[[float], Awaitable[None]]  # raises Halted when the run ends first
-    chance: Callable[[], float]  # uniform in [0, 1)
-    clock: Callable[[], float]  # monotonic seconds
-    now: Callable[[], float]  # seconds since the epoch
-    retried: Retried
 
 
 class Halves(msgspec.Struct, frozen=True):

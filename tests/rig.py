@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from batch.deliver import Deliver, Means
+from batch.deliver import Deliver
 from batch.files import OsFiles
 from batch.gate.gate import Gate
 from batch.gate.settings import GateSettings
@@ -22,6 +22,7 @@ from batch.halt import Halt
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
 from batch.ledger.recover import recover
+from batch.means import Means
 from batch.media import MediaFolder
 from batch.pipeline import Flow, Pipeline
 from batch.records import Call, Reply, Row

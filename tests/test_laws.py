@@ -21,7 +21,7 @@ LAYERS = {
     "rules": ("wire", "script", "retry", "window", "budget", "pricing"),
     "ground of the edges": ("files",),
     "edges": ("inputs", "gate", "media", "transport", "ledger", "checkpoint"),
-    "engine": ("halt", "feed", "unit", "deliver", "pipeline", "opening"),
+    "engine": ("halt", "feed", "unit", "means", "deliver", "pipeline", "opening"),
     "uses": ("labeling", "nightly", "report"),
     "faces": (
         *(
@@ -33,6 +33,7 @@ LAYERS = {
             "conclude",
             "plan",
             "shares",
+            "surroundings",
             "assemble",
         ),
         *("runs", "cli", "__main__"),
@@ -47,23 +48,15 @@ SIDEWAYS = {
     "transport": {"media"},  # what it receives goes to disk while it comes
     "ledger": {"checkpoint"},  # the book leaves one, a recovery believes it or not
     "checkpoint": {"ledger"},  # it stores a history, and knows nothing of how one is written
-    "deliver": {"unit"},
+    "deliver": {"means", "unit"},
     "pipeline": {"deliver", "feed", "halt"},
     "session": {"progress"},
     "summary": {"progress"},
     "conclude": {"progress", "summary"},
     "plan": {"settings"},
     "shares": {"mock", "settings"},
-    "assemble": {
-        "conclude",
-        "mock",
-        "plan",
-        "progress",
-        "session",
-        "settings",
-        "shares",
-        "summary",
-    },
+    "surroundings": {"mock", "plan", "settings", "shares"},
+    "assemble": {"conclude", "plan", "progress", "session", "shares", "summary", "surroundings"},
     "runs": {"assemble", "conclude", "plan", "session", "settings", "shares", "summary"},
     "cli": {"mock", "progress", "runs", "settings", "summary"},
     "__main__": {"cli"},

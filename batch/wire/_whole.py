@@ -1,8 +1,8 @@
 """Whether a file of media is all there, as far as its own structure tells.
 
-A gateway that gives up in the middle of a film ends its answer in good order where it never said how
-long the film is. But these files are made of parts that say how long they are: one that claims more
-than there is has been cut. What is built otherwise is not judged.
+A gateway that gives up in the middle of a film ends its answer in good order where it never said
+how long the film is. But these files are made of parts that say how long they are: one that claims
+more than there is has been cut. What is built otherwise is not judged.
 """
 
 from __future__ import annotations
