@@ -27,6 +27,7 @@ from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.progress import Snapshot
+from batch.records import BadLine
 from batch.secret import Redactor
 from batch.session import Ending, Watch, signals, ticker
 from batch.shares import (
@@ -142,7 +143,7 @@ class Joined:
             ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
             try:
                 self.deliver = Deliver(means)
-                await pipeline.run(self._lines(), self.deliver)
+                await pipeline.run(self._lines(redactor), self.deliver)
             finally:
                 ticking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -164,10 +165,12 @@ class Joined:
             where = self.files, self.plan.paths, self.book.run_id
             self.executor.submit(conclude.write_status, *where, now)
 
-    def _lines(self) -> Lines:
+    def _lines(self, redactor: Redactor) -> Lines:
         settings = self.plan.settings
         reader = Reader(formats(), input_settings(settings))
-        return pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
+        lines = pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
+        # What is wrong with a line is said in its own words, and people paste keys into urls.
+        return (redacted(line, redactor) if isinstance(line, BadLine) else line for line in lines)
 
     def _retried(self, line: int, failure: CallFailed, wait: float) -> None:
         self.retries += 1
@@ -221,6 +224,11 @@ def pending(
         skipped += 1
         if skipped % SKIPPED_AT_ONCE == 0:
             yield None
+
+
+def redacted(line: BadLine, redactor: Redactor) -> BadLine:
+    """Return a bad line whose message holds no key of the run's."""
+    return msgspec.structs.replace(line, message=redactor.clean_text(line.message))
 
 
 def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:

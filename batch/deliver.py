@@ -13,7 +13,15 @@ from typing import Final
 
 import msgspec
 
-from batch.errors import Blocked, CallFailed, OutcomeUnknown, Refused, TaskLate
+from batch.errors import (
+    Blocked,
+    CallFailed,
+    Crashed,
+    NotAnAnswer,
+    OutcomeUnknown,
+    Refused,
+    TaskLate,
+)
 from batch.gate.lane import Lane
 from batch.ledger.state import Open
 from batch.means import Means
@@ -23,6 +31,8 @@ from batch.script import Ask, Verdict
 from batch.unit import Unit, rejected_usage
 from batch.wire import WireFormat
 
+# What one line of a pack may be to blame for, so that the others are asked without it.
+LINES_OWN: Final = (Refused, NotAnAnswer, Crashed)
 GONE: Final = 410  # the status of a host that has nothing, and will not
 
 
@@ -49,7 +59,7 @@ class Deliver:
         try:
             verdict, answers = await self._verdict(unit)
         except CallFailed as failure:
-            if isinstance(failure, Refused) and len(rows) > 1:
+            if isinstance(failure, LINES_OWN) and len(rows) > 1:
                 middle = len(rows) // 2
                 return Halves((tuple(rows[:middle]), tuple(rows[middle:])), unit.attempts)
             return unit.failed(failure, means.now())

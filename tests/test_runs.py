@@ -494,3 +494,23 @@ def test_a_new_run_that_is_refused_leaves_the_old_output_where_it_is(
         desk.run(new_run=True)
 
     assert len(desk.results()) == 1
+
+
+def test_a_key_that_somebody_pasted_into_a_url_is_in_no_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-0123456789abcdef0123"
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    desk.write({"custom_id": "a", "url": f"/v1/{key}/chat", "body": {}})
+    settings = Settings(
+        inputs=(str(desk.input),),
+        output=str(desk.output),
+        gateway=GatewaySettings(base_url="http://127.0.0.1:9"),
+    )
+
+    outcome = asyncio.run(runs.run(settings, desk.watch))
+
+    assert outcome.exit_code == 3
+    assert desk.errors()[0]["x_run"]["class"] == "unknown_endpoint"
+    files = [path for path in desk.folder.rglob("*") if path.is_file() and path != desk.input]
+    assert not [path for path in files if key.encode() in path.read_bytes()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from batch.errors import Throttled
+from batch.errors import NotAnAnswer, Throttled
 from batch.records import Call, Form, Reply, Request, Saved, State, Step
 from batch.script import Pack
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
@@ -252,3 +252,19 @@ def test_a_pack_that_a_crash_cut_in_the_log_is_asked_again_as_a_whole(tmp_path: 
     assert len(again.calls) == 1
     assert set(rig.results()) == {1, 2, 3, 4}
     assert rig.totals()["input_tokens"] == 41
+
+
+def test_an_answer_that_is_none_costs_the_neighbours_of_a_line_nothing(tmp_path: Path) -> None:
+    def answer(call: Call) -> Reply:
+        assert isinstance(call.payload, bytes)
+        if b'"line":3' in call.payload:
+            raise NotAnAnswer("one vector is missing", status=200)
+        return pack_gateway(most=8).reply_to(call)
+
+    gateway = Scripted(answer)
+    rig = packing(tmp_path, 8)
+
+    rig.session(rows(8, "pack", pack_key="any"), gateway)
+
+    assert set(rig.results()) == {1, 2, 4, 5, 6, 7, 8} - {6}
+    assert set(rig.errors()) == {3, 6}  # the sixth is refused by every gateway of this kind
