@@ -202,27 +202,34 @@ def rule_of(kind: type[CallFailed]) -> Rule:
     return next(TABLE[above] for above in kind.__mro__ if above in TABLE)
 
 
-def _late(policy: RetryPolicy, failure: CallFailed) -> TaskLate:
+def _late(policy: RetryPolicy, failure: CallFailed) -> CallFailed:
     """Say that paid work was asked after, or fetched, in vain for as long as was allowed."""
-    return TaskLate(
+    return _instead(
+        failure,
+        TaskLate,
         f"{failure.message.rstrip('. ')}. So it went until {policy.task_timeout:,.0f} s were over; "
         "the work is paid: to go on waiting for it: wbatch retry",
-        status=failure.status,
-        vendor_code=failure.vendor_code,
-        request_id=failure.request_id,
-        body=failure.body,
     )
 
 
-def _unknown(failure: CallFailed) -> OutcomeUnknown:
-    """Say that paid work may or may not have been done, keeping what the failure knew."""
-    unknown = OutcomeUnknown(
+def _unknown(failure: CallFailed) -> CallFailed:
+    """Say that paid work may or may not have been done."""
+    return _instead(
+        failure,
+        OutcomeUnknown,
         f"{failure.message} (the work may have been done and paid, so it is not sent again: look "
         "at the gateway's own log, then: wbatch retry --ambiguous)",
+    )
+
+
+def _instead(failure: CallFailed, kind: type[CallFailed], message: str) -> CallFailed:
+    """Return a failure of another kind that keeps what the first one knew."""
+    other = kind(
+        message,
         status=failure.status,
         vendor_code=failure.vendor_code,
         request_id=failure.request_id,
         body=failure.body,
     )
-    unknown.usage = failure.usage
-    return unknown
+    other.usage = failure.usage
+    return other

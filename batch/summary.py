@@ -24,6 +24,12 @@ STATUS: Final[Mapping[int, str]] = {
 }
 SCHEMA: Final = 1
 NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or that nobody asks now
+# What is billed otherwise than by tokens, as people are told of it.
+_OTHERS: Final = (
+    ("images", "pictures"),
+    ("seconds", "s of sound or film"),
+    ("characters", "characters spoken"),
+)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -168,14 +174,6 @@ def _used(usage: Mapping[str, Any]) -> str:
     if usage.get("num_usage_unknown"):
         parts.append(f"{usage['num_usage_unknown']:,} requests did not report theirs")
     return " · ".join(parts)
-
-
-# What is billed otherwise than by tokens, as people are told of it.
-_OTHERS: Final = (
-    ("images", "pictures"),
-    ("seconds", "s of sound or film"),
-    ("characters", "characters spoken"),
-)
 
 
 def _large(count: float | None) -> str:

@@ -13,9 +13,8 @@ from batch.transport.address import host_of, is_host
 from batch.transport.body import read
 from batch.transport.failures import FOREIGN, ours
 from batch.transport.outside import Outside
-from batch.wire._http import REDIRECTS
+from batch.wire._http import HOPS, REDIRECTS
 
-HOPS: Final = 5
 PLAIN_ADDRESS: Final = re.compile(r"[!-~]+")
 
 

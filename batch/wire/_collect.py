@@ -16,7 +16,7 @@ import msgspec
 from batch.errors import CallFailed, FileGone, NotAnAnswer, Refused, ServerTrouble, WrongUrl
 from batch.records import Answer, Call, Done, Reply, Request, Saved, Send, State, Step, Wait
 from batch.wire._files import WEB
-from batch.wire._http import REDIRECTS, no_answer, read_failure
+from batch.wire._http import HOPS, REDIRECTS, no_answer, read_failure
 from batch.wire._media import UNKNOWN_TYPE, substitute
 from batch.wire._tasks import wait
 
@@ -24,7 +24,6 @@ DOING: Final = "fetch"  # ``state["do"]`` while files are fetched
 _MOST_FILES: Final = 64  # of one answer; a text can name a million
 # Bytes of an answer's body: a larger one is put on record once, and not again after each file.
 _LARGE: Final = 64 << 10
-_HOPS: Final = 5  # redirects followed; a foreign host's are harmless, as no key travels
 _MISSES: Final = 5  # times that the gateway may not know of a file which it announced
 _NOT_READY: Final = (400, 409, 425)  # what the gateway's own route says of a film that is not done
 _PASSING: Final = (0, 408, 425, 429)  # 0: no reply came
@@ -129,7 +128,7 @@ def _saved(request: Request, state: State, saved: Saved) -> Step:
 def _target(state: State, reply: Reply) -> str | None:
     """Return where a redirect leads, if it is one that may be followed."""
     target = reply.headers.get("location")
-    if reply.status not in REDIRECTS or not target or state.get("hops", 0) >= _HOPS:
+    if reply.status not in REDIRECTS or not target or state.get("hops", 0) >= HOPS:
         return None
     try:
         address = urljoin(_address(state), target)

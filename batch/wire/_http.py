@@ -19,6 +19,7 @@ from batch.wire._retry_after import retry_after
 from batch.wire._sse import BOM
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)  # those that may be followed
+HOPS: Final = 5  # redirects followed on the web: harmless, as no key travels there
 _KEPT_BODY: Final = 2048  # bytes of a failed reply that go on record
 _KEPT_TEXT: Final = 300  # characters of a vendor's message
 _MIDJOURNEY_ACCEPTED: Final = frozenset({1, 21, 22})
