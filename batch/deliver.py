@@ -94,6 +94,7 @@ class Deliver:
         while isinstance(step, Send) and step.call.kind == "submit":
             step = await self._exchange(unit, request, step.call, step.state)
         if not isinstance(step, Done):
+            unit.since = means.clock()  # a task's own time begins when it is there
             # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
             with means.resting(means.gate.lane(request.model).name), self._counted():
                 step = await self._follow(unit, request, step)

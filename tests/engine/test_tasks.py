@@ -116,6 +116,27 @@ def test_a_task_that_is_late_is_named_and_a_retry_goes_on_waiting_for_it(tmp_pat
     assert len(rig.results()) == 1
 
 
+def test_a_line_that_waited_long_to_be_taken_has_the_whole_time_for_its_task(
+    tmp_path: Path,
+) -> None:
+    class Busy(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if reply.status == 429:
+                busy = Throttled("later", status=429)
+                busy.retry_after = 500.0
+                raise busy
+            return super().next(request, state, reply)
+
+    tasks = Gateway(polls=60)  # ten minutes
+    answers = iter([json_reply({}, 429)] * 3)
+    gateway = Scripted(lambda call: next(answers, None) or tasks.reply_to(call))
+    rig = patient(tmp_path, seconds=1000.0, toy=Busy())
+
+    rig.session(rows(1, "task"), gateway)
+
+    assert len(rig.results()) == 1
+
+
 def test_what_is_unfinished_is_known_after_the_checkpoint_is_gone(tmp_path: Path) -> None:
     rig = patient(tmp_path, seconds=60.0)
     rig.session(rows(1, "task"), Gateway(polls=10**9))
