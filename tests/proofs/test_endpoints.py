@@ -133,6 +133,10 @@ def pages() -> list[list[str]]:
     return [row for row in table if row[0].isdecimal()]
 
 
+def test_the_documentation_shows_the_lines_as_they_are() -> None:
+    assert LINES.read_text(encoding="utf-8") in PAGES.read_text(encoding="utf-8")
+
+
 def test_every_page_of_the_documentation_has_its_row() -> None:
     assert [int(row[0]) for row in pages()] == list(range(1, 54))
 
