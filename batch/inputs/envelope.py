@@ -8,6 +8,7 @@ out as the caller wrote them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -138,7 +139,7 @@ class Reader:
                 return one, self._ask(method, url)
         raise BadBody(
             f'The "url" {shown(path)} is not known{self._other_method(method, url)}. '
-            f"{self._known()}",
+            f"{self._meant(path)}",
             "unknown_endpoint",
         )
 
@@ -155,9 +156,11 @@ class Reader:
             return self._by_name[claims[0].name]
         if self._fallback is not None:
             return self._fallback
-        fits = "several endpoints" if claims else "no endpoint"
+        paths = [one.routes[0].template for one in claims]
+        fits = f"fits {' and '.join(paths)}" if claims else "does not tell which endpoint it is for"
         raise BadBody(
-            f'The line has no "url", and its body fits {fits}. Give --endpoint. {self._known()}',
+            f'The line has no "url", and its body {fits}. Give it a "url", or all such lines '
+            "--endpoint, as in --endpoint /v1/responses.",
             "unknown_endpoint",
         )
 
@@ -166,7 +169,8 @@ class Reader:
         try:
             return self._by_name.get(endpoint) or self._find("POST", endpoint)
         except BadBody:
-            raise BadConfig(f"endpoint {shown(endpoint)}: not known. {self._known()}") from None
+            meant = self._meant(endpoint)
+            raise BadConfig(f"endpoint {shown(endpoint)}: not known. {meant}") from None
 
     def _ask(self, method: str, url: str | None) -> Ask:
         settings = self._settings
@@ -179,9 +183,12 @@ class Reader:
             makes=settings.makes,
         )
 
-    def _known(self) -> str:
+    def _meant(self, path: str) -> str:
+        """Return what a path may have been meant to be: those like it, else one of each format."""
         paths = {route.template for one in self._formats for route in one.routes}
-        return f"Known are {', '.join(sorted(paths))}."
+        if close := get_close_matches(path, sorted(paths), n=3):
+            return f"Was {' or '.join(close)} meant?"
+        return f"Known are {', '.join(sorted(one.routes[0].template for one in self._formats))}."
 
     def _custom_id(self, document: Mapping[str, Any]) -> str | None:
         """Return the id that a line gives, or None. Raises ``BadBody`` for one that is none."""
