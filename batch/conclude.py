@@ -129,6 +129,7 @@ def _standing(
         failed=history.failed.count,
         classes=publish.error_classes(failed.values()),
         retryable=sum(one.retryable for one in failed.values()),
+        tasks=sum(one.state is not None for one in history.open.values()),
         usage=history.totals.sum(),
         header=header | {"identity": history.identity},
     )

@@ -53,6 +53,7 @@ class Standing(msgspec.Struct, frozen=True):
     failed: int
     classes: Mapping[str, int]  # failed lines by class
     retryable: int  # failed lines that asking again may help
+    tasks: int  # lines whose task or download is paid and goes on, whether pending or late
     usage: Mapping[str, Any]
     header: Mapping[str, Any]
 
@@ -111,6 +112,7 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
             "exit_code": code,
             "reasons": {str(key): why for key, why in session.reasons.items()} if session else {},
             "pending": standing.pending,
+            "tasks": standing.tasks,
             "failed_by_class": dict(standing.classes),
             "usage": dict(usage),
             "retries": session.retries if session else None,
@@ -151,6 +153,8 @@ def _done(standing: Standing, session: Session | None) -> str:
         parts[1] += f" ({', '.join(f'{n:,} {name}' for name, n in standing.classes.items())})"
     if standing.pending:
         parts.append(f"{standing.pending:,} pending")
+    if standing.tasks:
+        parts.append(f"{standing.tasks:,} tasks under way")
     if session is not None and session.recorded:
         parts.append(f"{session.retries:,} retries")
         parts.append(span(session.seconds))

@@ -18,6 +18,7 @@ STANDING = Standing(
     failed=3,
     classes={},
     retryable=0,
+    tasks=0,
     usage={},
     header={},
 )
@@ -35,3 +36,11 @@ def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: 
     standing = msgspec.structs.replace(STANDING, classes=classes, retryable=retryable)
 
     assert then in closing_lines(standing, None)[-1]
+
+
+def test_tasks_that_go_on_are_said_beside_what_is_pending() -> None:
+    standing = msgspec.structs.replace(STANDING, total=10, tasks=7)
+
+    done = next(line for line in closing_lines(standing, None) if line.startswith("done"))
+
+    assert "7 pending · 7 tasks under way" in done
