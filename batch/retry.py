@@ -204,10 +204,12 @@ def rule_of(kind: type[CallFailed]) -> Rule:
 
 def _late(policy: RetryPolicy, failure: CallFailed) -> CallFailed:
     """Say that paid work was asked after, or fetched, in vain for as long as was allowed."""
+    said = failure.message.rstrip(". ")
+    said += "" if said.endswith("?") else "."
     return _instead(
         failure,
         TaskLate,
-        f"{failure.message.rstrip('. ')}. So it went until {policy.task_timeout:,.0f} s were over; "
+        f"{said} So it went until {policy.task_timeout:,.0f} s were over; "
         "the work is paid: to go on waiting for it: wbatch retry",
     )
 

@@ -77,6 +77,8 @@ async def retry(
         }
         if not redo:
             watch.say("nothing is sent: no line failed in a way that this would ask again")
+            if any(one.class_ == "outcome_unknown" for one in failed):
+                watch.say("work that may have been done and paid is asked for with --ambiguous")
         return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
 
 

@@ -119,6 +119,19 @@ def test_a_task_is_asked_after_in_vain_no_longer_than_a_task_may_take(
     assert "wbatch retry" in verdict.failure.message
 
 
+@pytest.mark.parametrize(
+    ("said", "goes_on"),
+    [("busy", "busy. So"), ("busy.", "busy. So"), ("is it the address?", "is it the address? So")],
+)
+def test_what_was_said_in_vain_ends_as_a_sentence(said: str, goes_on: str) -> None:
+    late = Case(chance=0.5, safe=True, counts=False, elapsed=POLICY.task_timeout)
+
+    verdict = judge(POLICY, errors.ServerTrouble(said), Past(), late)
+
+    assert isinstance(verdict, End)
+    assert verdict.failure.message.startswith(goes_on)
+
+
 def test_a_server_puts_off_a_poll_for_a_minute_at_most() -> None:
     failure = errors.ServerTrouble("busy")
     failure.retry_after = 900.0

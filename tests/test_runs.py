@@ -239,6 +239,17 @@ def test_a_new_run_keeps_the_old_output_aside(desk: Desk) -> None:
     assert len(list(desk.folder.glob("out.run.*"))) == 1
 
 
+def test_a_retry_of_what_may_be_paid_twice_says_how_to_ask_for_it(desk: Desk) -> None:
+    desk.write({"custom_id": "p", "url": "/mj/submit/imagine", "body": {"prompt": "cat"}})
+    first = desk.run(mock_fail="reset=100%")
+
+    kept = desk.retry(only=frozenset({"outcome_unknown"}))
+
+    assert first.exit_code == kept.exit_code == 3
+    assert desk.watch.said[-1].endswith("--ambiguous")
+    assert [error["x_run"]["class"] for error in desk.errors()] == ["outcome_unknown"]
+
+
 def test_retry_sends_again_what_failed_and_counts_on(desk: Desk) -> None:
     desk.write(*(chat(f"r{n}") for n in range(6)), b"bad")
     first = desk.run(mock_fail="empty-choices=100%")

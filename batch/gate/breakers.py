@@ -16,7 +16,8 @@ _SENTENCES: Final[Mapping[Reason, str]] = {
     "model": "key {key!r} is not used for model {model!r} any more: {message}",
     "key": "key {key!r} is not used any more: {message}. Put a valid one where it came from, and "
     "run the same command again",
-    "account": "the account of key {key!r} is not used any more: {message}",
+    "account": "the account of key {key!r} is not used any more: {message}. Put money into it, and "
+    "run the same command again",
 }
 
 

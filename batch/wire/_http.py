@@ -143,7 +143,9 @@ def _word(value: object, nothing: str = "") -> str:
 
 def _failure(kind: Failure, said: Said, status: int) -> CallFailed:
     text = _clean(said.text)
-    message = f"{PLAIN_WORDS[kind]} (HTTP {status}){': ' if text else ''}{text}"
+    # A number may be all that is told of an error that no table knows.
+    code = f", code {_clean(said.code)}" if kind is NotAnAnswer and said.code else ""
+    message = f"{PLAIN_WORDS[kind]} (HTTP {status}{code}){': ' if text else ''}{text}"
     return kind(message, status=status, vendor_code=said.code or said.kind or None)
 
 

@@ -152,6 +152,7 @@ def test_an_empty_account_is_closed_after_a_handful_of_requests() -> None:
         assert ends == ["pending"] * 200
         assert sent <= 12
         assert at.blocked[0].scope == "account"
+        assert str(at.blocked[0]).endswith("Put money into it, and run the same command again")
 
     run(main())
 

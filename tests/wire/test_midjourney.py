@@ -258,6 +258,15 @@ def test_a_task_accepted_without_an_id_is_no_answer(result: Any) -> None:
     assert type(failure(asking(), None, told)) is errors.NotAnAnswer
 
 
+def test_what_names_no_task_is_not_said_to_be_accepted() -> None:
+    told = {"code": "23", "description": "full", "result": None}
+
+    got = failure(asking(), None, told)
+
+    assert type(got) is errors.NotAnAnswer
+    assert got.message.startswith("the reply names no task")
+
+
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize(
     ("code", "kind"),
@@ -302,7 +311,10 @@ def test_a_banned_word_is_named() -> None:
 
 @pytest.mark.parametrize("told", [{"code": 7, "description": "?"}, {"code": 0, "description": "?"}])
 def test_a_code_that_nobody_knows_leaves_the_outcome_open(told: Any) -> None:
-    assert type(failure(asking(), None, told)) is errors.NotAnAnswer
+    got = failure(asking(), None, told)
+
+    assert type(got) is errors.NotAnAnswer
+    assert f"code {told['code']}" in got.message
 
 
 # Tasks
@@ -441,6 +453,27 @@ def test_what_was_paid_goes_on_after_a_crash() -> None:
 
     assert next_call(FORMAT.resume(asking(), waiting)) == accepted().call
     assert next_call(FORMAT.resume(asking(), fetching)).path == "https://h/x.png"
+
+
+@pytest.mark.parametrize(
+    "led", ["../../v1/models", "x/../../../v1/models", "%2e%2e/%2e%2e/v1", ".."]
+)
+def test_no_address_of_a_picture_leads_the_key_to_another_path(led: str) -> None:
+    elsewhere = f"https://h.example/mj/image/{led}"
+
+    step = polled(status="SUCCESS", imageUrl=elsewhere)
+
+    assert state_of(step)["wanted"] == [[elsewhere]]
+    with pytest.raises(errors.NoMedia):
+        polled(status="SUCCESS", imageUrl=f"/mj/image/{led}")
+
+
+def test_a_preview_s_address_may_have_a_query() -> None:
+    address = f"https://h.example/mj/image/{TASK}.webp?rand=3"
+
+    step = polled(status="SUCCESS", imageUrl=address)
+
+    assert state_of(step)["wanted"] == [[address, f"/mj/image/{TASK}.webp?rand=3"]]
 
 
 # Questions

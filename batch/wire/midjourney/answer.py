@@ -29,6 +29,7 @@ from batch.wire.midjourney.request import kind_of, poll
 # The gateway looks after its tasks every 15 seconds: for so many polls it may still say that a
 # window is open which this line has answered.
 _WINDOW_MAY_CLOSE: Final = 8
+_NO_ID: Final = "the reply names no task, so that nobody can ask what became of it"
 _FINISH: Final[Mapping[Progress, Finish]] = {"succeeded": "stop", "failed": "error"}
 
 _NOTHING: Final = Usage()  # none of the meters: by the picture is how it bills
@@ -38,7 +39,7 @@ def submitted(request: Request, reply: Reply) -> Step:
     """Return the wait for a task that was accepted."""
     task_id = first_text(read(reply), "result")
     if not task_id:
-        raise no_answer(reply, NotAnAnswer, "the task was accepted, and the reply lacks its id")
+        raise no_answer(reply, NotAnAnswer, _NO_ID)
     state: State = {"do": POLLING, "id": task_id}
     return wait(poll(request, task_id), state, reply, first=True)
 

@@ -34,7 +34,8 @@ _NO_MONEY: Final = "quota_not_enough"  # under code 4, and told apart where all 
 _NO_TASK: Final = re.compile(rb"task_not?_found|task_not_exist")
 _LOOKED_AT: Final = 2048  # bytes of a refusal
 _ALL_DONE: Final = "100%"
-_OWN_PICTURES: Final = "/mj/image/"  # where the gateway gives out pictures itself
+# Where the gateway gives out pictures itself: one name, so that no ``..`` leads the key elsewhere.
+_OWN_PICTURE: Final = re.compile(r"/mj/image/[\w:~-]+(?:\.\w+)?(?:\?[^#]*)?\Z", re.ASCII)
 
 
 def read(reply: Reply) -> dict[str, Any]:
@@ -112,8 +113,8 @@ def picture(task: dict[str, Any]) -> list[str]:
     address = _address(task.get("imageUrl"))
     if address is None:
         return []
-    start = address.find(_OWN_PICTURES)
-    return [address, address[start:]] if start > 0 else [address]
+    own = _OWN_PICTURE.search(address)
+    return [address, own[0]] if own and own.start() else [address]
 
 
 def films(task: dict[str, Any]) -> list[str]:
@@ -125,7 +126,7 @@ def films(task: dict[str, Any]) -> list[str]:
 
 def _address(value: object) -> str | None:
     """Return an address on the web, or a path of the gateway at which it gives out pictures."""
-    if isinstance(value, str) and value.startswith((*WEB, _OWN_PICTURES)):
+    if isinstance(value, str) and (value.startswith(WEB) or _OWN_PICTURE.match(value)):
         return value
     return None
 
