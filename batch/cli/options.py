@@ -129,7 +129,7 @@ def media_options(function: F) -> F:
             FILED,
             "--inline-media",
             is_flag=True,
-            help="Leave base64 in the answers instead of writing files beside them.",
+            help="Leave base64 in the answers instead of making files of it.",
         ),
         option(
             FILED,
@@ -138,7 +138,8 @@ def media_options(function: F) -> F:
             callback=_read_makes,
             metavar="MODELS=KIND",
             help="What calls of these models make, if their name does not tell: image, audio, "
-            "video or text. Media is never asked for twice by itself. Repeatable.",
+            "video or text. A request for media is repeated only if it is certain that nothing was "
+            "made. Repeatable.",
         ),
     )
 
@@ -178,7 +179,8 @@ def gateway_options(function: F) -> F:
             default=Timeouts().task_seconds,
             show_default=True,
             metavar="SECONDS",
-            help="For a video or a picture that the gateway makes as a task, in all.",
+            help="For a video or a picture that the gateway makes as a task; a later run or retry "
+            "waits for it anew.",
         ),
         option(REACHED, "--ca-bundle", metavar="FILE", help="Trust these certificates instead."),
         option(

@@ -34,8 +34,8 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 @option(
     CONDUCTED,
     "--only",
-    metavar="CODE,...",
-    help="Only lines with one of these error codes, as errors.jsonl has them.",
+    metavar="CLASS,...",
+    help="Only lines with one of these error classes, as errors.jsonl has them.",
 )
 @option(
     CONDUCTED,
@@ -50,7 +50,8 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **flags: Any) -> int:
     """Send again what ended with an error in the run that wrote OUT.
 
-    The inputs and what is asked are those of the run. Answers are never sent again.
+    The inputs and what is asked are those of the run; the options below are not remembered. Lines
+    that have an answer are never sent again.
     """
     caller = ctx.ensure_object(Caller)
     settings = settings_from({**flags, "verbose": caller.verbose})

@@ -24,7 +24,7 @@ EXIT_CODES: Final = (
     (66, "an input is missing"),
     (69, "the gateway gave no answer for too long"),
     (73, "a file cannot be written"),
-    (75, "another process holds the run; after a retry: lines are still pending"),
+    (75, "another process holds the run; of retry: lines are still pending"),
     (77, "the gateway refuses the key, the model or the account"),
     (78, "a setting is wrong or missing"),
     (130, "interrupted; the same command carries on (143: terminated)"),
