@@ -138,8 +138,8 @@ class Reader:
             if one.claims(method, url):
                 return one, self._ask(method, url)
         raise BadBody(
-            f'The "url" {shown(path)} is not known{self._other_method(method, url)}. '
-            f"{self._meant(path)}",
+            f'The "url" {shown(path)} is not known'
+            f"{self._other_method(method, url) or f'. {self._meant(path)}'}",
             "unknown_endpoint",
         )
 
@@ -147,7 +147,7 @@ class Reader:
         """Say so if a url is known with the other method."""
         others = [other for other in _METHODS if other != method]
         fits = [m for m in others if any(one.claims(m, url) for one in self._formats)]
-        return f' with "method": "{method}", only with "{fits[0]}"' if fits else ""
+        return f' with "method": "{method}", only with "{fits[0]}".' if fits else ""
 
     def _by_shape(self, body: Mapping[str, Any]) -> _Route:
         """Return the route of a body without a url: what its shape tells, else the settings."""

@@ -23,7 +23,7 @@ def normalise_base_url(text: str, allow_http: bool = False) -> str:
     if parts.scheme == "http" and not allow_http and not _is_loopback(host):
         raise BadConfig(
             f"the base URL of {host} begins with http://, which would show the key to the network: "
-            "write https://, or allow http explicitly"
+            "write https://, or allow it with --allow-http"
         )
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     if path.endswith(("/chat/completions", "/messages", "/responses", "/embeddings")):
