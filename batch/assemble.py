@@ -191,7 +191,7 @@ class Joined:
             retries=self.retries,
             in_flight=self.gate.in_flight if self.gate else 0,
             tasks=self.deliver.tasks if self.deliver else 0,
-            waiting_for=self.gate.waiting_for() if self.gate else None,
+            waiting_for=str(why) if (why := self.gate and self.gate.waiting_for()) else None,
             seconds=time.monotonic() - self.started,
         )
 

@@ -3,5 +3,6 @@
 visit       one call's way: its key's side (lane), then the account's
 passage     a side: a pause (schedule), slots under a window, requests and tokens (limit)
 account     a passage that also knows health, money, breakers and the retry budget
+holdups     what may hold a call up
 waits       how anybody waits here: in order, and only until sent away
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from batch.errors import CallFailed
 from batch.gate.breakers import Breakers
 from batch.gate.health import Health
+from batch.gate.holdups import Holdup
 from batch.gate.passage import Passage
 from batch.gate.retry_budget import RetryBudget
 from batch.gate.settings import GateSettings
@@ -64,7 +65,8 @@ class Account(Passage):
         pause = self._health.failed(self._clock(), sent_at)
         if pause is not None:
             self.slots.window.collapse()
-            self.schedule.hold(pause, f"no answer from the gateway, trying: {failure.message}")
+            why = f"no answer from the gateway, trying: {failure.message}"
+            self.schedule.hold(pause, Holdup("silence", why))
 
     def refused_money(self, sent_at: float) -> None:
         """Halve the window: what is on the wire may have reserved the money.

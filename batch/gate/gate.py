@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from batch.errors import Blocked, CallFailed, NoMoney, Overloaded, Throttled, TimedOut
 from batch.gate.account import Account
 from batch.gate.breakers import Breaker
+from batch.gate.holdups import Holdup
 from batch.gate.lane import Lane
 from batch.gate.settings import GateSettings
 from batch.gate.visit import Beside, Crowd, Visit
@@ -144,6 +145,6 @@ class Gate:
         """Return what was closed, and why."""
         return self._account.breakers.records
 
-    def waiting_for(self) -> str | None:
-        """Return in plain words what holds calls up, or None."""
+    def waiting_for(self) -> Holdup | None:
+        """Return what holds calls up, or None."""
         return self._crowd.reason()

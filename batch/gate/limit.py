@@ -12,6 +12,8 @@ from typing import Final
 
 from aiolimiter import AsyncLimiter
 
+from batch.gate.holdups import Holdup
+
 BURST_SECONDS: Final = 1 / 20  # of the rate that may go at once: half of a shallow gateway's bucket
 # Timers fire late and loops are busy: a bucket as deep as one unit would lose that time with each
 # unit. It is deeper by 5 ms worth of the rate, yet by no more than a tenth of a unit.
@@ -27,7 +29,7 @@ class Limit:
     def __init__(
         self, per_minute: float, unit: str, clock: Callable[[], float], bucket: float | None = None
     ) -> None:
-        self.why = f"{unit}/min limit"
+        self.why = Holdup("yours", f"{unit}/min limit")
         self._clock = clock
         self._bucket = bucket
         self._lock = asyncio.Lock()

@@ -45,7 +45,7 @@ class RetryBudget:
             await self._door.enter(waiter)
             try:
                 while (short := 1 - self._now()) > 0:
-                    await self._bell.wait(waiter, "retry budget", short / PER_SECOND)
+                    await self._bell.wait(waiter, None, short / PER_SECOND)
                 self._level -= 1
             finally:
                 self._door.leave()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
+from batch.gate.holdups import Holdup
 from batch.gate.waits import Bell, Waiter
 
 LONGEST: Final = 60.0  # seconds of a pause that nobody asked for
@@ -22,7 +23,7 @@ class Schedule:
         self._held_at = -math.inf
         self._asked_until = -math.inf
         self._pause = 0.0  # the last one that nobody asked for
-        self._why = ""
+        self._why: Holdup | None = None
         self.until = -math.inf
 
     def rejected(self, sent_at: float, asked: float | None, trip: float) -> bool:
@@ -36,15 +37,16 @@ class Schedule:
             self.asked(asked)
         elif fresh:
             self._pause = min(max(2 * self._pause, trip), LONGEST)
-            self.hold(self._pause, f"pause of {self._pause:.1f} s after a rate limit")
+            why = f"pause of {self._pause:.1f} s after a rate limit"
+            self.hold(self._pause, Holdup("gateway", why))
         return fresh
 
     def asked(self, seconds: float) -> None:
         """Pause for as long as the gateway asked."""
         self._asked_until = max(self._asked_until, self._clock() + seconds)
-        self.hold(seconds, f"gateway asked for {seconds:.0f} s")
+        self.hold(seconds, Holdup("gateway", f"gateway asked for {seconds:.0f} s"))
 
-    def hold(self, seconds: float, why: str) -> None:
+    def hold(self, seconds: float, why: Holdup) -> None:
         """Let nobody through for some time from now on; a pause that is longer stays as it is."""
         now = self._clock()
         if now + seconds > self.until:

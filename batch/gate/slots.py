@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from batch.gate.holdups import Holdup, HoldupKind
 from batch.gate.waits import Bell, Waiter
 from batch.window import Window
 
@@ -27,7 +28,12 @@ class Slots:
     async def freed(self, waiter: Waiter) -> None:
         """Wait until there is a slot."""
         while not self.free():
-            await self._bell.wait(waiter, f"window of {self.window.limit}")
+            await self._bell.wait(waiter, self._why())
+
+    def _why(self) -> Holdup:
+        limit = self.window.limit
+        kind: HoldupKind = "ceiling" if limit >= self.window.ceiling else "window"
+        return Holdup(kind, f"window of {limit}")
 
     def take(self, now: float) -> None:
         """Take a slot that is free."""

@@ -11,6 +11,7 @@ import asyncio
 from types import TracebackType
 
 from batch.errors import Blocked, Halted
+from batch.gate.holdups import Holdup
 from batch.gate.lane import Lane
 from batch.gate.passage import Fare
 from batch.records import Call
@@ -58,8 +59,8 @@ class Crowd:
         self._halted = True
         self.recheck()
 
-    def reason(self) -> str | None:
-        """Return in plain words what the first waits for who does not only wait for a turn."""
+    def reason(self) -> Holdup | None:
+        """Return what the first waits for who does not only wait for a turn."""
         return next((queuer.why for queuer in self._waiting if queuer.why), None)
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from batch.errors import BatchError
+from batch.gate.holdups import Holdup
 
 
 class Waiter:
@@ -17,9 +18,9 @@ class Waiter:
     def __init__(self) -> None:
         self._future: asyncio.Future[Any] | None = None
         self._reason: BatchError | None = None
-        self.why: str | None = None  # what is waited for, in plain words; None: one's turn
+        self.why: Holdup | None = None  # what is waited for; None: one's turn
 
-    async def wait(self, future: asyncio.Future[Any], why: str | None) -> None:
+    async def wait(self, future: asyncio.Future[Any], why: Holdup | None) -> None:
         """Wait for a future, which is cancelled if the wait ends otherwise.
 
         Raises what ``send_away`` was given, even if the future came true just before.
@@ -89,7 +90,7 @@ class Bell:
     def __init__(self) -> None:
         self._futures: dict[asyncio.Future[None], None] = {}  # in the order they came
 
-    async def wait(self, waiter: Waiter, why: str, seconds: float | None = None) -> None:
+    async def wait(self, waiter: Waiter, why: Holdup | None, seconds: float | None = None) -> None:
         """Wait for the bell, or so many seconds. Look again afterwards: it promises nothing."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()

@@ -239,7 +239,7 @@ def test_an_account_that_is_gone_for_an_hour_is_probed_and_fails_no_line() -> No
         assert len(sent) <= 8 + 50 + 3600 / 30
         down = at.down_for(clock())
         assert down == pytest.approx(3500, abs=60)
-        assert (at.waiting_for() or "").startswith("no answer from the gateway")
+        assert str(at.waiting_for()).startswith("no answer from the gateway")
 
         # And then: all go on within a pause
         assert await task == ["answered"] * 100

@@ -370,7 +370,7 @@ def test_an_upstreams_limit_holds_one_key_and_the_gateways_own_holds_all() -> No
 
 def test_what_holds_calls_up_is_said_in_plain_words() -> None:
     async def main() -> None:
-        said: list[str | None] = []
+        said: list[str] = []
         for settings, hold in (
             ({"concurrency": 16}, False),
             ({"rpm": 60}, False),
@@ -378,7 +378,7 @@ def test_what_holds_calls_up_is_said_in_plain_words() -> None:
             ({}, True),
         ):
             at = gate(**settings)
-            said.append(at.waiting_for())
+            said.append(str(at.waiting_for()))
             if hold:
                 at.lane(MODEL).account.schedule.asked(12)
 
@@ -387,19 +387,19 @@ def test_what_holds_calls_up_is_said_in_plain_words() -> None:
 
             tasks = [asyncio.create_task(send(at, long)) for _ in range(40)]
             await asyncio.sleep(0.5)
-            said.append(at.waiting_for())
+            said.append(str(at.waiting_for()))
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
         assert said == [
-            None,
+            "None",
             "window of 8",
-            None,
+            "None",
             "requests/min limit",
-            None,
+            "None",
             "tokens/min limit",
-            None,
+            "None",
             "gateway asked for 12 s",
         ]
 
