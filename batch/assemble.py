@@ -13,32 +13,45 @@ from typing import Final
 import msgspec
 
 from batch import conclude
+from batch.advice import closures
 from batch.deliver import Deliver
 from batch.errors import CallFailed, Refusal
 from batch.feed import Lines
 from batch.files import Files
 from batch.gate.gate import Gate
+from batch.gate.memory import Memory
+from batch.gauges import Count, Gauges
 from batch.inputs.envelope import Reader
 from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
 from batch.ledger.state import History, Open
+from batch.live import Stamp, write_live
 from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
-from batch.progress import Snapshot
 from batch.records import BadLine
 from batch.secret import Redactor
-from batch.session import Ending, Watch, signals, ticker
+from batch.session import TICK_SECONDS, Ending, Watch, signals, ticker
 from batch.shares import (
     Access,
     gate_settings,
+    inflight_bytes,
     input_settings,
     retry_policy,
     transport_settings,
 )
+from batch.snapshot import Snapshot
+from batch.spill import Spill
 from batch.summary import Outcome
-from batch.surroundings import gateway, lean_collector, media
+from batch.surroundings import (
+    gateway,
+    lean_collector,
+    media,
+    processor_seconds,
+    return_large_blocks,
+    spill,
+)
 from batch.transport.client import AioTransport
 from batch.wire import formats
 
@@ -65,15 +78,18 @@ class Joined:
         self.started_at, self.started = time.time(), time.monotonic()
         self.retries = 0
         self.gate: Gate | None = None
+        self.base_url = ""
         self.executor: ThreadPoolExecutor | None = None
         self.pipeline: Pipeline | None = None
         self.deliver: Deliver | None = None
+        self.gauges: Gauges | None = None
         history = book.history
         self.before = history.answered.count + history.failed.count - len(plan.redo or ())
 
     async def deliver_all(self, way: Access | None) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
         loop = asyncio.get_running_loop()
+        return_large_blocks()
         with (
             ThreadPoolExecutor(1, "commit") as executor,
             lean_collector(),
@@ -108,17 +124,29 @@ class Joined:
         self.watch.end()
 
     async def _pipe(self, way: Access) -> None:
+        reader = Reader(formats(), input_settings(self.plan.settings))
+        with spill(self.files, self.plan, reader.parse) as waiting:
+            await self._send_all(way, reader, waiting)
+
+    async def _send_all(self, way: Access, reader: Reader, waiting: Spill) -> None:
         settings, plan = self.plan.settings, self.plan
         loop = asyncio.get_running_loop()
+        self.base_url = way.base_url
         self.gate = gate = Gate(gate_settings(settings), way.keys, loop.time)
         self.halt.listen(gate.halt)
+        memory = Memory(inflight_bytes(settings)[0])
+        self.halt.listen(memory.halt)
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,
+            lanes=frozenset(pattern for pattern, _ in way.keys),
+            spill=waiting,
             width=plan.script.width,
             begun=_begun(self.book.history, plan.redo),
+            memory=memory,
         )
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
+        self.gauges = Gauges(gate, memory, pipeline, self.book, processor_seconds, TICK_SECONDS)
         redactor = Redactor(secret for _, secret in way.keys)
         async with (
             media(self.files, plan) as folder,
@@ -138,12 +166,13 @@ class Joined:
                 clock=loop.time,
                 now=time.time,
                 retried=self._retried,
+                memory=memory,
             )
             ticking = loop.create_task(self._tick(gate))
             ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
             try:
                 self.deliver = Deliver(means)
-                await pipeline.run(self._lines(redactor), self.deliver)
+                await pipeline.run(self._lines(reader, redactor), self.deliver)
             finally:
                 ticking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -153,7 +182,7 @@ class Joined:
         loop = asyncio.get_running_loop()
         await ticker(
             self.ending,
-            self.snapshot,
+            self._look,
             lambda: (gate.down_for(loop.time()), gate.trouble),
             self.watch,
             self._write_status,
@@ -162,12 +191,10 @@ class Joined:
     def _write_status(self, now: Snapshot) -> None:
         """Have the commit's thread write it: a disk that stalls must stall nothing else."""
         if self.executor is not None:
-            where = self.files, self.plan.paths, self.book.run_id
-            self.executor.submit(conclude.write_status, *where, now)
+            stamp = Stamp(self.book.run_id, time.time())
+            self.executor.submit(write_live, self.files, self.plan.paths, stamp, now)
 
-    def _lines(self, redactor: Redactor) -> Lines:
-        settings = self.plan.settings
-        reader = Reader(formats(), input_settings(settings))
+    def _lines(self, reader: Reader, redactor: Redactor) -> Lines:
         lines = pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
         # What is wrong with a line is said in its own words, and people paste keys into urls.
         return (redacted(line, redactor) if isinstance(line, BadLine) else line for line in lines)
@@ -179,9 +206,18 @@ class Joined:
             why = failure.message.rstrip(". ")
             self.watch.say(f"line {line}: {why}. It is asked again {when}")
 
+    def _look(self) -> Snapshot:
+        """Have the gauges look once more, and return where the run stands."""
+        now = self.snapshot()
+        if self.gauges is None:
+            return now
+        pending = now.total - now.done - now.pending_blocked
+        self.gauges.look(now.seconds, Count(now.done, pending, now.tasks))
+        return self.snapshot()
+
     def snapshot(self) -> Snapshot:
         """Return where the run stands."""
-        history = self.book.history
+        history, gauges = self.book.history, self.gauges
         return Snapshot(
             total=self.plan.opened.census.lines,
             done=self.before + self.book.committed,
@@ -191,8 +227,13 @@ class Joined:
             retries=self.retries,
             in_flight=self.gate.in_flight if self.gate else 0,
             tasks=self.deliver.tasks if self.deliver else 0,
-            waiting_for=str(why) if (why := self.gate and self.gate.waiting_for()) else None,
+            waiting_for=str(why) if (why := gauges and gauges.waiting_for) else None,
             seconds=time.monotonic() - self.started,
+            rate=gauges.rate if gauges else None,
+            seconds_left=gauges.left if gauges else None,
+            window=self.gate.window if self.gate else None,
+            pace=self.gate.pace if self.gate else None,
+            bottleneck=gauges.bottleneck if gauges else None,
         )
 
     def conclude(self) -> Outcome:
@@ -205,8 +246,10 @@ class Joined:
             recorded=self.book.committed,
             retries=self.retries,
             reasons=self.ending.reasons,
-            blocked=tuple(str(one) for one in blocked),
+            closed=closures(blocked),
+            base_url=self.base_url,
             notes=found.notes if (found := self.plan.opened.found) else (),
+            bottlenecks=self.gauges.bottlenecks if self.gauges else (),
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)
 

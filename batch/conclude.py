@@ -10,16 +10,26 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from batch.advice import Closure, counted, paragraphs
+from batch.bottleneck import Bottleneck
 from batch.files import Files, read_whole
 from batch.ledger import publish
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import History
-from batch.progress import Snapshot
-from batch.summary import NOT_ASKED, Outcome, Session, Standing, closing_lines, exit_code, manifest
+from batch.live import read_live
+from batch.summary import (
+    NO_ACCESS,
+    NOT_ASKED,
+    Outcome,
+    Session,
+    Standing,
+    closing_lines,
+    exit_code,
+    manifest,
+)
 
-NO_ACCESS: Final = 77
 PARTIAL: Final = 3
 
 
@@ -32,24 +42,36 @@ class Facts(msgspec.Struct, frozen=True):
     recorded: int
     retries: int
     reasons: Mapping[int, str]
-    blocked: tuple[str, ...]
+    closed: Sequence[Closure] = ()
+    base_url: str = ""
     notes: Sequence[str] = ()
+    bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
 
 
 def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     """Return what a session came to. Publishes it, unless nothing happened since it was last."""
     stand = _standing(files, paths, book.run_id, book.history, facts.total)
     reasons = dict(facts.reasons)
-    if facts.blocked:
-        reasons[NO_ACCESS] = "; ".join(facts.blocked)
+    advice = paragraphs(facts.closed, stand.pending or 0, facts.base_url)
+    if advice:
+        reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
     if stand.pending and not reasons:
-        reasons[NOT_ASKED] = f"{stand.pending:,} lines were not asked"
+        was = "was" if stand.pending == 1 else "were"
+        reasons[NOT_ASKED] = f"{counted(stand.pending, 'line')} {was} not asked"
     if stand.failed:
-        reasons[PARTIAL] = f"{stand.failed:,} lines failed"
+        reasons[PARTIAL] = f"{counted(stand.failed, 'line')} failed"
     if not reasons:
         reasons[0] = "every line is answered"
     what = Session(
-        facts.started_at, facts.seconds, facts.recorded, facts.retries, reasons, facts.notes
+        started_at=facts.started_at,
+        seconds=facts.seconds,
+        recorded=facts.recorded,
+        retries=facts.retries,
+        reasons=reasons,
+        closed=facts.closed,
+        advice=advice,
+        notes=facts.notes,
+        bottlenecks=facts.bottlenecks,
     )
     summary = manifest(stand, what)
     if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
@@ -61,20 +83,19 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     return Outcome(exit_code(reasons), summary, closing_lines(stand, what))
 
 
-def standing_still(files: Files, paths: Paths, found: Found) -> Outcome:
-    """Return how a run stands by its files alone."""
+def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
+    """Return how a run stands by its files alone; ``now`` in seconds since the epoch."""
     total = _recorded_total(files, paths, found)
     stand = _standing(files, paths, found.run_id, found.history, total)
     ended = PARTIAL if stand.failed else 0
     code = ended if stand.pending == 0 else NOT_ASKED
-    return Outcome(code, manifest(stand, None), closing_lines(stand, None))
-
-
-def write_status(files: Files, paths: Paths, run_id: str, now: Snapshot) -> None:
-    """Replace status.json. It says less than the logs, so that a failure is not worth a word."""
-    with contextlib.suppress(OSError):
-        state = {name: getattr(now, name) for name in now.__struct_fields__}
-        publish.publish_object(files, paths.live, {"run_id": run_id, **state})
+    live = read_live(files, paths, now)
+    summary, lines = manifest(stand, None), closing_lines(stand, None)
+    summary["x_run"]["live"] = live.told() if live else None
+    if live is not None and stand.pending != 0:
+        then = "next     nothing: it goes on by itself" if live.running else lines[-1]
+        lines = (*live.lines(), *lines[:-1], then)
+    return Outcome(code, summary, lines)
 
 
 def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from batch import weights
 from batch.errors import (
     Blocked,
     CallFailed,
@@ -88,6 +89,14 @@ class Deliver:
         return step, answers
 
     async def _ask(self, unit: Unit, request: Request) -> Answer:
+        """Have one request answered. Its answer's memory is held until its media are files."""
+        try:
+            answer = await self._answer(unit, request)
+            return await self._means.media.keep(answer) if answer.blobs else answer
+        finally:
+            unit.let_go()
+
+    async def _answer(self, unit: Unit, request: Request) -> Answer:
         """Follow one request through its format's steps."""
         means = self._means
         step = _first_step(means.formats[request.format], unit.begun, request)
@@ -99,7 +108,7 @@ class Deliver:
             with means.resting(means.gate.lane(request.model).name), self._counted():
                 step = await self._follow(unit, request, step)
         unit.state = None
-        return await means.media.keep(step.answer) if step.answer.blobs else step.answer
+        return step.answer
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -145,10 +154,12 @@ class Deliver:
             try:
                 return await self._send(unit, lane, request, call, state)
             except CallFailed as failure:
+                unit.let_go()
                 if other := self._other_way(request, call, state, failure):
                     return other
                 await self._settle(unit, request, call, failure)
-                verdict = judge(means.policy, failure, past, self._case(unit, lane, call, previous))
+                case = self._case(unit, lane, request.model, call, failure, previous)
+                verdict = judge(means.policy, failure, past, case)
                 if isinstance(verdict, Again):
                     means.retried(unit.rows[0].ordinal, failure, verdict.wait)
             await self._obey(lane, request.model, call, verdict)
@@ -161,12 +172,14 @@ class Deliver:
         wire = means.formats[request.format]
         gate, clock = means.gate, means.clock
         submit = call.kind == "submit"
-        estimate = wire.estimate(request) if submit else None
-        tokens = estimate.input_tokens + estimate.output_tokens if estimate else 0
-        async with gate.admit(lane, request.model, call, tokens):
+        estimate = wire.estimate(request) if submit and gate.counts_tokens(lane) else None
+        held = unit.held = means.memory.held(request.model if submit else "")
+        visit = gate.admit(lane, request.model, call, estimate)
+        async with visit:
+            await held.take(weights.of_call(call, unit.rows[0].body), weights.of_unknown(call))
             # Last of all, so that a disk that stalls is not overrun by who waited in the gate.
             await means.journal.room()
-            gate.check(lane, request.model)
+            gate.check(lane, request.model, call)
             if submit:
                 unit.attempts += 1
                 unit.started_at = means.now()
@@ -179,17 +192,22 @@ class Deliver:
                     call,
                     lane.secret if call.origin == "gateway" else None,
                     wire.folder(request) if call.expect != "file" else None,
+                    held.grew,
                 )
                 step = wire.next(request, state, reply)
             except CallFailed as failure:
                 if not failure.local and call.origin == "gateway":
                     gate.failed(lane, request.model, failure, sent_at)
                 raise
+        if isinstance(step, Done):
+            held.answered(weights.of_answer(step.answer))
+        else:
+            held.answered(0)  # beyond what came: a task's number, or where its files are
+            unit.let_go()
         if call.origin == "foreign":
             return step
-        used = step.answer.usage if isinstance(step, Done) else None
-        spent = used.tokens() if used is not None else None
-        gate.answered(lane, request.model, tokens, spent, clock() - sent_at)
+        usage = step.answer.usage if isinstance(step, Done) else None
+        gate.answered(visit, usage, clock() - sent_at)
         return step
 
     def _other_way(
@@ -212,22 +230,33 @@ class Deliver:
         journal = self._means.journal
         if failure.usage is not None:
             await journal.keep(unit.billed(request.part, failure.usage, failure.code))
-        elif failure.ambiguous:
+        elif failure.ambiguous or failure.begun:
             unit.maybe_billed += 1
         if call.repeat == "once" and failure.precedes_work:
             journal.note(unit.entry("void", request.part))
 
-    def _case(self, unit: Unit, lane: Lane, call: Call, previous: float) -> Case:
+    def _case(
+        self,
+        unit: Unit,
+        lane: Lane,
+        model: str,
+        call: Call,
+        failure: CallFailed,
+        previous: float,
+    ) -> Case:
         gate = self._means.gate
         submit = call.kind == "submit"
-        answered_at = gate.last_answer_at(lane)
+        if failure.scope == "model":
+            answered_at = gate.model_answered_at(lane, model)
+        else:
+            answered_at = gate.last_answer_at(lane)
         return Case(
             chance=self._means.chance(),
             elapsed=self._means.clock() - unit.since,
             once=submit and call.repeat == "once",
             safe=not submit,
             counts=submit and answered_at is not None and answered_at >= previous,
-            money_is_gone=gate.money_is_gone(lane),
+            hopeless=gate.hopeless(lane, model, failure),
         )
 
     async def _obey(self, lane: Lane, model: str, call: Call, verdict: Again | End | Block) -> None:

@@ -1,28 +1,47 @@
 """Hands out units of work: reads on only as far as somebody needs, and keeps the keys' lines apart.
 
-Workers of one lane take from its own bounded queue. Whoever finds its queue empty reads the inputs
-on until a line of its own turns up; what belongs to others goes into their queues on the way.
+Each lane has a queue, bounded in lines and in bytes. What finds its queue full goes into the spill,
+and comes back from there in order, so that no lane holds up the reader for another one. The reader
+goes on for whoever finds nothing of his own, and in small steps as long as there may be keys whose
+lines it has not met: these would else not begin before somebody else needs more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from batch.errors import Blocked
+from batch.queues import IN_HAND_BYTES, Queue, Unit, shared
 from batch.records import BadLine, Row
 
-QUEUE_ROWS: Final = 2000  # lines that wait in one queue, at most
 READ_AT_ONCE: Final = 200  # lines read before others get their turn
-Unit: TypeAlias = Sequence[Row]
+READ_BYTES: Final = 256 << 10  # or so many bytes of bodies
+LOOK_AHEAD: Final = 20  # lines read at once while nobody needs them: some 0.2 ms
 # None stands for a stretch of lines that need nothing: a moment to let others have their turn.
 Lines: TypeAlias = Iterator[Row | BadLine | None]
 
 
+class Spill(Protocol):
+    """Where lines wait whose queue is full."""
+
+    def put(self, lane: str, row: Row) -> bool:
+        """Have a line wait behind all others of its lane; False if there is no room for it."""
+        ...
+
+    async def take(self, lane: str, rows: int, size: int) -> Sequence[Row]:
+        """Return the next lines of a lane: so many, in so many bytes, but one at least."""
+        ...
+
+
 class Feed:
-    """The lines still to be asked, by the lane that will ask them."""
+    """The lines still to be asked, by the lane that will ask them.
+
+    ``lanes`` are all that there may be; each is announced to ``new_lane`` with its first line.
+    ``in_hand`` is how many bytes the bodies may have that are in work, those of a lane its share.
+    """
 
     def __init__(
         self,
@@ -30,106 +49,168 @@ class Feed:
         lane_of: Callable[[str], str],
         width: int,
         new_lane: Callable[[str], None],
+        spill: Spill,
+        lanes: Collection[str],
+        in_hand: int = IN_HAND_BYTES,
     ) -> None:
         self._lines = lines
         self._lane_of = lane_of
-        self._width = width
         self._new_lane = new_lane
-        self._queues: dict[str, deque[Row]] = {}
-        self._changed = asyncio.Event()
-        self._reading = False
+        self._spill = spill
+        self._unmet = set(lanes)
+        self._bounds = shared(len(lanes), width, in_hand)
+        self._queues: dict[str, Queue] = {}
+        self._held: tuple[Queue, Row] | None = None  # a line that has no room anywhere
+        self._needed = asyncio.Event()
         self.bad: deque[BadLine] = deque()
         self.exhausted = False
         self.blocked = 0  # lines read whose key, model or account is blocked: they stay pending
 
-    async def prime(self) -> None:
-        """Read up to the first line that can be asked, so that its lane comes to life."""
-        while not (self.exhausted or self.bad or self._queues):
-            await self._read(None)
-
     async def take(self, lane: str) -> Unit | None:
         """Return the next unit of a lane; empty if bad lines came up first; None at the end."""
         queue = self._queues[lane]
-        while len(queue) < self._width and not self.exhausted:
-            if self.bad:
+        while True:
+            if queue.spilled and not queue.refilling and queue.low:
+                await self._refill(queue)
+            elif self._ready(queue):
+                if queue.busy:
+                    await queue.ended()
+                    continue
+                unit = queue.pop()
+                if self._held is not None:
+                    self._needed.set()
+                return unit
+            elif self.bad:
                 return ()
-            if self._reading or self._full():
-                if queue and not self._reading:
-                    break
-                self._changed.clear()
-                await self._changed.wait()
-            else:
-                await self._read(queue)
-        if not queue:
-            return () if self.bad else None
-        unit = self._unit(queue)
-        if len(queue) + len(unit) >= QUEUE_ROWS:
-            self._changed.set()
-        return unit
+            elif self._over(queue):
+                return None
+            elif queue.spilled or self._wanted() or not self._read(READ_AT_ONCE, queue):
+                self._needed.set()
+                await queue.wait()
 
-    def _unit(self, queue: deque[Row]) -> list[Row]:
-        """Take the first line, and those that can be asked together with it."""
-        unit = [queue.popleft()]
-        if self._width == 1 or not unit[0].pack_key:
-            return unit
-        others: deque[Row] = deque()
-        while queue and len(unit) < self._width:
-            row = queue.popleft()
-            (unit if _together(row, unit[0]) else others).append(row)
-        queue.extendleft(reversed(others))
-        return unit
+    async def ahead(self) -> bool:
+        """Read on for whoever needs it, until bad lines come up; False at the end of all."""
+        while not (self.exhausted or self.bad):
+            wanted = self._wanted()
+            idle = self._queues and not (wanted or self._unmet)
+            if idle or not self._placed():
+                self._needed.clear()
+                await self._needed.wait()
+                continue
+            self._read(READ_AT_ONCE if wanted else LOOK_AHEAD)
+            await asyncio.sleep(0)
+        return bool(self.bad)
+
+    def end(self, lane: str, unit: Unit) -> None:
+        """Take note that a unit is not in work any more: its memory is free for the next."""
+        self._queues[lane].end(unit)
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many lines were read and not handed out, by lane."""
+        return {lane: queue.waiting for lane, queue in self._queues.items()}
 
     def stop(self) -> None:
         """Hand out nothing more."""
-        self.exhausted = True
+        self._held = None
         for queue in self._queues.values():
             queue.clear()
-        self._changed.set()
+        self._end()
 
-    def _full(self) -> bool:
-        return any(len(queue) >= QUEUE_ROWS for queue in self._queues.values())
+    def _end(self) -> None:
+        self.exhausted = True
+        self._needed.set()
+        for queue in self._queues.values():
+            queue.wake_all()
 
-    async def _read(self, wanted: deque[Row] | None) -> None:
-        """Read on until the wanted queue has a unit, another one is full, or the inputs end."""
-        self._reading = True
-        count = 0
+    def _ready(self, queue: Queue) -> bool:
+        """Return whether a queue has a unit: a whole one, or one that will not grow."""
+        if queue.filled or not len(queue):
+            return queue.filled
+        stuck = self._held is not None and self._held[0] is queue
+        return stuck or self._over(queue)
+
+    def _over(self, queue: Queue) -> bool:
+        """Return whether no more lines will come into a queue."""
+        return self.exhausted and not queue.spilled
+
+    def _wanted(self) -> bool:
+        """Return whether somebody waits for lines that were not read yet."""
+        return any(queue.awaited and not queue.spilled for queue in self._queues.values())
+
+    async def _refill(self, queue: Queue) -> None:
+        """Get lines back from the spill."""
+        rows, size = queue.room
+        queue.refilling = True
+        woken = 1  # should this be cancelled, somebody else has to go on
         try:
-            for line in self._lines:
-                count += 1
-                if line is not None:
-                    self._sort(line)
-                if self.bad or wanted is None or len(wanted) >= self._width or self._full():
-                    return
-                if line is None or count % READ_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                if self.exhausted:
-                    return
-            self.exhausted = True
+            bounds = max(1, min(READ_AT_ONCE, rows)), min(READ_BYTES, size)
+            back = await self._spill.take(queue.lane, *bounds)
+            if queue.spilled:  # else all was forgotten meanwhile
+                queue.spilled -= len(back)
+                for row in back:
+                    queue.push(row)
+            woken = len(back)
         finally:
-            self._reading = False
-            self._changed.set()
+            queue.refilling = False
+            queue.wake(woken)
+        if self._over(queue):
+            queue.wake_all()
 
-    def _sort(self, line: Row | BadLine) -> None:
-        if isinstance(line, BadLine):
-            self.bad.append(line)
-            return
+    def _read(self, most: int, wanted: Queue | None = None) -> bool:
+        """Read so many lines, or until something comes up; return whether it did.
+
+        What may come up is a unit for the wanted queue, a bad line, or the end.
+        """
+        if not self._placed():
+            return False
+        size = 0
+        for count, line in enumerate(self._lines, 1):
+            if isinstance(line, Row):
+                size += len(line.body)
+                self._sort(line, wanted)
+            elif line is not None:
+                self.bad.append(line)
+                return True
+            if wanted is not None and (wanted.filled or wanted.spilled):
+                return True
+            if line is None or count >= most or size >= READ_BYTES or self._held is not None:
+                return False
+        self._end()
+        return True
+
+    def _sort(self, row: Row, wanted: Queue | None) -> None:
         try:
-            lane = self._lane_of(line.model)
+            lane = self._lane_of(row.model)
         except Blocked:
             self.blocked += 1
             return
         queue = self._queues.get(lane)
         if queue is None:
-            queue = self._queues[lane] = deque()
+            queue = self._queues[lane] = Queue(lane, self._bounds)
+            self._unmet.discard(lane)
             self._new_lane(lane)
-        queue.append(line)
+        if not self._place(queue, row, queue is wanted):
+            self._held = queue, row
+            queue.wake_all()
 
+    def _placed(self) -> bool:
+        """Return whether no line is held, or the one that was has found room."""
+        if self._held is not None and self._place(*self._held, False):
+            self._held = None
+        return self._held is None
 
-def _together(one: Row, other: Row) -> bool:
-    """Return whether one request may ask both lines."""
-    return (one.pack_key, one.format, one.model, one.path) == (
-        other.pack_key,
-        other.format,
-        other.model,
-        other.path,
-    )
+    def _place(self, queue: Queue, row: Row, wanted: bool) -> bool:
+        """Put a line into its queue, or behind it. Returns whether there was room."""
+        if not queue.spilled and queue.fits(row):
+            queue.push(row)
+        elif not queue.waiting and (wanted or queue.awaited):
+            queue.push(row)  # whatever its size, as somebody takes it at once
+        elif self._spill.put(queue.lane, row):
+            queue.spilled += 1
+        elif queue.waiting:
+            return False
+        else:
+            queue.push(row)
+        if not queue.refilling:
+            queue.wake(1)
+        return True

@@ -28,6 +28,10 @@ class Files(Protocol):
         """Open an empty file for writing, whatever was there."""
         ...
 
+    def scratch(self, path: str) -> int:
+        """Open an empty file to append to and read from; it is gone when it is closed."""
+        ...
+
     def write(self, fd: int, data: bytes) -> int:
         """Write and return how many bytes were taken, which may be fewer than given."""
         ...
@@ -58,6 +62,10 @@ class Files(Protocol):
 
     def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
         """Yield the bytes from an offset on, in chunks. Raises FileNotFoundError."""
+        ...
+
+    def read_at(self, fd: int, offset: int, size: int) -> bytes:
+        """Return so many bytes of an open file from an offset on, fewer where it ends."""
         ...
 
     def replace(self, old: str, new: str) -> None:
@@ -94,6 +102,15 @@ class OsFiles:
             os.unlink(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(path, flags, OWNER_ONLY)
+
+    def scratch(self, path: str) -> int:
+        """Take the name away at once: not even a kill leaves the file behind."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(path, flags, OWNER_ONLY)
+        os.unlink(path)
+        return fd
 
     def write(self, fd: int, data: bytes) -> int:
         """Write once."""
@@ -139,6 +156,10 @@ class OsFiles:
             file.seek(offset)
             while chunk := file.read(CHUNK):
                 yield chunk
+
+    def read_at(self, fd: int, offset: int, size: int) -> bytes:
+        """Read wherever the descriptor stands."""
+        return os.pread(fd, size, offset)
 
     def replace(self, old: str, new: str) -> None:
         """Rename."""

@@ -10,6 +10,7 @@ import msgspec
 
 from batch.errors import CallFailed
 from batch.gate.gate import Gate
+from batch.gate.memory import Memory
 from batch.ledger.entries import Entry
 from batch.records import Answer
 from batch.retry import RetryPolicy
@@ -63,3 +64,4 @@ class Means(msgspec.Struct, frozen=True):
     clock: Callable[[], float]  # monotonic seconds
     now: Callable[[], float]  # seconds since the epoch
     retried: Retried
+    memory: Memory = msgspec.field(default_factory=Memory)  # for what is in flight

@@ -133,7 +133,7 @@ class Part:
             self._files.make_folder(self._folder)
             self._fd = self._files.create(f"{self.path}.part")
         if len(self._head) < HEAD:
-            self._head = (self._head + data)[:HEAD]
+            self._head = (self._head + data[:HEAD])[:HEAD]
         write_all(self._files, self._fd, data)
         self._sha.update(data)
         self._size += len(data)

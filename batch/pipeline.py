@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
@@ -17,10 +18,12 @@ import msgspec
 
 from batch.deliver import Deliver, Halves
 from batch.errors import Blocked, Halted
-from batch.feed import Feed, Lines
+from batch.feed import Feed, Lines, Spill
+from batch.gate.memory import Memory
 from batch.halt import Halt
 from batch.ledger.state import Open
 from batch.records import BadLine, Fault, Result, Row, Timing
+from batch.weights import of_lines
 
 DRAIN_SECONDS: Final = 20.0  # for what is on the wire, once the run has been asked to end
 RESTING_AT_ONCE: Final = 2000  # units that rest while others work in their place, per lane
@@ -43,8 +46,21 @@ class Flow(msgspec.Struct, frozen=True):
 
     workers: int  # per lane
     lane_of: Callable[[str], str]  # model → name of the lane; raises Blocked
+    lanes: Collection[str]  # all that there may be
+    spill: Spill  # where lines wait of lanes that are slower than others
     width: int = 1  # lines of a unit
+    memory: Memory = msgspec.field(default_factory=Memory)  # which lines in work take from
     begun: Mapping[int, Open] = {}  # what earlier sessions left of lines that did not end
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Where the lines of a pass are, by lane: a lane's name stands for a key and its models."""
+
+    ended: Mapping[str, int]  # recorded
+    begun: Mapping[str, int]  # read and not ended, those in work among them
+    unsent: bool  # lines are left that no worker has taken
+    exhausted: bool  # the inputs are read to their end
+    resting: int  # units that wait for their task, or before they are asked again
 
 
 class Pool:
@@ -80,6 +96,15 @@ class Pool:
         finally:
             self._resting[lane] -= 1
 
+    @property
+    def at_rest(self) -> int:
+        """Return how many units rest."""
+        return sum(self._resting.values())
+
+    def join(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done that belongs to the same end: they are over when it is, too."""
+        self._add(work, "joined")
+
     async def stop(self) -> None:
         """Cancel every worker, and return when they are gone."""
         tasks = list(self.tasks)
@@ -89,7 +114,10 @@ class Pool:
 
     def _spawn(self, lane: str) -> None:
         self._running[lane] = self._running.get(lane, 0) + 1
-        task = asyncio.get_running_loop().create_task(self._live(lane), name=lane)
+        self._add(self._live(lane), lane)
+
+    def _add(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -119,22 +147,22 @@ class Pipeline:
         self._pool = Pool(flow.workers, self._work)
         self._feed: Feed
         self._deliver: Deliver
+        self._in_hand: Counter[str] = Counter()  # lines that workers have taken, by lane
+        self._ended: Counter[str] = Counter()  # lines that were recorded, by lane
         self.blocked = 0  # lines left pending because key, model or account is hopeless
 
     async def run(self, lines: Lines, deliver: Deliver) -> None:
         """Deliver every line, or as many as can be. Raises what broke a worker."""
         flow, pool = self._flow, self._pool
         self._deliver = deliver
-        self._feed = feed = Feed(lines, flow.lane_of, flow.width, pool.start)
+        to = flow.lane_of, flow.width, pool.start, flow.spill, flow.lanes
+        self._feed = feed = Feed(lines, *to, flow.memory.for_lines)
         self._halt.listen(feed.stop)
+        pool.join(self._read_ahead())
         halted = asyncio.ensure_future(self._halt.wait())
         over = asyncio.ensure_future(pool.over.wait())
         try:
-            while not (feed.exhausted or pool.tasks):
-                await feed.prime()
-                await self._record_bad()
-            if pool.tasks:
-                await asyncio.wait({over, halted}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({over, halted}, return_when=asyncio.FIRST_COMPLETED)
             if halted.done() and pool.tasks:
                 await self._drain()
         finally:
@@ -149,17 +177,44 @@ class Pipeline:
         """While one of a lane's units rests in this, another one is worked on in its place."""
         return self._pool.resting(lane)
 
+    def backlog(self) -> Backlog:
+        """Return where the lines are."""
+        waiting = self._feed.waiting()
+        lanes = waiting.keys() | self._in_hand.keys()
+        return Backlog(
+            ended=dict(self._ended),
+            begun={lane: waiting.get(lane, 0) + self._in_hand[lane] for lane in lanes},
+            unsent=not self._feed.exhausted or any(waiting.values()),
+            exhausted=self._feed.exhausted,
+            resting=self._pool.at_rest,
+        )
+
+    async def _read_ahead(self) -> None:
+        while self._halt.reason is None and await self._feed.ahead():
+            await self._record_bad()
+
     async def _work(self, lane: str) -> None:
         while self._halt.reason is None and not self._pool.surplus(lane):
-            unit = await self._feed.take(lane)
-            if self._feed.bad:
-                await self._record_bad()
-            if unit is None:
+            if not await self._work_once(lane):
                 return
-            if unit:
-                await self._deliver_unit(unit)
 
-    async def _deliver_unit(self, unit: Sequence[Row]) -> None:
+    async def _work_once(self, lane: str) -> bool:
+        """Take a unit, and deliver it; return whether there may be another one."""
+        unit = await self._feed.take(lane)
+        if self._feed.bad:
+            await self._record_bad()
+        if unit:
+            self._in_hand[lane] += len(unit)
+            if weight := of_lines(sum(len(row.body) for row in unit)):
+                self._flow.memory.carry(weight)
+            await self._deliver_unit(lane, unit)
+            if weight:
+                self._flow.memory.put_down(weight)
+                self._feed.end(lane, unit)
+            self._in_hand[lane] -= len(unit)
+        return unit is not None
+
+    async def _deliver_unit(self, lane: str, unit: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""
         begun = self._flow.begun.get(unit[0].ordinal) if len(unit) == 1 else None
         units: list[tuple[Sequence[Row], Open | None]] = [(unit, begun)]
@@ -176,6 +231,7 @@ class Pipeline:
                 units.extend((half, Open(attempts=outcome.attempts)) for half in outcome.units)
                 continue
             self._records.record(outcome)
+            self._ended[lane] += len(outcome)
 
     async def _record_bad(self) -> None:
         bad = self._feed.bad

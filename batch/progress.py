@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias
 
-import msgspec
+from batch.snapshot import Snapshot, plain_line, postfix, visible
 
 Style: TypeAlias = Literal["bar", "plain", "none"]
 
@@ -19,29 +19,10 @@ Style: TypeAlias = Literal["bar", "plain", "none"]
 FIRST_LINES: Final = (5.0, 15.0, 60.0)
 POSTFIX_SECONDS: Final = 1.0
 # The bar's width is fixed, else the fields beside it would eat it up.
-BAR: Final = "{percentage:3.0f}% |{bar:10}| {n:,}/{total:,}, {rate_fmt}, {remaining} left{postfix}"
-
-
-class Snapshot(msgspec.Struct, frozen=True):
-    """Where a run stands. Lines of earlier processes are counted in."""
-
-    total: int
-    done: int  # acknowledged: their records are on stable storage
-    ok: int
-    failed: int
-    pending_blocked: int  # not sent, as their key, model or account is hopeless for now
-    retries: int
-    in_flight: int
-    tasks: int  # submitted and waited for: they hold nothing
-    waiting_for: str | None  # what holds the run up, for people
-    seconds: float  # since this process began
-
-
-def visible(text: str) -> str:
-    """Return the text without anything that moves a cursor, colors a screen or forges a line."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else " " for char in text)
+BAR: Final = "{percentage:3.0f}% |{bar:10}| {n:,}/{total:,}{postfix}"
+# Advice is given once for each cause, when it has held for a while and will for a while.
+ADVICE_SECONDS: Final = 60.0
+ADVICE_SHARE: Final = 0.5
 
 
 def choose_style(wanted: str, *, columns: int, term: str) -> Style:
@@ -73,6 +54,7 @@ class Progress:
         self._clock = clock
         self._quiet = quiet
         self._deaf = False
+        self._advised: set[str] = set()
         self._view: _View = _Silent(stream)
 
     def begin(self, total: int, done: int) -> None:
@@ -85,6 +67,7 @@ class Progress:
     def tick(self, now: Snapshot) -> None:
         """Show where the run stands, if it is time to."""
         self._try(lambda: self._view.tick(now))
+        self._advise(now)
 
     def say(self, message: str) -> None:
         """Write a line for people, above the bar."""
@@ -95,6 +78,15 @@ class Progress:
         """Leave the screen in order; a second call does nothing."""
         self._try(self._view.end)
         self._view = _Silent(self._stream)
+
+    def _advise(self, now: Snapshot) -> None:
+        cause = now.bottleneck
+        if cause is None or cause.kind in self._advised or not cause.can_be_helped:
+            return
+        soon_over = now.seconds_left is not None and now.seconds_left < ADVICE_SECONDS
+        if now.seconds >= ADVICE_SECONDS and cause.share >= ADVICE_SHARE and not soon_over:
+            self._advised.add(cause.kind)
+            self.say(f"slowed by {cause.sentence('the last minute')}")
 
     def _open_bar(self, total: int, done: int) -> None:
         self._view = _Bar(self._stream, total, done)
@@ -167,12 +159,11 @@ class _Bar:
             dynamic_ncols=True,
             mininterval=0.5,
             miniters=1,
-            smoothing=0.05,
             disable=False,  # said, because TQDM_DISABLE=0 in the environment means disabled
         )
 
     def tick(self, now: Snapshot) -> None:
-        if now.done > self._bar.n:  # an update by nothing would distort tqdm's rate
+        if now.done > self._bar.n:
             self._bar.update(now.done - self._bar.n)
         if now.seconds >= self._due:
             self._due = now.seconds + POSTFIX_SECONDS
@@ -185,52 +176,3 @@ class _Bar:
     def end(self) -> None:
         self._bar.set_postfix_str("", refresh=False)
         self._bar.close()
-
-
-def postfix(now: Snapshot) -> str:
-    """Return the fields beside the bar, at most five, those that are nothing left out.
-
-    What does not fit is cut, so the answer to "why is it slow?" comes first.
-    """
-    fields = [
-        (now.waiting_for, f"waiting: {visible(now.waiting_for or '')}"),
-        (now.failed, f"{now.failed:,} failed"),
-        (now.pending_blocked, f"{now.pending_blocked:,} blocked"),
-        (now.retries, f"{now.retries:,} retries"),
-        (now.in_flight or now.tasks, under_way(now)),
-    ]
-    return ", ".join(text for value, text in fields if value)
-
-
-def under_way(now: Snapshot) -> str:
-    """Return how many calls are on the wire, and how many tasks are waited for."""
-    tasks = f"{now.tasks:,} tasks" if now.tasks else ""
-    return f"{now.in_flight:,} in flight{' + ' if tasks else ''}{tasks}"
-
-
-def plain_line(now: Snapshot, rate: float) -> str:
-    """Return one line that says where a run stands, at ``rate`` lines a second."""
-    percent = 100 * now.done // now.total if now.total else 100
-    left = max(0, now.total - now.done - now.pending_blocked)
-    a_minute = f"{60 * rate:,.0f}" if 60 * rate >= 10 else f"{60 * rate:.1f}"
-    parts = [
-        f"done {now.done:,}/{now.total:,} ({percent} %) ok {now.ok:,} failed {now.failed:,}",
-        f"blocked {now.pending_blocked:,}" if now.pending_blocked else "",
-        f"{a_minute}/min",
-        f"left {span(left / rate) if rate > 0 else '?'}" if left else "",
-        f"{now.tasks:,} tasks" if now.tasks else "",
-        f"waiting: {visible(now.waiting_for)}" if now.waiting_for else "",
-    ]
-    return " · ".join(part for part in parts if part)
-
-
-def span(seconds: float) -> str:
-    """Return a length of time in its two largest units: 45s, 12m30s, 3h05m, 2d04h."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return f"{days}d{hour:02}h"
-    if hours:
-        return f"{hours}h{minute:02}m"
-    return f"{minutes}m{second:02}s" if minutes else f"{second}s"

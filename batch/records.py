@@ -40,6 +40,9 @@ class Row(msgspec.Struct, frozen=True):
     body: bytes  # the JSON that will be sent; of a GET nothing
     source: str  # file it came from, for messages
     number: int  # line in that file, from 1
+    place: int = -1  # which of the inputs that file is, from 0; -1: none that can be read again
+    offset: int = 0  # of the line's first byte in it
+    size: int = 0  # bytes of the line, without the line break
     method: str = "POST"
     path: str = ""  # at the gateway
     endpoint: str = ""  # the path as usage totals name it: without ids and models

@@ -65,11 +65,13 @@ class Case(msgspec.Struct, frozen=True):
     once: bool = False
     # The call does no work at all, a poll or a fetch: it may be repeated after anything.
     safe: bool = False
-    # The account has answered somebody since the line's previous attempt was sent. Only then is
-    # the attempt the line's own, so that a gateway which is down for an hour fails no line.
+    # Since the line's previous attempt was sent, somebody was answered: by the account, or by the
+    # model if it is the model that is in trouble. Only then is the attempt the line's own, so that
+    # a gateway which is down for an hour fails no line.
     counts: bool = True
-    # The gate has seen that the account is empty, not only reserved up by calls on the wire.
-    money_is_gone: bool = False
+    # The gate has seen enough: the account is empty and not only reserved up by calls on the wire,
+    # or the model was tried in vain.
+    hopeless: bool = False
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -104,7 +106,9 @@ class Rule(msgspec.Struct, frozen=True):
     initial: float | None = None
     most: float | None = None
     budgeted: bool = True
-    closes: Closing | None = None  # what is closed when the repeats are used up; None: an error
+    # What is closed when the repeats are used up, or when the gate has seen enough; None: nothing,
+    # the line ends with an error.
+    closes: Closing | None = None
 
     def allows(self, failure: CallFailed) -> float:
         """Return how many repeats this failure gets."""
@@ -122,7 +126,8 @@ class Rule(msgspec.Struct, frozen=True):
         return self.least + chance * max(0.0, span - self.least)
 
 
-# A timeout, reset, 504 or 524 and a cut answer share one repeat: each may have been billed.
+# A timeout, reset, 504 or 524, a cut answer, and any failure after an answer has begun, share one
+# repeat: each may have been billed.
 _AMBIGUOUS: Final = Rule("ambiguous", repeats=1)
 # A poll is free to repeat, and its task is paid: give up late, after about half an hour of trouble.
 _POLL: Final = Rule("poll", repeats=60, budgeted=False)
@@ -147,10 +152,10 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     CutAnswer: _AMBIGUOUS,
     # Mostly billed each time, so few.
     NotAnAnswer: Rule("not_an_answer", repeats=2),
-    # Another channel of the gateway may serve; if not, no line of this model gets through.
-    UpstreamAccount: Rule("upstream", repeats=2, least=15.0, initial=30.0, closes="model"),
+    # Another channel of the gateway may serve; if none does, the gate closes the model.
+    UpstreamAccount: Rule("upstream", least=15.0, initial=30.0, closes="model"),
     # 503: all channels may be off for a moment. Any other status is a wrong key or a typing error.
-    UnknownModel: Rule("unknown_model", repeats=1, only=503, least=2, initial=5, closes="model"),
+    UnknownModel: Rule("unknown_model", only=503, least=2.0, initial=5.0, closes="model"),
     BadKey: Rule("bad_key", repeats=0, closes="key"),
     WrongUrl: Rule("wrong_url", repeats=0, closes="key"),
     # With calls on the wire the money may only be reserved; the gate drains, and then knows.
@@ -170,18 +175,17 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     refused = isinstance(failure, (Refused, OutcomeUnknown))
     if case.once and not failure.precedes_work and not refused:
         return End(_unknown(failure))
-    rule = rule_of(type(failure))
-    if case.safe and rule.closes is None and not rule.held and not isinstance(failure, Refused):
-        rule = _POLL
+    rule = _rule(failure, case)
     done = past.repeats.get(rule.name, 0)
-    hopeless = rule.closes == "account" and case.money_is_gone
-    if hopeless or done >= rule.allows(failure):
-        return Block(rule.closes, failure) if rule.closes else End(failure)
+    if rule.closes and (case.hopeless or done >= rule.allows(failure)):
+        return Block(rule.closes, failure)
+    if done >= rule.allows(failure):
+        return End(failure)
     if case.safe and rule.closes is None and case.elapsed >= policy.task_timeout:
         return End(_late(policy, failure))
     spent = past.attempts >= policy.attempts or case.elapsed >= policy.timeout
-    # What is closed rather than ended is not the line's fault, whatever the line has been through.
-    if spent and case.counts and rule.closes is None:
+    # An empty account is not the line's fault, whatever the line has been through.
+    if spent and case.counts and rule.closes != "account":
         return End(failure)
     past.repeats[rule.name] = done + 1
     wait = rule.wait(policy, done, case.chance)
@@ -194,12 +198,32 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
 
 def retryable(failure: CallFailed) -> bool:
     """Return whether asking again another day may help."""
-    return rule_of(type(failure)).repeats > 0
+    rule = rule_of(type(failure))
+    return rule.repeats > 0 or rule.closes is not None
+
+
+def passing(failure: CallFailed) -> bool:
+    """Return whether what a failure closes may be open again after a while."""
+    rule = rule_of(type(failure))
+    return rule.closes is not None and rule.allows(failure) > 0
 
 
 def rule_of(kind: type[CallFailed]) -> Rule:
     """Return the rule of a kind of failure: its own, else that of the nearest kind above it."""
     return next(TABLE[above] for above in kind.__mro__ if above in TABLE)
+
+
+def _rule(failure: CallFailed, case: Case) -> Rule:
+    """Return the rule for a failure of a call of this kind, and at this point."""
+    rule = rule_of(type(failure))
+    if case.safe:
+        # A poll says nothing of whether work can be submitted, except by a key that is refused. And
+        # what a proxy said to it in the gateway's place, the gateway may contradict a minute later.
+        asked_again = not rule.held and not isinstance(failure, (Refused, BadKey))
+        return _POLL if asked_again else rule
+    # The work was begun, and may be billed, whatever it was that ended it.
+    unsure = failure.begun and rule.repeats > 0 and rule.closes is None
+    return _AMBIGUOUS if unsure else rule
 
 
 def _late(policy: RetryPolicy, failure: CallFailed) -> CallFailed:

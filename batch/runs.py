@@ -1,4 +1,4 @@
-"""The commands' ways through the house: run or carry on, retry, say how far it is."""
+"""The commands' ways through the house: run or carry on, retry, say how far it is, list models."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import msgspec
 
 from batch import __version__, conclude
 from batch.assemble import Joined
+from batch.catalogue import Catalogue
 from batch.errors import BadUsage, NoInput
 from batch.files import Files, OsFiles
 from batch.halt import Halt
+from batch.inquiry import ask
+from batch.keyring import read_keys, resolve_keys
 from batch.ledger.book import Book
 from batch.ledger.hold import held, keep_aside
 from batch.ledger.paths import Paths
@@ -23,8 +26,8 @@ from batch.opening import Wanted, drop_changed, open_run, recorded_inputs, refus
 from batch.plan import Plan, as_recorded, identity
 from batch.script import AskOnce
 from batch.session import Ending, Watch, abrupt
-from batch.settings import Settings
-from batch.shares import access
+from batch.settings import KeySetting, Settings, UserSettings
+from batch.shares import Access, access, address, inflight_bytes
 from batch.shares import script as script_of
 from batch.summary import Outcome
 
@@ -89,7 +92,13 @@ def status(output: str) -> Outcome:
     found = recover(files, paths)
     if found is None:
         raise NoInput(f"{output}: nothing was recorded there yet.")
-    return conclude.standing_still(files, paths, found)
+    return conclude.standing(files, paths, found, time.time())
+
+
+async def models(settings: UserSettings, places: Sequence[KeySetting] = ()) -> Catalogue:
+    """Ask which models the keys may call: those at these places, else those of the settings."""
+    keys = read_keys(places, os.environ) if places else resolve_keys(settings.keys, os.environ)
+    return await ask(settings, Access(address(settings, os.environ), tuple(keys)))
 
 
 def _require_classes(only: frozenset[str] | None, there: AbstractSet[str]) -> None:
@@ -141,7 +150,7 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     way = access(settings, os.environ) if plan.todo else None
     drop_changed(files, paths, opened)
     run_id = opened.found.run_id if opened.found else new_run_id(time.time())
-    book = Book(files, paths, run_id, settings.limits.at_most)
+    book = Book(files, paths, run_id, settings.limits.at_most, inflight_bytes(settings)[1])
     header = {
         "created_at": round(time.time()),
         "tool": f"wenwen-batch {__version__}",

@@ -15,10 +15,11 @@ SHORTEST: Final = 12  # characters
 class Secret:
     """A named key. Its value leaves only through ``reveal``; printing shows the name."""
 
-    __slots__ = ("_value", "name")
+    __slots__ = ("_value", "name", "place")
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(self, name: str, value: str, place: str = "") -> None:
         self.name = name
+        self.place = place  # where the value came from, for people
         self._value = value
 
     def reveal(self) -> str:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from batch.errors import Refusal
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
-from batch.progress import Snapshot
+from batch.snapshot import Snapshot
 
 TICK_SECONDS: Final = 0.25
 STATUS_SECONDS: Final = 5.0
@@ -122,7 +122,7 @@ async def ticker(
     write_status: Callable[[Snapshot], None],
 ) -> None:
     """Show progress, keep status.json fresh, and end a run whose gateway is silent."""
-    due = STATUS_SECONDS
+    due = 0.0
     while True:
         await asyncio.sleep(TICK_SECONDS)
         now = snapshot()

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from batch import __version__
-from batch.gate.settings import GateSettings
+from batch.gate.settings import GateSettings, KeyLimits
 from batch.inputs.settings import InputSettings
+from batch.keyring import resolve_base_url, resolve_keys
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Pack, Script
 from batch.secret import Secret
-from batch.settings import RunSettings, Settings, resolve_base_url, resolve_keys
+from batch.settings import Pace, RunSettings, Settings, UserSettings
 from batch.transport import TransportSettings
 from batch.transport.address import normalise_base_url
 from batch.transport.sessions import tls_context
 from batch.wire import formats
+
+RECORDS: Final = 4  # of the bytes in flight one part in so many is for what waits for its commit
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -34,10 +37,15 @@ def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
     if settings.run.mock:
         dials(settings.run)
         return None
-    keys = tuple(resolve_keys(settings, environ))
+    keys = tuple(resolve_keys(settings.keys, environ))
     tls_context(settings.gateway.ca_bundle)  # a wrong one is told before anything is written
-    url = resolve_base_url(settings, environ)
-    return Access(normalise_base_url(url, settings.gateway.allow_http), keys)
+    return Access(address(settings, environ), keys)
+
+
+def address(settings: UserSettings, environ: Mapping[str, str]) -> str:
+    """Return the gateway's base URL. Raises BadConfig for what is none."""
+    url = resolve_base_url(settings.gateway, environ)
+    return normalise_base_url(url, settings.gateway.allow_http)
 
 
 def dials(wanted: RunSettings) -> Dials:
@@ -51,9 +59,27 @@ def dials(wanted: RunSettings) -> Dials:
 
 
 def gate_settings(settings: Settings) -> GateSettings:
-    """Return the limits."""
-    limits = settings.limits
-    return GateSettings(concurrency=limits.concurrency, rpm=limits.rpm, tpm=limits.tpm)
+    """Return the limits of the account and of its keys.
+
+    Every key is named, also one without limits: of two for one pattern the first counts, and must
+    not be given the limits of the other.
+    """
+    keys = tuple(KeyLimits(match=key.match, **_pace(key)) for key in settings.keys)
+    return GateSettings(keys=keys, **_pace(settings.limits))
+
+
+def _pace(limits: Pace) -> dict[str, int | None]:
+    return {name: getattr(limits, name) for name in Pace.__struct_fields__}
+
+
+def inflight_bytes(settings: Settings) -> tuple[int, int]:
+    """Return how many bytes calls may hold, and of how many the records may wait for their commit.
+
+    An answer is the one and then the other: the two together are what may be in flight.
+    """
+    every = settings.limits.inflight_bytes
+    records = every // RECORDS
+    return every - records, records
 
 
 def input_settings(settings: Settings) -> InputSettings:
@@ -65,7 +91,7 @@ def input_settings(settings: Settings) -> InputSettings:
         model=request.model,
         override_model=request.override_model,
         add_usage=request.add_usage,
-        makes=tuple(request.makes.items()),
+        makes=tuple(settings.media.makes.items()),
         max_line_bytes=settings.limits.max_line_bytes,
     )
 
@@ -74,7 +100,7 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     """Return how patient a line is."""
     return RetryPolicy(
         attempts=settings.limits.max_attempts,
-        task_timeout=settings.gateway.timeouts.task_seconds,
+        task_timeout=settings.gateway.task_timeout,
     )
 
 
@@ -86,18 +112,17 @@ def script(settings: Settings) -> Script:
     return Pack(width, lambda name, bodies: formats()[name].pack(bodies))
 
 
-def transport_settings(settings: Settings, way: Access) -> TransportSettings:
+def transport_settings(settings: UserSettings, way: Access) -> TransportSettings:
     """Return where the gateway is and how long it may take."""
     gateway = settings.gateway
-    times = gateway.timeouts
     return TransportSettings(
         base_url=way.base_url,
-        connect_seconds=times.connect_seconds,
-        total_seconds=times.total_seconds,
-        media_seconds=times.media_seconds,
-        idle_seconds=times.idle_seconds,
+        connect_seconds=gateway.connect_timeout,
+        total_seconds=gateway.timeout,
+        media_seconds=gateway.media_timeout,
+        idle_seconds=gateway.idle_timeout,
         allow_http=gateway.allow_http,
         ca_bundle=gateway.ca_bundle,
-        allow_files=settings.request.allow_files,
+        allow_files=settings.media.allow_files,
         user_agent=f"wenwen-batch/{__version__}",
     )

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
+from batch.advice import Closure, counted
+from batch.bottleneck import WORTH_SHARE, Bottleneck
 from batch.ledger.paths import folder_of
-from batch.progress import span
+from batch.snapshot import span
 
 # When several apply, the first of these is the exit code; run.json has them all.
 PRECEDENCE: Final = (130, 143, 73, 1, 2, 78, 66, 65, 77, 4, 69, 75, 3, 0)
@@ -23,7 +25,11 @@ STATUS: Final[Mapping[int, str]] = {
     143: "cancelled",
 }
 SCHEMA: Final = 1
+NO_ACCESS: Final = 77  # key, model or account is closed
 NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or that nobody asks now
+WORTH_SECONDS: Final = 10.0  # a shorter run was not slow, whatever held it back
+# Classes of lines whose fault is not in the line: it can be asked again as it is, as new work.
+_NEW_WORK: Final = ("task_failed", "task_lost", "no_media")
 # What is billed otherwise than by tokens, as people are told of it.
 _OTHERS: Final = (
     ("images", "pictures"),
@@ -71,7 +77,10 @@ class Session(msgspec.Struct, frozen=True):
     recorded: int  # lines that ended in this session
     retries: int
     reasons: Mapping[int, str]  # exit code → why, in plain words
+    closed: Sequence[Closure] = ()  # why lines were not sent for which there is no way now
+    advice: Sequence[Sequence[str]] = ()  # the same for people: a paragraph each
     notes: Sequence[str] = ()
+    bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
 
 
 def exit_code(reasons: Mapping[int, str]) -> int:
@@ -111,6 +120,7 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
             "schema": SCHEMA,
             "exit_code": code,
             "reasons": {str(key): why for key, why in session.reasons.items()} if session else {},
+            "blocked": [one.document() for one in session.closed] if session else [],
             "pending": standing.pending,
             "tasks": standing.tasks,
             "failed_by_class": dict(standing.classes),
@@ -118,6 +128,7 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
             "retries": session.retries if session else None,
             "seconds": round(session.seconds, 3) if session else None,
             "recorded": session.recorded if session else None,
+            "bottlenecks": [_told(one) for one in session.bottlenecks] if session else [],
             "notes": list(session.notes) if session else [],
             "output": standing.output,
             "folder": standing.folder,
@@ -128,14 +139,40 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
 
 def closing_lines(standing: Standing, session: Session | None) -> tuple[str, ...]:
     """Return the last words: what is done, what was used, where it is, what comes next."""
-    why = [text for code, text in session.reasons.items() if code not in (0, 3)] if session else []
     return (
-        *(f"stopped  {text}" for text in why),
+        *_stopped(session),
+        *_slowed(session),
         f"done     {_done(standing, session)}",
         f"used     {_used(standing.usage)}",
         f"files    {standing.shown} · {folder_of(standing.shown)}/ (errors, usage, run.json)",
         f"next     {_next(standing, session)}",
     )
+
+
+def _stopped(session: Session | None) -> list[str]:
+    """Return why the session ended early; of what is closed there is more to say than a line."""
+    if session is None:
+        return []
+    plain = [code for code in session.reasons if code not in (0, 3)]
+    if session.advice:
+        plain.remove(NO_ACCESS)
+    told = [[session.reasons[code]] for code in plain]
+    return [
+        f"{'stopped' if line is paragraph[0] else '':7}  {line}"
+        for paragraph in (*told, *session.advice)
+        for line in paragraph
+    ]
+
+
+def _told(one: Bottleneck) -> dict[str, Any]:
+    return {"kind": one.kind, "key": one.key, "share": round(one.share, 3)}
+
+
+def _slowed(session: Session | None) -> Sequence[str]:
+    if session is None or session.seconds < WORTH_SECONDS or not session.bottlenecks:
+        return ()
+    most = session.bottlenecks[0]
+    return (f"slowed   by {most.sentence('the time')}",) if most.share >= WORTH_SHARE else ()
 
 
 def _status(standing: Standing) -> str:
@@ -154,9 +191,9 @@ def _done(standing: Standing, session: Session | None) -> str:
     if standing.pending:
         parts.append(f"{standing.pending:,} pending")
     if standing.tasks:
-        parts.append(f"{standing.tasks:,} tasks under way")
+        parts.append(f"{counted(standing.tasks, 'task')} under way")
     if session is not None and session.recorded:
-        parts.append(f"{session.retries:,} retries")
+        parts.append(counted(session.retries, "retry", "retries"))
         parts.append(span(session.seconds))
         if session.seconds >= 1:
             parts.append(f"{60 * session.recorded / session.seconds:,.0f} lines/min")
@@ -176,7 +213,7 @@ def _used(usage: Mapping[str, Any]) -> str:
     if usage.get("wasted_tokens"):
         parts.append(f"{_large(usage['wasted_tokens'])} of them for answers that were no use")
     if usage.get("num_usage_unknown"):
-        parts.append(f"{usage['num_usage_unknown']:,} requests did not report theirs")
+        parts.append(f"{counted(usage['num_usage_unknown'], 'request')} did not report theirs")
     return " · ".join(parts)
 
 
@@ -193,12 +230,28 @@ def _next(standing: Standing, session: Session | None) -> str:
     if standing.pending and session is not None and NOT_ASKED in session.reasons:
         return f"the wbatch run that began {standing.shown} goes on with the pending lines"
     if standing.pending:
-        return "the same command again goes on from here"
+        first = "with that mended, " if session and NO_ACCESS in session.reasons else ""
+        return f"{first}the same command again goes on from here"
     if standing.retryable:
         return f"wbatch retry {standing.shown}"
-    if standing.classes.keys() == {"outcome_unknown"}:
-        return f"look at the gateway's own log, then wbatch retry {standing.shown} --ambiguous"
     if standing.failed:
-        errors = f"{folder_of(standing.shown)}/errors.jsonl"
-        return f"mend the lines that {errors} names, and run again with --keep-answers"
+        return "; ".join(_mending(standing))
     return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"
+
+
+def _mending(standing: Standing) -> list[str]:
+    """Return what helps lines that it does not help to ask again just so, by what is wrong."""
+    errors, retry = f"{folder_of(standing.shown)}/errors.jsonl", f"wbatch retry {standing.shown}"
+    steps = []
+    lines_own = standing.classes.keys() - {"outcome_unknown", "bad_file", "file_gone", *_NEW_WORK}
+    if lines_own or not standing.classes:
+        steps.append(f"mend the lines that {errors} names, and run again with --keep-answers")
+    if "bad_file" in standing.classes:
+        steps.append(f"put right the files that {errors} names, then {retry} --only bad_file")
+    if "file_gone" in standing.classes:
+        steps.append(f"{retry} --only file_gone looks for the files once more")
+    if again := [name for name in standing.classes if name in _NEW_WORK]:
+        steps.append(f"{retry} --only {','.join(again)} asks and pays for new work")
+    if "outcome_unknown" in standing.classes:
+        steps.append(f"look at the gateway's own log, then {retry} --ambiguous")
+    return steps

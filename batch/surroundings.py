@@ -1,10 +1,13 @@
-"""What a session stands in, and what is put away after it: gateway, folder of files, collector."""
+"""What a session stands in, and what is put away after it: gateway, files, spill, collector."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from batch.files import Files
@@ -13,8 +16,13 @@ from batch.plan import Plan
 from batch.secret import Secret
 from batch.settings import Settings
 from batch.shares import Access, dials
+from batch.spill import Parse, Spill
 
 GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of a run
+
+# Parameters of glibc's ``mallopt``, and their values in bytes.
+_TRIM: Final = (-1, 2 << 20)
+_MMAP: Final = (-3, 1 << 20)
 
 
 @contextlib.asynccontextmanager
@@ -33,11 +41,25 @@ async def gateway(settings: Settings, way: Access | None) -> AsyncIterator[Acces
 @contextlib.asynccontextmanager
 async def media(files: Files, plan: Plan) -> AsyncIterator[MediaFolder]:
     """Open the folder of the answers' files, and close it when all are written."""
-    folder = MediaFolder(files, plan.paths.files, plan.settings.request.inline_media)
+    folder = MediaFolder(files, plan.paths.files, plan.settings.media.inline_media)
     try:
         yield folder
     finally:
         await folder.close()
+
+
+@contextlib.contextmanager
+def spill(files: Files, plan: Plan, parse: Parse) -> Iterator[Spill]:
+    """Open where lines wait of keys that are slower than others, and read them in a thread."""
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, "reread")
+
+    async def offload(read: Callable[[], list[bytes]]) -> list[bytes]:
+        return await loop.run_in_executor(thread, read)
+
+    where = plan.paths.cache, plan.opened.inputs.sources
+    with Spill(files, *where, parse, offload) as waiting, thread:
+        yield waiting
 
 
 @contextlib.contextmanager
@@ -52,3 +74,31 @@ def lean_collector() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def return_large_blocks() -> None:
+    """Have the C library give a large block back to the system as soon as it is free.
+
+    glibc by itself keeps ever larger ones, up to 32 MB, and pictures that come and go leave holes
+    among them: a run would grow to more than twice of what it uses.
+    """
+    import ctypes  # noqa: PLC0415 - only a run needs it
+
+    # Another library has no such function, and gives back what it likes.
+    with contextlib.suppress(AttributeError, OSError):
+        library = ctypes.CDLL(None)
+        for parameter, value in (_TRIM, _MMAP):
+            library.mallopt(parameter, value)
+
+
+def processor_seconds() -> float:
+    """Return for how long this thread has worked, or has waited for a processor to work on.
+
+    On a busy machine the waiting is most of it; only Linux tells it.
+    """
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            worked, waited, _ = map(int, file.read().split())
+    except (OSError, ValueError):
+        return time.thread_time()
+    return (worked + waited) / 1e9

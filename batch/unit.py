@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
+from batch.gate.memory import Held
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
 from batch.records import Answer, Fault, Flaw, Result, Row, State, Timing
@@ -28,6 +29,7 @@ class Unit:
         "attempts",
         "begun",
         "endpoint",
+        "held",
         "key",
         "maybe_billed",
         "past",
@@ -47,9 +49,16 @@ class Unit:
         self.maybe_billed = 0
         self.past = Past()
         self.key = begun.key
+        self.held: Held | None = None  # memory of its call under way, or of the answer to it
         self.since = since  # clock when work on it began
         self.sent_at = since  # clock when its last attempt was sent
         self.started_at = seconds_of(begun.at)  # the same, seconds since the epoch
+
+    def let_go(self) -> None:
+        """Give the memory back that is held, if any is."""
+        if self.held is not None:
+            self.held.release()
+            self.held = None
 
     def entry(self, kind: EntryKind, part: int, state: State | None = None) -> Entry:
         """Return a journal entry about one of the unit's requests."""

@@ -17,8 +17,12 @@ import orjson
 from batch.deliver import Deliver
 from batch.files import OsFiles
 from batch.gate.gate import Gate
-from batch.gate.settings import GateSettings
+from batch.gate.memory import Memory
+from batch.gate.settings import GateSettings, KeyLimits
+from batch.gauges import Count, Gauges
 from batch.halt import Halt
+from batch.inputs.lines import RawLine
+from batch.inputs.source import Source
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
 from batch.ledger.recover import recover
@@ -29,11 +33,13 @@ from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Script
 from batch.secret import Secret
-from batch.transport import Transport
+from batch.spill import Parse, Spill
+from batch.transport import Transport, nobody
 from batch.wire import Folder, WireFormat, formats
 from tests.virtual import run
 
 EPOCH = 1_760_000_000.0
+TICK = 0.25
 
 
 class Scripted:
@@ -49,6 +55,7 @@ class Scripted:
         call: Call,
         secret: Secret | None,
         folder: Folder | None = None,
+        grew: Callable[[int], None] = nobody,
     ) -> Reply:
         """Answer after a moment."""
         self.calls.append(call)
@@ -86,6 +93,16 @@ def rows(count: int, format_name: str, model: str = "toy", **more: Any) -> list[
     ]
 
 
+def unread(line: RawLine) -> Row:
+    """Stand for the parsing of lines that come out of no file."""
+    raise AssertionError("this line was read from no file")
+
+
+async def at_once(read: Callable[[], list[bytes]]) -> list[bytes]:
+    """Read where a run would have a thread do it."""
+    return read()
+
+
 class Rig:
     """One output folder, and sessions over it."""
 
@@ -104,6 +121,16 @@ class Rig:
         self.policy = RetryPolicy(poll_jitter=0.0)
         self.stall = 0.0  # seconds that the disk takes for each commit
         self.keys = [(pattern, Secret(f"key of {pattern}", "sk-1")) for pattern in keys]
+        self.inflight = 256 << 20  # bytes
+        self.gate, self.media = Gate, MediaFolder  # or what does a little more
+        self.limits: tuple[KeyLimits, ...] = ()
+        self.rpm: float | None = None  # of the account
+        self.watched = False  # whether gauges look four times a second; then they stay here
+        self.gauges: Gauges | None = None
+        self.left: dict[float, float | None] = {}  # seconds → how long it was to take yet
+        # Where lines that come out of files are read again; others are spilled whole.
+        self.sources: Sequence[Source] = ()
+        self.parse: Parse = unread
 
     def session(
         self,
@@ -137,17 +164,24 @@ class Rig:
 
         book.open(offload)
         loop = asyncio.get_running_loop()
-        gate = Gate(GateSettings(concurrency=self.concurrency), self.keys, loop.time)
+        limits = GateSettings(concurrency=self.concurrency, keys=self.limits, rpm=self.rpm)
+        gate = self.gate(limits, self.keys, loop.time)
         halt.listen(gate.halt)
+        self.memory = memory = Memory(self.inflight)
+        halt.listen(memory.halt)
         begun = {
             n: msgspec.structs.replace(one, parts=list(one.parts))
             for n, one in book.history.open.items()
         }
+        spill = Spill(files, self.paths.cache, self.sources, self.parse, at_once)
         flow = Flow(
             workers=self.concurrency,
             lane_of=lambda model: gate.lane(model).name,
+            lanes=[pattern for pattern, _ in self.keys],
+            spill=spill,
             width=self.script.width,
             begun=begun,
+            memory=memory,
         )
         pipeline = Pipeline(flow, book, halt)
         means = Means(
@@ -156,7 +190,7 @@ class Rig:
             gate=gate,
             transport=transport,
             journal=book,
-            media=MediaFolder(OsFiles(), self.paths.files),
+            media=self.media(OsFiles(), self.paths.files),
             policy=self.policy,
             resting=pipeline.resting,
             sleep=halt.sleep,
@@ -164,11 +198,17 @@ class Rig:
             clock=loop.time,
             now=lambda: EPOCH + loop.time(),
             retried=lambda line, failure, wait: None,
+            memory=memory,
         )
         done = book.history.answered if redo else book.history
         ended = done.__contains__ if redo else done.ended
         todo = iter([row for row in lines if not ended(row.ordinal)])
-        work = loop.create_task(pipeline.run(todo, Deliver(means)))
+        deliver = Deliver(means)
+        work = loop.create_task(pipeline.run(todo, deliver))
+        if self.watched:
+            self.gauges = Gauges(gate, means.memory, pipeline, book, lambda: 0.0, TICK)
+            watching = loop.create_task(self._watch(self.gauges, book, deliver, len(lines)))
+            work.add_done_callback(lambda _: watching.cancel())
         while crash is not None and not work.done():
             await asyncio.wait({work}, timeout=0.004)
             if crash():
@@ -177,10 +217,19 @@ class Rig:
                 book.release()
                 raise Crashed
         try:
-            await work
+            with spill:
+                await work
         finally:
             await book.close(compact=True)
             book.release()
+
+    async def _watch(self, gauges: Gauges, book: Book, deliver: Deliver, total: int) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            done = book.committed
+            gauges.look(loop.time(), Count(done, total - done, deliver.tasks))
+            self.left[loop.time()] = gauges.left
+            await asyncio.sleep(TICK)
 
     def results(self) -> dict[int, dict[str, Any]]:
         """Return the answered lines' records by ordinal."""

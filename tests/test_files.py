@@ -84,6 +84,22 @@ def test_reading_can_begin_anywhere(place):
     assert b"".join(files.read(f"{folder}/a", 99)) == b""
 
 
+def test_a_scratch_file_grows_is_read_anywhere_and_never_has_a_name(tmp_path):
+    files, path = OsFiles(), tmp_path / "a"
+    path.write_bytes(b"left behind")
+    fd = files.scratch(str(path))
+
+    write_all(files, fd, b"one two")
+
+    assert list(tmp_path.iterdir()) == []
+    assert files.read_at(fd, 4, 3) == b"two"
+    assert files.read_at(fd, 4, 100) == b"two"
+    files.truncate(fd, 0)
+    write_all(files, fd, b"three")
+    assert files.read_at(fd, 0, 100) == b"three"
+    files.close(fd)
+
+
 def test_a_file_keeps_its_identity_under_a_new_name(place):
     files, folder = place
     written(files, f"{folder}/a", b"new")

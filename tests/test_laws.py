@@ -18,22 +18,51 @@ HOUSE = Path(__file__).parents[1] / "batch"
 # From the ground up. A module may import what belongs to a lower layer.
 LAYERS = {
     "words": ("__init__", "records", "usage", "errors", "secret"),
-    "rules": ("wire", "script", "retry", "window", "budget", "pricing"),
+    "rules": (
+        "wire",
+        "script",
+        "retry",
+        "weights",
+        "suggest",
+        "adapt",
+        "bottleneck",
+        "forecast",
+        "budget",
+        "pricing",
+    ),
     "ground of the edges": ("files",),
-    "edges": ("inputs", "gate", "media", "transport", "ledger", "checkpoint"),
-    "engine": ("halt", "feed", "unit", "means", "deliver", "pipeline", "opening"),
+    "edges": ("inputs", "gate", "media", "transport", "ledger", "checkpoint", "spill"),
+    "engine": (
+        "halt",
+        "queues",
+        "feed",
+        "unit",
+        "means",
+        "deliver",
+        "pipeline",
+        "gauges",
+        "opening",
+    ),
     "uses": ("labeling", "nightly", "report"),
     "faces": (
         *(
             "mock",
             "settings",
+            "toml",
+            "config",
+            "keyring",
+            "catalogue",
+            "advice",
+            "snapshot",
             "progress",
             "session",
             "summary",
+            "live",
             "conclude",
             "plan",
             "shares",
             "surroundings",
+            "inquiry",
             "assemble",
         ),
         *("runs", "cli", "__main__"),
@@ -47,18 +76,37 @@ SIDEWAYS = {
     "errors": {"usage"},
     "transport": {"media"},  # what it receives goes to disk while it comes
     "ledger": {"checkpoint"},  # the book leaves one, a recovery believes it or not
+    "spill": {"inputs"},  # it reads again what they have read
     "checkpoint": {"ledger"},  # it stores a history, and knows nothing of how one is written
+    "feed": {"queues"},
+    "weights": {"wire"},  # how a file is named tells what it takes to send it
     "deliver": {"means", "unit"},
     "pipeline": {"deliver", "feed", "halt"},
-    "session": {"progress"},
-    "summary": {"progress"},
-    "conclude": {"progress", "summary"},
+    "gauges": {"pipeline"},
+    "progress": {"snapshot"},
+    "session": {"snapshot"},
+    "advice": {"toml"},
+    "summary": {"advice", "snapshot"},
+    "live": {"snapshot"},
+    "conclude": {"advice", "live", "summary"},
     "plan": {"settings"},
-    "shares": {"mock", "settings"},
+    "config": {"settings", "toml"},
+    "keyring": {"settings"},
+    "shares": {"keyring", "mock", "settings"},
+    "inquiry": {"catalogue", "settings", "shares"},
     "surroundings": {"mock", "plan", "settings", "shares"},
-    "assemble": {"conclude", "plan", "progress", "session", "shares", "summary", "surroundings"},
-    "runs": {"assemble", "conclude", "plan", "session", "settings", "shares", "summary"},
-    "cli": {"mock", "progress", "runs", "settings", "summary"},
+    "assemble": {
+        *("advice", "conclude", "live", "plan", "session", "shares", "snapshot", "summary"),
+        "surroundings",
+    },
+    "runs": {
+        *("assemble", "catalogue", "conclude", "inquiry", "keyring", "plan", "session"),
+        *("settings", "shares", "summary"),
+    },
+    "cli": {
+        *("catalogue", "config", "keyring", "mock", "progress", "runs", "settings"),
+        *("snapshot", "summary", "toml"),
+    },
     "__main__": {"cli"},
 }
 
@@ -89,6 +137,8 @@ VENDOR_WORDS = {
     *("thoughtsTokenCount", "cachedContentTokenCount", "finishReason", "generationConfig"),
     # Tasks
     *("failReason", "fail_reason", "imageUrl", "taskId", "submitTime"),
+    # Lists of models
+    "supported_endpoint_types",
 }
 # Where a vendor's word may stand although the file is no wire format, and why.
 SPELLED = {
@@ -356,7 +406,7 @@ BROKEN = [
     (loops, "ledger/lines.py", "try:\n    from . import log\nexcept ImportError:\n    pass"),
     *((impure_rules, "wire/chat.py", f"import {name}") for name in ("asyncio", "time", "os.path")),
     (impure_rules, "retry.py", "from random import random"),
-    (impure_rules, "window.py", "def f():\n    import pathlib"),
+    (impure_rules, "adapt/window.py", "def f():\n    import pathlib"),
     (impure_rules, "wire/_http.py", "from datetime import datetime, UTC\ndatetime.now(UTC)"),
     (impure_rules, "wire/_http.py", "import datetime\ndatetime.date.today()"),
     (impure_rules, "script.py", "open('a')"),

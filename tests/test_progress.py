@@ -7,16 +7,9 @@ from typing import Any
 
 import pytest
 
-from batch.progress import (
-    Progress,
-    Snapshot,
-    Style,
-    choose_style,
-    plain_line,
-    postfix,
-    span,
-    visible,
-)
+from batch.bottleneck import Bottleneck, Kind
+from batch.progress import Progress, Style, choose_style
+from batch.snapshot import Snapshot, plain_line, postfix, span, visible
 
 EPOCH = 1_795_313_400.0  # 2026-11-22T02:10:00Z
 
@@ -41,6 +34,10 @@ def progress(style: Style, stream: io.StringIO, quiet: bool = False) -> Progress
     return Progress(style, stream, lambda: EPOCH, quiet=quiet)
 
 
+def slowed(kind: Kind = "yours", share: float = 0.97, detail: str = "") -> Bottleneck:
+    return Bottleneck(kind, "", share, "your limit", "your limit of 500/min", "raise it", detail)
+
+
 class Broken(io.StringIO):
     """A stream whose reader has gone."""
 
@@ -58,11 +55,11 @@ def test_a_plain_line_says_where_the_run_stands_how_fast_and_why_not_faster() ->
     shown = progress("plain", stream)
     shown.begin(12_000, 5961)
 
-    shown.tick(snapshot(waiting_for="requests/min limit"))
+    shown.tick(snapshot(seconds_left=769.0, bottleneck=slowed()))
 
     assert stream.getvalue() == (
         "2026-11-22T02:10:00Z done 6,000/12,000 (50 %) ok 5,997 failed 3 · 468/min · left 12m49s"
-        " · waiting: requests/min limit\n"
+        " · slowed by your limit (97 %)\n"
     )
 
 
@@ -109,25 +106,66 @@ def test_a_log_never_gets_a_carriage_return_or_an_escape() -> None:
     shown.begin(12_000, 0)
 
     shown.say("bad\r\x1b[2Jname\n2026 forged line")
-    shown.tick(snapshot(waiting_for="a\rb\x9bc"))
+    shown.tick(snapshot(seconds=90.0, bottleneck=slowed("gateway", detail="a\rb\x9bc")))
     shown.end()
 
     text = stream.getvalue()
-    assert text.count("\n") == 2
+    assert text.count("\n") == 3
     assert all(char.isprintable() for char in text.replace("\n", ""))
 
 
-def test_a_bar_counts_only_new_lines_and_says_why_it_waits() -> None:
+def test_a_bar_says_how_fast_it_goes_how_long_and_why_not_faster() -> None:
     stream = io.StringIO()
     shown = progress("bar", stream)
     shown.begin(12_000, 3000)
 
-    shown.tick(snapshot(done=6000, waiting_for="tokens/min limit"))
+    shown.tick(snapshot(done=6000, rate=7.8, seconds_left=769.0, bottleneck=slowed()))
     shown.end()
 
-    frames = stream.getvalue().split("\r")
-    assert any("| 3,000/12,000, ?line/s" in frame for frame in frames)
-    assert any("6,000/12,000" in f and "waiting: tokens/min limit, 3 failed" in f for f in frames)
+    frames = [frame.rstrip() for frame in stream.getvalue().split("\r")]
+    assert any(frame.endswith("| 3,000/12,000") for frame in frames)
+    assert any(
+        frame.endswith("| 6,000/12,000, 468/min, 12m49s left, your limit (97 %), 3 failed")
+        for frame in frames
+    )
+
+
+def test_what_slows_a_run_down_fits_beside_a_bar_of_80_columns() -> None:
+    now = snapshot(done=1_234_567, rate=200.0, seconds_left=769.0, bottleneck=slowed())
+
+    bar = f"100% |{10 * '#'}| 1,234,567/9,999,999, {postfix(now)}"
+
+    assert bar.index("(97 %)") + len("(97 %)") <= 80
+
+
+def test_advice_is_given_once_for_each_cause_that_holds_for_long() -> None:
+    stream = io.StringIO()
+    shown = progress("none", stream)
+    shown.begin(12_000, 0)
+
+    for seconds, cause in (
+        (59.0, slowed()),  # too early
+        (60.0, slowed(share=0.4)),  # too little
+        (61.0, slowed("window")),  # nothing to be done
+        (62.0, slowed()),
+        (63.0, slowed()),  # said already
+        (64.0, slowed("cpu")),
+        (65.0, None),
+    ):
+        shown.tick(snapshot(seconds=seconds, seconds_left=600.0, bottleneck=cause))
+
+    line = "slowed by your limit of 500/min (97 % of the last minute): raise it\n"
+    assert stream.getvalue() == 2 * line
+
+
+def test_no_advice_is_given_for_a_run_that_is_soon_over_and_none_to_whom_wants_quiet() -> None:
+    spoken, silent = io.StringIO(), io.StringIO()
+    for stream, quiet, left in ((spoken, False, 30.0), (silent, True, 600.0)):
+        shown = progress("none", stream, quiet)
+        shown.begin(12_000, 0)
+        shown.tick(snapshot(seconds=90.0, seconds_left=left, bottleneck=slowed()))
+
+    assert (spoken.getvalue(), silent.getvalue()) == ("", "")
 
 
 def test_a_message_stands_above_the_bar_which_is_drawn_again() -> None:
@@ -196,11 +234,28 @@ def test_auto_is_a_bar_where_one_can_be_drawn(
     assert choose_style(wanted, columns=columns, term=term) == style
 
 
-def test_the_bar_has_at_most_five_fields_and_leaves_out_what_is_nothing() -> None:
-    full = snapshot(failed=1, pending_blocked=2, retries=3, in_flight=4, waiting_for="window")
+def test_the_fields_beside_the_bar_are_few_and_leave_out_what_is_nothing() -> None:
+    full = snapshot(
+        failed=1,
+        pending_blocked=2,
+        retries=3,
+        in_flight=4,
+        rate=0.1,
+        seconds_left=90.0,
+        bottleneck=slowed(),
+    )
 
-    assert postfix(full) == "waiting: window, 1 failed, 2 blocked, 3 retries, 4 in flight"
+    assert postfix(full) == (
+        "6.0/min, 1m30s left, your limit (97 %), 1 failed, 2 blocked, 3 retries, 4 in flight"
+    )
     assert postfix(snapshot(failed=0)) == ""
+
+
+def test_a_run_whose_lines_have_ended_has_no_time_left() -> None:
+    done = snapshot(done=12_000, failed=0, rate=1.0, seconds_left=0.0)
+
+    assert postfix(done) == "60/min"
+    assert "left" not in plain_line(done, 1.0)
 
 
 def test_tasks_that_are_waited_for_stand_beside_what_is_on_the_wire() -> None:

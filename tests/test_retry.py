@@ -5,7 +5,19 @@ import pytest
 
 from batch import errors
 from batch.errors import CallFailed
-from batch.retry import TABLE, Again, Block, Case, End, Past, RetryPolicy, judge, retryable, rule_of
+from batch.retry import (
+    TABLE,
+    Again,
+    Block,
+    Case,
+    End,
+    Past,
+    RetryPolicy,
+    judge,
+    passing,
+    retryable,
+    rule_of,
+)
 
 POLICY = RetryPolicy()
 PATIENT = RetryPolicy(attempts=1000)
@@ -54,8 +66,8 @@ CATALOGUE = [
     (errors.TimedOut("i"), "0.5 timeout"),
     (errors.NotAnAnswer("n"), "0.5 1 invalid_response"),
     (errors.CutAnswer("c"), "0.5 incomplete_response"),
-    (errors.UpstreamAccount("u"), "30 60 block model"),
-    (errors.UnknownModel("m", status=503), "5 block model"),
+    (errors.UpstreamAccount("u"), "30 60 60 60 60 60 60 60 60 60 ..."),
+    (errors.UnknownModel("m", status=503), "5 10 20 40 60 60 60 60 60 60 ..."),
     (errors.UnknownModel("m", status=404), "block model"),
     (errors.BadKey("k"), "block key"),
     (errors.WrongUrl("w"), "block key"),
@@ -212,7 +224,7 @@ def test_what_is_not_the_lines_fault_never_becomes_its_error() -> None:
 def test_no_money_closes_the_account_when_the_gate_is_certain() -> None:
     failure = errors.NoMoney("empty")
 
-    verdict = judge(POLICY, failure, Past(), Case(chance=0, money_is_gone=True))
+    verdict = judge(POLICY, failure, Past(), Case(chance=0, hopeless=True))
 
     assert verdict == Block("account", failure)
 
@@ -268,3 +280,95 @@ def test_only_what_may_succeed_another_day_is_called_retryable() -> None:
     assert retryable(errors.TimedOut("t"))
     assert not retryable(errors.Refused("r"))
     assert not retryable(errors.OutcomeUnknown("o"))
+
+
+def begun(kind: type[CallFailed]) -> CallFailed:
+    failure = kind("in the middle of a stream")
+    failure.begun = True
+    return failure
+
+
+RESENT = sorted(
+    (k for k in kinds() if rule_of(k).closes is None and rule_of(k).repeats > 0),
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("kind", RESENT, ids=lambda kind: kind.__name__)
+def test_whatever_ends_an_answer_that_had_begun_is_repeated_once(kind: type[CallFailed]) -> None:
+    past = Past()
+
+    verdicts = [judge(PATIENT, begun(kind), past, Case(chance=0)) for _ in range(2)]
+
+    assert [type(verdict) for verdict in verdicts] == [Again, End]
+
+
+def test_an_answer_that_broke_off_and_a_timeout_share_one_repeat() -> None:
+    past = Past()
+
+    first = judge(POLICY, begun(errors.Overloaded), past, Case(chance=0))
+    second = judge(POLICY, errors.TimedOut("t"), past, Case(chance=0))
+
+    assert isinstance(first, Again)
+    assert isinstance(second, End)
+
+
+CLOSING = sorted(
+    (k for k in kinds() if rule_of(k).closes is not None), key=lambda kind: kind.__name__
+)
+
+
+@pytest.mark.parametrize("kind", CLOSING, ids=lambda kind: kind.__name__)
+def test_of_what_a_poll_is_told_only_a_refused_key_closes_anything(kind: type[CallFailed]) -> None:
+    poll = Case(chance=0, safe=True, counts=False, hopeless=True)
+
+    verdict = judge(POLICY, kind("said to a poll", status=404), Past(), poll)
+
+    expected = Block if kind is errors.BadKey else Again
+    assert type(verdict) is expected
+
+
+@pytest.mark.parametrize("kind", CLOSING, ids=lambda kind: kind.__name__)
+def test_what_was_told_to_polls_until_they_were_given_up_can_be_tried_another_day(
+    kind: type[CallFailed],
+) -> None:
+    assert retryable(kind("said to a poll"))
+
+
+MODELS = [errors.UpstreamAccount("u", status=401), errors.UnknownModel("m", status=503)]
+
+
+@pytest.mark.parametrize("failure", MODELS, ids=lambda failure: type(failure).__name__)
+def test_a_model_in_trouble_is_closed_when_the_gate_has_seen_enough(failure: CallFailed) -> None:
+    past = Past()
+    waiting = Case(chance=0.5, counts=False)
+
+    before = [judge(POLICY, failure, past, waiting) for _ in range(50)]
+    verdict = judge(POLICY, failure, past, Case(chance=0.5, counts=False, hopeless=True))
+
+    assert {type(one) for one in before} == {Again}
+    assert verdict == Block("model", failure)
+
+
+@pytest.mark.parametrize("failure", MODELS, ids=lambda failure: type(failure).__name__)
+def test_a_line_whose_model_answers_others_ends_after_its_attempts(failure: CallFailed) -> None:
+    past = Past()
+
+    verdicts = [judge(POLICY, failure, past, Case(chance=0)) for _ in range(POLICY.attempts)]
+
+    assert [type(verdict) for verdict in verdicts] == [Again] * 5 + [End]
+
+
+@pytest.mark.parametrize(
+    ("failure", "may"),
+    [
+        (errors.UpstreamAccount("u"), True),
+        (errors.UnknownModel("m", status=503), True),
+        (errors.UnknownModel("m", status=404), False),
+        (errors.BadKey("k"), False),
+        (errors.WrongUrl("w"), False),
+        (errors.ServerTrouble("it closes nothing"), False),
+    ],
+)
+def test_what_may_be_open_again_after_a_while(failure: CallFailed, may: bool) -> None:
+    assert passing(failure) is may

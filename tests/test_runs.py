@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from aiohttp import web
 
 from batch import runs
 from batch.errors import BadConfig, BadData, BadUsage, NoInput
-from batch.progress import Snapshot
+from batch.files import OsFiles
+from batch.live import Stamp, write_live
 from batch.settings import (
     GatewaySettings,
     KeySetting,
@@ -25,6 +27,7 @@ from batch.settings import (
     RunSettings,
     Settings,
 )
+from batch.snapshot import Snapshot
 from batch.summary import Outcome
 
 
@@ -308,6 +311,59 @@ def test_status_reads_a_run_from_its_files(desk: Desk) -> None:
     assert "1 ok · 1 failed (1 invalid_json)" in outcome.lines[0]
 
 
+@pytest.mark.parametrize(
+    ("age", "total", "first", "last"),
+    [
+        (
+            1.0,
+            3,
+            "running  120/min · left 1s · 2 in flight",
+            "next     nothing: it goes on by itself",
+        ),
+        (60.0, 3, "stopped  no word of it for 1m00s", "next     the same command again"),
+        (60.0, 2, "done     2 ok", "next     nothing: every line is answered"),
+    ],
+    ids=["running", "killed", "killed after its last line"],
+)
+def test_status_says_whether_a_run_goes_on(
+    desk: Desk, age: float, total: int, first: str, last: str
+) -> None:
+    desk.write(chat("a"), chat("b"))
+    run_id = desk.run().summary["id"]
+    state = Snapshot(total, 2, 2, 0, 0, 0, 2, 0, None, 9.0, rate=2.0, seconds_left=1.0)
+    write_live(OsFiles(), runs.paths_of(str(desk.output)), Stamp(run_id, time.time() - age), state)
+
+    outcome = runs.status(str(desk.output))
+
+    assert outcome.exit_code == (75 if total > 2 else 0)
+    assert outcome.lines[0].startswith(first)
+    assert outcome.lines[-1].startswith(last)
+    assert outcome.summary["x_run"]["live"]["running"] is (age < 20)
+
+
+def test_a_run_says_where_it_is_while_it_goes_on_and_at_its_end_what_held_it_back(
+    desk: Desk,
+) -> None:
+    live = desk.folder / "out.run" / "status.json"
+
+    class Reader(Quiet):
+        told: dict[str, Any] | None = None
+
+        def tick(self, now: Snapshot) -> None:
+            self.told = orjson.loads(live.read_bytes()) if live.exists() else self.told
+
+    desk.watch = reader = Reader()
+    desk.write(*(chat(f"r{n}") for n in range(4)))
+
+    outcome = desk.run(mock_latency=1000)
+
+    assert reader.told is not None
+    assert (reader.told["in_flight"], reader.told["total"]) == (4, 4)
+    assert not live.exists()
+    held = outcome.summary["x_run"]["bottlenecks"]
+    assert [one["kind"] for one in held][:1] == ["answers"]
+
+
 def test_the_files_of_a_run_are_readable_by_their_owner_alone(desk: Desk) -> None:
     desk.write(chat("a"), b"bad")
 
@@ -364,16 +420,15 @@ def test_a_model_that_no_key_is_for_leaves_its_lines_pending_and_says_what_to_ad
     settings = Settings(
         inputs=(str(desk.input),),
         output=str(desk.output),
-        gateway=GatewaySettings(
-            base_url="http://127.0.0.1:9", keys=(KeySetting(match="claude-*", env="CLAUDE_KEY"),)
-        ),
+        gateway=GatewaySettings(base_url="http://127.0.0.1:9"),
+        keys=(KeySetting(match="claude-*", env="CLAUDE_KEY"),),
     )
 
     outcome = asyncio.run(runs.run(settings, desk.watch))
 
     assert outcome.exit_code == 77
     assert "no key is for model 'gpt-4o-mini'" in outcome.lines[0]
-    assert "--key 'gpt-4o-mini=env:NAME'" in outcome.lines[0]
+    assert "--key 'gpt-*=env:NAME'" in outcome.lines[1]
     assert desk.results() == []
 
 
@@ -477,10 +532,8 @@ async def _against_a_web_site(desk: Desk) -> tuple[Outcome, int]:
     settings = Settings(
         inputs=(str(desk.input),),
         output=str(desk.output),
-        gateway=GatewaySettings(
-            base_url=f"http://127.0.0.1:{runner.addresses[0][1]}",
-            keys=(KeySetting(match="*", file=str(key)),),
-        ),
+        gateway=GatewaySettings(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}"),
+        keys=(KeySetting(match="*", file=str(key)),),
     )
     try:
         return await runs.run(settings, desk.watch), asked

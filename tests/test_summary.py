@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from batch.summary import Standing, closing_lines
+from batch.advice import Closure
+from batch.bottleneck import Bottleneck
+from batch.summary import Session, Standing, closing_lines, manifest
 
 STANDING = Standing(
     run_id="r1",
@@ -22,6 +24,7 @@ STANDING = Standing(
     usage={},
     header={},
 )
+SESSION = Session(started_at=0.0, seconds=5.0, recorded=0, retries=0, reasons={})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,12 @@ STANDING = Standing(
         ({"outcome_unknown": 3}, 0, "wbatch retry out.jsonl --ambiguous"),
         ({"outcome_unknown": 2, "refused": 1}, 0, "out.run/errors.jsonl"),
         ({"outcome_unknown": 2, "timeout": 1}, 1, "wbatch retry out.jsonl"),
+        ({"refused": 3}, 0, "mend the lines that out.run/errors.jsonl names, and run again"),
+        ({"bad_file": 3}, 0, "put right the files that out.run/errors.jsonl names, then wbatch re"),
+        ({"file_gone": 3}, 0, "--only file_gone looks for the files once more"),
+        ({"task_failed": 3}, 0, "out.jsonl --only task_failed asks and pays for new work"),
+        ({"no_media": 1, "task_lost": 2}, 0, "--only no_media,task_lost asks and pays"),
+        ({"invalid_json": 1, "bad_file": 2}, 0, "--keep-answers; put right the files"),
     ],
 )
 def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: str) -> None:
@@ -38,9 +47,100 @@ def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: 
     assert then in closing_lines(standing, None)[-1]
 
 
+@pytest.mark.parametrize("name", ["bad_file", "file_gone", "task_failed", "no_media"])
+def test_lines_that_are_not_to_blame_need_no_mending(name: str) -> None:
+    standing = msgspec.structs.replace(STANDING, classes={name: 3})
+
+    assert "mend the lines" not in closing_lines(standing, None)[-1]
+
+
+def test_one_is_not_many() -> None:
+    usage = {"input_tokens": 2, "num_usage_unknown": 1}
+    standing = msgspec.structs.replace(STANDING, total=5, tasks=1, usage=usage)
+    session = msgspec.structs.replace(SESSION, retries=1, recorded=2)
+
+    said = " ".join(closing_lines(standing, session))
+
+    assert "1 task under way" in said
+    assert "1 retry " in said
+    assert "1 request did not report" in said
+
+
+CLOSED = Closure(
+    code="bad_key",
+    key="K",
+    place="environment variable K",
+    models=(),
+    patterns=(),
+    message="the gateway refuses this key (HTTP 401)",
+    lines=2,
+    mended=False,
+)
+
+
+def test_what_is_closed_is_told_in_paragraphs_and_to_programs_in_fields() -> None:
+    advice = [["key 'K': refused", "2 lines wait for it."], ["key 'L': refused", "1 line waits."]]
+    session = msgspec.structs.replace(
+        SESSION, reasons={77: "refused", 130: "by SIGINT"}, closed=[CLOSED], advice=advice
+    )
+    standing = msgspec.structs.replace(STANDING, total=10)
+
+    lines = closing_lines(standing, session)
+
+    assert lines[:5] == (
+        "stopped  by SIGINT",
+        "stopped  key 'K': refused",
+        "         2 lines wait for it.",
+        "stopped  key 'L': refused",
+        "         1 line waits.",
+    )
+    assert lines[-1] == "next     with that mended, the same command again goes on from here"
+    assert manifest(standing, session)["x_run"]["blocked"] == [
+        {
+            "class": "bad_key",
+            "key": "K",
+            "models": [],
+            "message": "the gateway refuses this key (HTTP 401)",
+            "lines": 2,
+            "answers_again": False,
+        }
+    ]
+
+
 def test_tasks_that_go_on_are_said_beside_what_is_pending() -> None:
     standing = msgspec.structs.replace(STANDING, total=10, tasks=7)
 
     done = next(line for line in closing_lines(standing, None) if line.startswith("done"))
 
     assert "7 pending · 7 tasks under way" in done
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share", "said"),
+    [(60.0, 0.83, True), (60.0, 0.1, False), (5.0, 0.83, False)],
+)
+def test_what_slowed_a_run_down_is_said_if_it_took_long_and_held_it_back_much(
+    seconds: float, share: float, said: bool
+) -> None:
+    cause = Bottleneck("gateway", "", share, "gateway's limit", "the gateway's limit", "wait")
+    session = Session(0.0, seconds, 3, 0, {0: "every line is answered"}, bottlenecks=[cause])
+
+    lines = closing_lines(STANDING, session)
+
+    line = "slowed   by the gateway's limit (83 % of the time): wait"
+    assert (line in lines) is said
+    assert any(one.startswith("slowed") for one in lines) is said
+
+
+def test_the_manifest_has_the_share_of_each_cause() -> None:
+    causes = [
+        Bottleneck("yours", "claude-* with K", 0.71234, "your limit", "your limit", "raise it"),
+        Bottleneck("answers", "", 0.2, "slow answers", "slow answers", "wait"),
+    ]
+    session = Session(0.0, 60.0, 3, 0, {0: "every line is answered"}, bottlenecks=causes)
+
+    assert manifest(STANDING, session)["x_run"]["bottlenecks"] == [
+        {"kind": "yours", "key": "claude-* with K", "share": 0.712},
+        {"kind": "answers", "key": "", "share": 0.2},
+    ]
+    assert manifest(STANDING, None)["x_run"]["bottlenecks"] == []

@@ -1,7 +1,8 @@
 """The command ``wbatch``: reads flags and environment, starts a use, ends with its exit code.
 
 A command is a file here, loaded only when it is called. Law of this room: stdout carries nothing
-but the one object of ``--json``, and the help that was asked for; people are spoken to on stderr.
+but what was asked for: the one object of ``--json``, help, and the list that ``models`` makes.
+People are spoken to on stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ COMMANDS: Final = {
     "run": "Send every line of the inputs, or carry on where it stopped.",
     "retry": "Send again the lines of a run that ended with an error.",
     "status": "Say how far a run is, from its files alone.",
+    "models": "Say which models each key may call.",
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
 }
 INTERRUPTED: Final = 130

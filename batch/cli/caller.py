@@ -29,7 +29,7 @@ class Caller:
     def tell(self, line: str) -> None:
         """Write a line for people on stderr, with nothing in it that a terminal would obey."""
         # Not at the top: it loads msgspec, which --help can do without.
-        from batch.progress import visible  # noqa: PLC0415
+        from batch.snapshot import visible  # noqa: PLC0415
 
         self.tell_raw(visible(line))
 

@@ -8,16 +8,19 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, TextIO, TypeVar, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 
 import orjson
 
 from batch.cli.caller import Caller
 from batch.errors import CannotWrite
 from batch.progress import Progress, choose_style
-from batch.settings import Settings
+from batch.settings import KeySetting, Settings, UserSettings
 from batch.summary import Outcome
+
+if TYPE_CHECKING:  # one command of all needs it, and it loads wire formats
+    from batch.catalogue import Catalogue
 
 T = TypeVar("T")
 
@@ -37,6 +40,12 @@ class Engine(Protocol):
 
     def status(self, output: str) -> Outcome:
         """Read how far a run is."""
+        ...
+
+    def models(
+        self, settings: UserSettings, places: Sequence[KeySetting]
+    ) -> Coroutine[Any, Any, Catalogue]:
+        """Ask which models keys may call."""
         ...
 
 

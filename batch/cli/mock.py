@@ -12,6 +12,7 @@ from batch.cli.engine import in_loop
 from batch.cli.shape import make_command, option
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
+from batch.mock.hours import parse_steps
 
 PORT: Final = click.IntRange(0, 65_535)  # beyond it, sockets wrap around without a word
 SERVED: Final = "Where"
@@ -63,7 +64,17 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
 )
 @option(TIMED, "--task-fail", type=float, default=0.0, metavar="SHARE", help="0.1: one in ten.")
 @option(BOUNDED, "--rpm", type=float, metavar="N", help="Requests a minute.")
+@option(
+    BOUNDED, "--rpm-burst", type=float, metavar="N", help="Requests at once, if not a minute's."
+)
 @option(BOUNDED, "--tpm", type=float, metavar="N", help="Tokens a minute.")
+@option(
+    BOUNDED,
+    "--limit-window",
+    type=float,
+    metavar="SECONDS",
+    help="Count both anew in each such window; else they fill up bit by bit.",
+)
 @option(
     BOUNDED,
     "--limit-hint",
@@ -71,6 +82,14 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
     default="none",
     show_default=True,
     help="What a refusal for these two says of the wait.",
+)
+@option(
+    BOUNDED,
+    "--limit-headers",
+    type=float,
+    metavar="FACTOR",
+    help="Tell both in x-ratelimit headers. 1: as they are; else so many times as much, as if they "
+    "were an upstream's.",
 )
 @option(BOUNDED, "--money", type=int, metavar="TOKENS", help="Tokens until the account is empty.")
 @option(
@@ -91,10 +110,36 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
 )
 @option(
     BOUNDED,
+    "--limit-steps",
+    default="",
+    metavar="STEPS",
+    help="'60=10,120=1': tenfold rates and capacity from second 60 on, as before from 120 on.",
+)
+@option(
+    BOUNDED,
+    "--pause-after",
+    type=float,
+    metavar="SECONDS",
+    help="Let nobody in for a while, again and again after so long.",
+)
+@option(
+    BOUNDED,
+    "--pause",
+    type=float,
+    default=Dials().pause_seconds,
+    show_default=True,
+    metavar="SECONDS",
+    help="Length of that while, which Retry-After tells.",
+)
+@option(
+    BOUNDED,
     "--key",
     multiple=True,
     metavar="KEY[=MODELS]",
     help="Know only this key, for models like 'claude-*'. Invent one: it is no secret. Repeatable.",
+)
+@option(
+    BOUNDED, "--key-requests", type=int, metavar="N", help="Requests until all keys have expired."
 )
 @click.pass_context
 def command(ctx: click.Context, /, host: str, port: int, ledger: str | None, **flags: Any) -> int:
@@ -118,14 +163,20 @@ def command(ctx: click.Context, /, host: str, port: int, ledger: str | None, **f
     return 0
 
 
-def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
+def _dials(*, key: tuple[str, ...], fail: str, limit_steps: str, **flags: Any) -> Dials:
     pairs = [(value, models or "*") for value, _, models in (one.partition("=") for one in key)]
     dials: dict[str, Any] = {
         "seed": flags["seed"],
         "latency_ms": flags["latency"],
         "requests_per_minute": flags["rpm"],
+        "requests_burst": flags["rpm_burst"],
         "tokens_per_minute": flags["tpm"],
         "limit_hint": flags["limit_hint"],
+        "limit_window": flags["limit_window"],
+        "limit_headers": flags["limit_headers"],
+        "limit_steps": parse_steps(limit_steps),
+        "pause_after": flags["pause_after"],
+        "pause_seconds": flags["pause"],
         "hint_seconds": flags["hint"],
         "latency_jitter": flags["jitter"],
         "task_ms": flags["task"],
@@ -134,6 +185,7 @@ def _dials(*, key: tuple[str, ...], fail: str, **flags: Any) -> Dials:
         "unknown_models": flags["unknown_model"],
         "capacity": flags["capacity"],
         "overflow": flags["overflow"],
+        "key_requests": flags["key_requests"],
         # A key is its own group, so that one key may call one pattern of models, or more.
         "keys": tuple((value, value) for value, _ in pairs),
         "groups": tuple(pairs),

@@ -1,25 +1,18 @@
-"""The options that ``run`` and ``retry`` share, and the way from flags to the settings tree."""
+"""The options that commands share, and which setting each of them is."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from batch.cli.shape import F, option
 from batch.errors import BadUsage
 from batch.gate.settings import CONCURRENCY
-from batch.settings import (
-    GATEWAY,
-    BadSetting,
-    Limits,
-    Settings,
-    Timeouts,
-    build,
-    looks_like_a_key,
-)
+from batch.keyring import BASE_URL_NAMES, GATEWAY
+from batch.settings import GatewaySettings, Limits, looks_like_a_key
 
 ASKED: Final = "What is asked"
 REACHED: Final = "Gateway"
@@ -37,13 +30,13 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "endpoint": ("request", "endpoint"),
     "add_usage": ("request", "add_usage"),
     "pack": ("request", "pack"),
-    "makes": ("request", "makes"),
-    "allow_files": ("request", "allow_files"),
-    "inline_media": ("request", "inline_media"),
+    "makes": ("media", "makes"),
+    "allow_files": ("media", "allow_files"),
+    "inline_media": ("media", "inline_media"),
     "base_url": ("gateway", "base_url"),
-    "key": ("gateway", "keys"),
-    "timeout": ("gateway", "timeouts", "total_seconds"),
-    "task_timeout": ("gateway", "timeouts", "task_seconds"),
+    "key": ("keys",),
+    "timeout": ("gateway", "timeout"),
+    "task_timeout": ("gateway", "task_timeout"),
     "ca_bundle": ("gateway", "ca_bundle"),
     "allow_http": ("gateway", "allow_http"),
     "concurrency": ("limits", "concurrency"),
@@ -51,6 +44,7 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "tpm": ("limits", "tpm"),
     "max_attempts": ("limits", "max_attempts"),
     "max_line_bytes": ("limits", "max_line_bytes"),
+    "max_inflight_bytes": ("limits", "max_inflight_bytes"),
     "new_run": ("run", "new_run"),
     "keep_answers": ("run", "keep_answers"),
     "mock": ("run", "mock"),
@@ -59,33 +53,6 @@ PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "mock_seed": ("run", "mock_seed"),
     "verbose": ("run", "verbose"),
 }
-
-
-def settings_from(flags: Mapping[str, Any]) -> Settings:
-    """Return the settings that flags ask for. Raises ``BadUsage``, naming the flag."""
-    tree: dict[str, Any] = {}
-    for name, value in flags.items():
-        if value is None:
-            continue
-        *sections, leaf = PLACES[name]
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[leaf] = value
-    try:
-        return build(tree)
-    except BadSetting as wrong:
-        names = [name for name, place in PLACES.items() if wrong.path[: len(place)] == place]
-        flag = f"--{names[0].replace('_', '-')}: " if names else ""
-        raise BadUsage(flag + _in_flags(wrong.what)) from None
-
-
-def _in_flags(what: str) -> str:
-    """Return a message of the settings with the names of settings written as flags."""
-    for name in sorted(PLACES, key=len, reverse=True):
-        if "_" in name:
-            what = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", what)
-    return what
 
 
 def _read_key_places(
@@ -144,15 +111,23 @@ def media_options(function: F) -> F:
     )
 
 
-def gateway_options(function: F) -> F:
-    """Add where the gateway is and how to reach it."""
+def way_options(function: F) -> F:
+    """Add where the gateway and its keys are."""
     return _all(
         function,
         option(
             REACHED,
+            "--config",
+            metavar="FILE",
+            help="Your own settings, TOML, for what no flag and no variable says: [[keys]], "
+            "[gateway], [limits], [media]. Else ~/.config/wbatch/config.toml, if it is there; "
+            "/dev/null: none.",
+        ),
+        option(
+            REACHED,
             "--base-url",
             metavar="URL",
-            help=f"\b\nElse OPENAI_BASE_URL, else\n{GATEWAY}.",
+            help=f"\b\nElse of the config, else {BASE_URL_NAMES[0]},\nelse {GATEWAY}.",
         ),
         option(
             REACHED,
@@ -161,13 +136,28 @@ def gateway_options(function: F) -> F:
             callback=_read_key_places,
             metavar="MODELS=env:NAME",
             help="Where the key for these models is, such as 'claude-*=env:CLAUDE_KEY' or "
-            "'*=file:PATH'; the first match wins. Repeatable. OPENAI_API_KEY serves the rest.",
+            "'*=file:PATH'; the first match wins. Repeatable. Then come the [[keys]] of the "
+            "config; OPENAI_API_KEY serves the rest.",
         ),
+        option(REACHED, "--ca-bundle", metavar="FILE", help="Trust these certificates instead."),
+        option(
+            REACHED,
+            "--allow-http",
+            is_flag=True,
+            help="Allow http:// to another machine: keys and prompts travel in the clear.",
+        ),
+    )
+
+
+def patience_options(function: F) -> F:
+    """Add how long to wait for the gateway."""
+    return _all(
+        function,
         option(
             REACHED,
             "--timeout",
             type=float,
-            default=Timeouts().total_seconds,
+            default=GatewaySettings().timeout,
             show_default=True,
             metavar="SECONDS",
             help="For one answer in text, in all.",
@@ -176,18 +166,11 @@ def gateway_options(function: F) -> F:
             REACHED,
             "--task-timeout",
             type=float,
-            default=Timeouts().task_seconds,
+            default=GatewaySettings().task_timeout,
             show_default=True,
             metavar="SECONDS",
             help="For a video or a picture that the gateway makes as a task; a later run or retry "
             "waits for it anew.",
-        ),
-        option(REACHED, "--ca-bundle", metavar="FILE", help="Trust these certificates instead."),
-        option(
-            REACHED,
-            "--allow-http",
-            is_flag=True,
-            help="Allow http:// to another machine: keys and prompts travel in the clear.",
         ),
     )
 
@@ -223,6 +206,13 @@ def limit_options(function: F) -> F:
             show_default=True,
             metavar="N",
             help="A longer line is an error.",
+        ),
+        option(
+            LIMITED,
+            "--max-inflight-bytes",
+            metavar="SIZE",
+            help="At most so much memory for what is sent and received, such as 64MB; 256MiB if "
+            "nothing is said.",
         ),
     )
 

@@ -8,15 +8,17 @@ import click
 
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
+from batch.cli.layers import settings_of
 from batch.cli.options import (
     CONDUCTED,
-    gateway_options,
     limit_options,
     media_options,
-    settings_from,
+    patience_options,
+    way_options,
 )
 from batch.cli.shape import EXIT_CODES, make_command, option
 from batch.errors import BadUsage
+from batch.settings import Settings
 
 EXAMPLES: Final = """
 wbatch retry out.jsonl
@@ -44,17 +46,18 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
     help="Also lines whose paid work may have been done: it may be paid twice.",
 )
 @media_options
-@gateway_options
+@way_options
+@patience_options
 @limit_options
 @click.pass_context
-def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **flags: Any) -> int:
+def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: Any) -> int:
     """Send again what ended with an error in the run that wrote OUT.
 
     The inputs and what is asked are those of the run; the options below are not remembered. Lines
     that have an answer are never sent again.
     """
     caller = ctx.ensure_object(Caller)
-    settings = settings_from({**flags, "verbose": caller.verbose})
+    settings = settings_of(ctx, caller, Settings)
     codes = _codes(only)
     return conduct(caller, lambda engine, watch: engine.retry(settings, watch, codes, ambiguous))
 

@@ -8,17 +8,19 @@ import click
 
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
+from batch.cli.layers import settings_of
 from batch.cli.options import (
     ASKED,
     CONDUCTED,
     REHEARSED,
-    gateway_options,
     limit_options,
     media_options,
-    settings_from,
+    patience_options,
+    way_options,
 )
 from batch.cli.shape import EXIT_CODES, make_command, option
 from batch.errors import BadUsage
+from batch.settings import Settings
 
 EXAMPLES: Final = """
 wbatch run prompts.jsonl -o out.jsonl --mock            # a rehearsal, without a key
@@ -74,7 +76,8 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
     help="So many lines a request where the endpoint takes several: embeddings.",
 )
 @media_options
-@gateway_options
+@way_options
+@patience_options
 @limit_options
 @option(REHEARSED, "--mock", is_flag=True, help="Ask a gateway inside this process: no cost.")
 @option(
@@ -83,15 +86,15 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
 @option(REHEARSED, "--mock-latency", type=float, metavar="MS", help="Time to an answer.")
 @option(REHEARSED, "--mock-seed", type=int, metavar="N", help="Other failures, other answers.")
 @click.pass_context
-def command(ctx: click.Context, /, **flags: Any) -> int:
+def command(ctx: click.Context, /, output: str | None, **_flags: Any) -> int:
     """Send every line of the INPUTs and write each answer to OUT, exactly once.
 
     After anything went wrong the same command carries on: what is answered is not sent again.
     Errors, usage totals and the summary are in the folder beside OUT.
     """
     caller = ctx.ensure_object(Caller)
-    _check_output(flags["output"])
-    settings = settings_from({**flags, "verbose": caller.verbose})
+    _check_output(output)
+    settings = settings_of(ctx, caller, Settings)
     return conduct(caller, lambda engine, watch: engine.run(settings, watch))
 
 

@@ -18,6 +18,9 @@ from batch.cli.shape import make_command
 @click.argument("output", metavar="OUT")
 @click.pass_context
 def command(ctx: click.Context, /, output: str) -> int:
-    """Say how far the run is that writes OUT, from its files alone. It may be running."""
+    """Say how far the run is that writes OUT, from its files alone.
+
+    Of one that goes on it also says how fast, for how long yet, and what holds it back.
+    """
     caller = ctx.ensure_object(Caller)
     return report(caller, engine_of(caller).status(output))

@@ -30,7 +30,7 @@ class Account(Passage):
         super().__init__(settings, settings.ceiling, clock)
         self._health = Health()
         self._short_of_money = False
-        self.breakers = Breakers()
+        self.breakers = Breakers(clock)
         self.money_is_gone = False
         self.last_answer_at: float | None = None
         self.trouble = ""  # what the last failure said that was no sign of life
@@ -50,7 +50,8 @@ class Account(Passage):
         self.last_answer_at = self._clock()
         if self._health.failures:
             if self._health.down:
-                self.slots.window.restart()
+                self.load.restart()
+                self.pace.look()
                 self.schedule.resume()
                 self.slots.look()
             self._health.recover()

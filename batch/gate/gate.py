@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from batch.errors import Blocked, CallFailed, NoMoney, Overloaded, Throttled, TimedOut
+from batch.adapt.estimates import Claim, Estimates
+from batch.errors import Blocked, CallFailed, Interrupted, NoMoney, Overloaded, Throttled
 from batch.gate.account import Account
 from batch.gate.breakers import Breaker
-from batch.gate.holdups import Holdup
+from batch.gate.holdups import Holdup, Holdups
 from batch.gate.lane import Lane
 from batch.gate.settings import GateSettings
 from batch.gate.visit import Beside, Crowd, Visit
 from batch.records import Call
 from batch.retry import Closing
 from batch.secret import Secret
+from batch.usage import Usage
+from batch.wire import Estimate
 
 
 class Gate:
@@ -38,6 +41,7 @@ class Gate:
             for pattern, secret in secrets
         ]
         self._by_model: dict[str, Lane] = {}
+        self._estimates = Estimates()
 
     def lane(self, model: str) -> Lane:
         """Return where calls for a model pass. Raises Blocked if no key is for it."""
@@ -45,41 +49,47 @@ class Gate:
         if lane is None:
             lane = next((lane for lane in self._lanes if fnmatchcase(model, lane.name)), None)
             if lane is None:
-                missing = self._account.breakers.open("missing", "", model, "")
+                missing = self._account.breakers.missing(model)
                 missing.lines += 1
                 raise Blocked(str(missing))
             self._by_model[model] = lane
         return lane
 
-    def admit(self, lane: Lane, model: str, call: Call, tokens: int) -> Visit:
+    def counts_tokens(self, lane: Lane) -> bool:
+        """Return whether calls have to say what they are likely to take."""
+        return lane.counts_tokens or lane.account.counts_tokens
+
+    def admit(self, lane: Lane, model: str, call: Call, estimate: Estimate | None = None) -> Visit:
         """Return an ``async with`` for the time that a call is on the wire.
 
         Submits take a slot, a request and their tokens; polls and fetches at the gateway take a
         request; calls to other hosts take none. As many polls, and as many fetches, are on the wire
         as there may be submits. Failures are raised through it: an end without
         an exception is an answer, which may widen the windows.
+
+        An estimate is what the call's format knows; what was learned of the model corrects it.
         """
-        return Visit(self._crowd, self._beside, lane, model, call, tokens)
+        claim = None
+        if estimate is not None:
+            claim = Claim(self._estimates, model, estimate.input_tokens, estimate.output_tokens)
+        return Visit(self._crowd, self._beside, lane, model, call, claim)
 
-    def check(self, lane: Lane, model: str) -> None:
+    def check(self, lane: Lane, model: str, call: Call) -> None:
         """Raise Blocked or Halted if a call that was admitted is not to be sent any more."""
-        self._crowd.check(lane, model)
+        self._crowd.check(lane, model, call)
 
-    def answered(
-        self,
-        lane: Lane,
-        model: str,
-        tokens_reserved: int,
-        tokens_used: int | None,
-        seconds: float,
-    ) -> None:
-        """Take note of an answer. One without reserved tokens, as to a poll, is a sign of life."""
-        account = lane.account
+    def answered(self, visit: Visit, usage: Usage | None, seconds: float) -> None:
+        """Take note that a call was answered, after so long, and of what it used if that is known.
+
+        An answer to a poll or a fetch is a sign of life, and no more.
+        """
+        lane, account = visit.lane, visit.lane.account
         account.heard()
-        if not tokens_reserved:
+        if visit.call.kind != "submit":
             return
         account.charged()
-        difference = None if tokens_used is None else tokens_used - tokens_reserved
+        claim = visit.claim
+        difference = None if claim is None or usage is None else claim.settle(usage)
         lane.reckon(seconds, difference)
         account.reckon(seconds, difference)
 
@@ -92,7 +102,7 @@ class Gate:
         news = True
         if isinstance(failure, Throttled):
             news = where.rejected(failure, sent_at)
-        elif isinstance(failure, (Overloaded, TimedOut)):
+        elif isinstance(failure, (Overloaded, Interrupted)):
             news = lane.overloaded(sent_at)
             if failure.retry_after:
                 lane.schedule.asked(failure.retry_after)
@@ -105,7 +115,7 @@ class Gate:
 
     def block(self, scope: Closing, lane: Lane, model: str, failure: CallFailed) -> None:
         """Close a model with its key, a key, or the account, and send away who waits for it."""
-        breaker = lane.account.breakers.open(scope, lane.key_name, model, failure.message)
+        breaker = lane.account.breakers.open(scope, lane.secret, model, failure)
         breaker.lines += 1  # the line that found out
         self._crowd.recheck()
 
@@ -122,8 +132,19 @@ class Gate:
         """Return when the account last gave a sign of life to anybody, by the gate's clock."""
         return lane.account.last_answer_at
 
-    def money_is_gone(self, lane: Lane) -> bool:
-        """Return whether the account is empty for certain, and not only reserved up."""
+    def model_answered_at(self, lane: Lane, model: str) -> float | None:
+        """Return when a key's model last answered anybody, by the gate's clock."""
+        return lane.account.breakers.answered_at(lane.key_name, model)
+
+    def hopeless(self, lane: Lane, model: str, failure: CallFailed) -> bool:
+        """Return whether enough was seen of what a failure may close.
+
+        That is an account that is empty for certain, and not only reserved up, or a model that was
+        tried in vain.
+        """
+        if failure.scope == "model":
+            trial = lane.account.breakers.trial(lane.key_name, model)
+            return trial is not None and trial.hopeless
         return lane.account.money_is_gone
 
     def down_for(self, now: float) -> float | None:
@@ -134,6 +155,36 @@ class Gate:
     def trouble(self) -> str:
         """Return what the last failure said that was no sign of life."""
         return self._account.trouble
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """Return the keys, each with its models, in the order in which they are tried."""
+        return self._lanes
+
+    @property
+    def ceiling(self) -> int:
+        """Return how many calls may hold a slot at the most."""
+        return self._account.slots.window.ceiling
+
+    @property
+    def window(self) -> int:
+        """Return how many calls may be on the wire, as found out so far."""
+        lanes = sum(lane.slots.window.limit for lane in self._lanes)
+        return min(self._account.slots.window.limit, lanes)
+
+    @property
+    def pace(self) -> float | None:
+        """Return the calls a second that were found out to go, or None if nothing was."""
+        rates = [lane.pace.rate for lane in self._lanes]
+        known = [rate for rate in rates if rate is not None]
+        lanes = sum(known) if len(known) == len(rates) else None
+        account = self._account.pace.rate
+        return min((rate for rate in (account, lanes) if rate is not None), default=None)
+
+    @property
+    def answer_seconds(self) -> float | None:
+        """Return how long an answer took lately, or None if there was none yet."""
+        return self._account.trip
 
     @property
     def in_flight(self) -> int:
@@ -148,3 +199,7 @@ class Gate:
     def waiting_for(self) -> Holdup | None:
         """Return what holds calls up, or None."""
         return self._crowd.reason()
+
+    def holdups(self) -> Holdups:
+        """Return what holds calls up, told apart by whose it is."""
+        return self._crowd.holdups()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 # "yours": a declared limit. "gateway": what it asked for, or how often it was found to take calls.
 # "window": as many are on the wire as were found to be good for it. "ceiling": as many as may be.
-# "silence": it gives no answer.
-HoldupKind: TypeAlias = Literal["yours", "gateway", "window", "ceiling", "silence"]
+# "silence": it gives no answer. "memory": as many bytes are in flight as may be.
+HoldupKind: TypeAlias = Literal["yours", "gateway", "window", "ceiling", "silence", "memory"]
 
 
 class Holdup(msgspec.Struct, frozen=True):
@@ -21,3 +22,10 @@ class Holdup(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return it in plain words."""
         return self.text
+
+
+class Holdups(msgspec.Struct, frozen=True):
+    """What holds calls up now: the account's limits, and those of its keys by their lanes."""
+
+    account: Holdup | None
+    lanes: Mapping[str, Holdup]

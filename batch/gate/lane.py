@@ -28,3 +28,13 @@ class Lane(Passage):
         self.secret = secret
         self.key_name = secret.name
         self.account = account
+
+    def reckon(self, seconds: float, difference: int | None) -> None:
+        """Take note of a round trip too in the window: it tells of queues at the gateway.
+
+        The account's window does not heed it. Its calls are of several models, whose answers take
+        times of their own.
+        """
+        super().reckon(seconds, difference)
+        self.slots.window.trip(self._clock(), seconds)
+        self.slots.look()

@@ -19,6 +19,9 @@ BURST_SECONDS: Final = 1 / 20  # of the rate that may go at once: half of a shal
 # unit. It is deeper by 5 ms worth of the rate, yet by no more than a tenth of a unit.
 LATE_SECONDS: Final = 0.005
 MOST_LATE_UNITS: Final = 0.1
+# Of what was declared: the way to the gateway takes longer for one call than for the next, and a
+# rate that is used to the last would be passed whenever two come closer together.
+SHARE: Final = 0.9975
 
 
 class Limit:
@@ -29,12 +32,14 @@ class Limit:
     def __init__(
         self, per_minute: float, unit: str, clock: Callable[[], float], bucket: float | None = None
     ) -> None:
-        self.why = Holdup("yours", f"{unit}/min limit")
+        self.why = Holdup("yours", f"limit of {per_minute:,.10g} {unit}/min")
         self._clock = clock
         self._bucket = bucket
         self._lock = asyncio.Lock()
-        self._owed = 0.0  # units that went through unpaid; below zero: paid in advance
         self._build(per_minute)
+        # Units that went through unpaid; below zero: paid in advance. What makes up for late timers
+        # is no burst to begin with.
+        self._owed = min(self.capacity - 1, MOST_LATE_UNITS)
 
     def change(self, per_minute: float) -> None:
         """Go on at another rate, without a burst. A call that waits already keeps its old wait."""
@@ -54,7 +59,7 @@ class Limit:
             self._owed += amount
             try:
                 while self._owed > 0:
-                    piece = min(self._owed, self.capacity)
+                    piece = min(self._owed, max(1.0, self.capacity / 2))
                     await self._limiter.acquire(piece)
                     self._owed -= piece
             except BaseException:
@@ -79,11 +84,14 @@ class Limit:
 
     def settle(self, difference: float) -> None:
         """Correct an estimate: the next calls pay so much more, or less where it is negative."""
-        # More than a minute's units in advance would be a burst that no minute allows.
-        self._owed = max(self._owed + difference, -60 * self._rate)
+        # What is paid in advance goes out as a burst. Where nothing is said of the gateway's
+        # bucket, a minute's units are what it holds.
+        most = 60 * self._rate if self._bucket is None else self._bucket / 2
+        # Nor does one answer forgive more to a call that is paying just now.
+        self._owed = max(self._owed + max(difference, -most), -most)
 
     def _build(self, per_minute: float) -> None:
-        self._rate = per_minute / 60
+        self._rate = SHARE * per_minute / 60
         depth = self._rate * BURST_SECONDS
         if self._bucket is not None:
             depth = min(depth, self._bucket / 2)

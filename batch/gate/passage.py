@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from batch.adapt.load import Load
 from batch.errors import CallFailed
 from batch.gate.limit import Limit
+from batch.gate.pace import Pace
 from batch.gate.schedule import Schedule
 from batch.gate.settings import Limits
 from batch.gate.slots import Slots
 from batch.gate.waits import Door, Waiter
-from batch.window import Window
 
-UNKNOWN_TRIP = 1.0  # seconds, as long as nothing has been answered
+SHORTEST_TRIP = 0.001  # seconds; less is as good as nothing
 SMOOTHING = 1 / 8  # part of each new round trip in the smoothed one
 
 
@@ -30,7 +31,7 @@ class Fare(Waiter):
 
 
 class Passage:
-    """A pause, slots, requests a minute, tokens a minute: in this order, the rates last.
+    """A pause, slots, a pace, requests a minute, tokens a minute: in this order, the rates last.
 
     Paid before a slot is free, calls would pile up behind slow ones and leave together.
     """
@@ -43,6 +44,8 @@ class Passage:
         "_tokens",
         "_trip",
         "limited",
+        "load",
+        "pace",
         "schedule",
         "slots",
     )
@@ -55,18 +58,30 @@ class Passage:
         self._slot_door = Door()
         self._poll_door = Door()
         self.schedule = Schedule(clock)
-        self.slots = Slots(Window(ceiling))
+        self.load = Load(ceiling)
+        self.slots = Slots(self.load.window)
+        self.pace = Pace(self.load, clock)
         if limits.rpm:
             self._requests = Limit(limits.rpm, "requests", clock, limits.rpm_bucket)
         if limits.tpm:
             self._tokens = Limit(limits.tpm, "tokens", clock, limits.tpm_bucket)
         self.limited = self._requests is not None or self._tokens is not None
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Return whether a limit of tokens is declared."""
+        return self._tokens is not None
+
+    @property
+    def trip(self) -> float | None:
+        """Return how many seconds an answer took lately, or None if there was none yet."""
+        return self._trip
+
     def free(self, now: float, takes_slot: bool, tokens: int) -> bool:
         """Return whether a call would pass without waiting."""
         if self.schedule.until > now or self.door(takes_slot).busy:
             return False
-        if takes_slot and not self.slots.free():
+        if takes_slot and not (self.slots.free() and self.pace.free(now)):
             return False
         return not self.limited or all(limit.free(due) for limit, due in self._dues(tokens))
 
@@ -81,6 +96,9 @@ class Passage:
             await self.slots.freed(fare)
             self.slots.take(self._clock())
         try:
+            if fare.takes_slot:
+                await self.pace.passed(fare)
+                self.pace.take(self.slots.taken)
             await self._wait_and_pay(fare)
             await self.schedule.passed(fare)  # a pause may have begun meanwhile
         except BaseException:
@@ -97,10 +115,10 @@ class Passage:
         for limit, due in self._dues(tokens):
             await limit.pay(due)
 
-    def answered(self) -> None:
-        """Take note that a call which holds a slot was answered."""
-        self.schedule.answered()
-        self.slots.window.answered()
+    def answered(self, among: int, sent_at: float) -> None:
+        """Take note that a call was answered which went as one of so many on the wire."""
+        self.schedule.answered(sent_at)
+        self.load.answered(among, self.slots.taken)
 
     def reckon(self, seconds: float, difference: int | None) -> None:
         """Take note of a round trip, and of how many more tokens it took than it had paid for."""
@@ -110,14 +128,21 @@ class Passage:
             self._tokens.settle(difference)
 
     def rejected(self, failure: CallFailed, sent_at: float) -> bool:
-        """Pause and narrow the window after a rate limit. Returns whether it was news."""
-        self.overloaded(sent_at)
-        return self.schedule.rejected(sent_at, failure.retry_after, self._trip or UNKNOWN_TRIP)
+        """Slow down after a rate limit, and pause if that does not help, or is asked for.
+
+        Returns whether the rejection was news.
+        """
+        now, taken, trip = self._clock(), self.slots.taken, self.trip
+        rate = None if trip is None else taken / max(trip, SHORTEST_TRIP)
+        drops = self.load.rejected(now, sent_at, taken, rate)
+        asked = failure.retry_after
+        if asked or drops > 1:
+            self.schedule.rejected(sent_at, asked, max(now - sent_at, SHORTEST_TRIP))
+        return drops > 0
 
     def overloaded(self, sent_at: float) -> bool:
         """Narrow the window after a sign of overload. Returns whether it was news."""
-        slots, trip = self.slots, self._trip or UNKNOWN_TRIP
-        return slots.window.dropped(self._clock(), sent_at, trip, slots.taken)
+        return self.load.overloaded(self._clock(), sent_at, self.slots.taken) > 0
 
     async def _wait_and_pay(self, fare: Fare) -> None:
         """Pay the rates that were not paid yet."""
@@ -131,6 +156,10 @@ class Passage:
             else:
                 for limit, due in dues:
                     await self._record(fare, limit, due)
+        now = self._clock()
+        for limit, _ in self._dues(fare.tokens):
+            # One of them was waited for on behalf of them all.
+            fare.paid[limit] = fare.paid[limit][0], now
 
     async def _record(self, fare: Fare, limit: Limit, due: float) -> None:
         await limit.pay(due)

@@ -54,9 +54,13 @@ class Schedule:
             self._held_at = now
             self._why = why
 
-    def answered(self) -> None:
-        """Take note of an answer: the next pause that nobody asked for is short again."""
-        self._pause = 0.0
+    def answered(self, sent_at: float) -> None:
+        """Take note of an answer: the next pause that nobody asked for is short again.
+
+        What was sent before a pause says nothing of whether it has helped.
+        """
+        if sent_at >= self._held_at:
+            self._pause = 0.0
 
     def resume(self) -> None:
         """End now a pause that nobody asked for."""

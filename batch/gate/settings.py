@@ -6,6 +6,8 @@ import msgspec
 
 # Calls on the wire to one account when nothing is declared; the run says that it chose this.
 CONCURRENCY = 64
+# Bytes in flight when nothing is said: of payloads, of answers, and of records not yet on disk.
+INFLIGHT_BYTES = 256 << 20
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

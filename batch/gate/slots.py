@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from batch.adapt.window import Window
 from batch.gate.holdups import Holdup, HoldupKind
 from batch.gate.waits import Bell, Waiter
-from batch.window import Window
 
 
 class Slots:

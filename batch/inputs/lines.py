@@ -44,6 +44,8 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
     raw: bytes | None  # without the line break; None if it is over the cap
     size: int  # bytes, without the line break
     long_sum: int = 0  # the sum of a line that is over the cap
+    place: int = 0  # which of the sources that file is, from 0
+    offset: int = 0  # of its first byte among the bytes of its source
 
     @property
     def sum(self) -> int:
@@ -67,61 +69,71 @@ def read_lines(sources: Iterable[Chunked], max_line_bytes: int) -> Iterator[RawL
     Raises ``BadData`` with file and line where a source turns out to be damaged.
     """
     before = 0
-    for source in sources:
-        before += yield from _read_one(source, before, max_line_bytes)
+    for place, source in enumerate(sources):
+        before += yield from _read_one(source, place, before, max_line_bytes)
 
 
-def _read_one(source: Chunked, before: int, cap: int) -> Generator[RawLine, None, int]:
+def _read_one(source: Chunked, place: int, before: int, cap: int) -> Generator[RawLine, None, int]:
     """Yield the lines of one source and return how many it has, blank ones included."""
     name, number = source.name, 0
-    for block in _blocks(source, cap):
+    for begins, block in _blocks(source, cap):
+        at = begins
         for item in block:
             number += 1
-            if not isinstance(item, bytes):
-                yield RawLine(before + number, number, name, None, item.size, item.sum())
-                continue
-            raw = item.removesuffix(b"\r")
-            size = len(raw)
-            if size > cap:
-                yield RawLine(before + number, number, name, None, size, line_sum(raw))
-            elif raw and not raw.isspace():
-                yield RawLine(before + number, number, name, raw, size)
+            ordinal = before + number
+            if isinstance(item, bytes):
+                raw = item.removesuffix(b"\r")
+                size = len(raw)
+                if size > cap:
+                    yield RawLine(ordinal, number, name, None, size, line_sum(raw), place, at)
+                elif raw and not raw.isspace():
+                    yield RawLine(ordinal, number, name, raw, size, 0, place, at)
+                at += len(item) + 1
+            else:
+                yield RawLine(ordinal, number, name, None, item.size, item.sum(), place, at)
+                at += item.passed + 1
     return number
 
 
-def _blocks(source: Chunked, cap: int) -> Iterator[list[bytes | _Skipped]]:
-    """Yield the lines of a source, as many at a time as a chunk ends."""
-    cutter = _Cutter(cap)
+def _blocks(source: Chunked, cap: int) -> Iterator[tuple[int, list[bytes | _Skipped]]]:
+    """Yield the lines of a source, as many at a time as a chunk ends, and where these begin."""
+    cutter, marked = _Cutter(cap), 0
     try:
-        for chunk in _unmarked(source.chunks()):
-            yield cutter.feed(chunk)
+        for marked, chunk in _unmarked(source.chunks()):
+            begins = marked + cutter.begins
+            yield begins, cutter.feed(chunk)
     except Damaged as damage:
         raise BadData(f"{source.name}:{cutter.ended + 1}: {damage}") from None
-    yield cutter.finish()
+    yield marked + cutter.begins, cutter.finish()
 
 
-def _unmarked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks without a UTF-8 byte order mark at their very start."""
+def _unmarked(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the chunks without a UTF-8 byte order mark at their very start, and its length."""
     head = b""
     for chunk in chunks:
         head += chunk
         if len(head) >= len(UTF8_MARK):
             break
-    yield head.removeprefix(UTF8_MARK)
-    yield from chunks
+    text = head.removeprefix(UTF8_MARK)
+    marked = len(head) - len(text)
+    yield marked, text
+    for chunk in chunks:
+        yield marked, chunk
 
 
 class _Skipped:
     """A line over the cap: hashed as it passes, never held."""
 
-    __slots__ = ("_digest", "_return", "size")
+    __slots__ = ("_digest", "_return", "passed", "size")
 
     def __init__(self) -> None:
         self._digest = blake2b(digest_size=SUM_BYTES)
         self._return = b""  # a last \r: it may turn out to belong to the line break
         self.size = 0
+        self.passed = 0  # bytes, that one among them
 
     def feed(self, piece: bytes) -> None:
+        self.passed += len(piece)
         data = self._return + piece
         self._return = b"\r" if data.endswith(b"\r") else b""
         data = data.removesuffix(b"\r")
@@ -135,24 +147,28 @@ class _Skipped:
 class _Cutter:
     """Cuts chunks at line feeds and holds the one line that has begun, up to the cap."""
 
-    __slots__ = ("_cap", "_held", "_pieces", "_skipped", "ended")
+    __slots__ = ("_cap", "_fed", "_held", "_pieces", "_skipped", "begins", "ended")
 
     def __init__(self, cap: int) -> None:
         self._cap = cap
         self._pieces: list[bytes] = []
         self._held = 0
         self._skipped: _Skipped | None = None
+        self._fed = 0  # bytes
+        self.begins = 0  # where among these the line that has begun does
         self.ended = 0  # lines
 
     def feed(self, chunk: bytes) -> list[bytes | _Skipped]:
         """Take a chunk and return the lines that end in it."""
         first, *others = chunk.split(b"\n")
+        self._fed += len(chunk)
         self._hold(first)
         if not others:
             return []
         last = others.pop()
         ended = [self._take(), *others]
         self.ended += len(ended)
+        self.begins = self._fed - len(last)
         self._hold(last)
         return ended
 

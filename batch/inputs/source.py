@@ -34,16 +34,29 @@ class Source(msgspec.Struct, frozen=True):
         Raises ``Damaged``, ``NoInput`` if it cannot be read, ``BadData`` if it was replaced.
         """
         try:
-            with FileIO(self.path) as file:
-                stat = os.fstat(file.fileno())
-                if (stat.st_dev, stat.st_ino) != self.inode or stat.st_size < self.size:
-                    raise BadData(
-                        f"{self.name}: the file was replaced or cut while the run was reading it. "
-                        "Run the same command again."
-                    )
+            with self.open() as file:
                 yield from _unzipped(file) if self.zipped else _plain(file, self.size)
         except OSError as error:
-            raise NoInput(f"{self.name}: cannot be read: {error.strerror or error}") from None
+            raise self.unreadable(error) from None
+
+    def open(self) -> FileIO:
+        """Open the file, if it still is the one it was. Raises ``NoInput``, ``BadData``."""
+        try:
+            file = FileIO(self.path)
+        except OSError as error:
+            raise self.unreadable(error) from None
+        stat = os.fstat(file.fileno())
+        if (stat.st_dev, stat.st_ino) != self.inode or stat.st_size < self.size:
+            file.close()
+            raise BadData(
+                f"{self.name}: the file was replaced or cut while the run was reading it. "
+                "Run the same command again."
+            )
+        return file
+
+    def unreadable(self, error: OSError) -> NoInput:
+        """Return what to raise where the system does not let the file be read."""
+        return NoInput(f"{self.name}: cannot be read: {error.strerror or error}")
 
 
 def _plain(file: FileIO, left: int) -> Iterator[bytes]:

@@ -31,6 +31,7 @@ from batch.records import Answer, Result
 JOURNAL, RESULTS, ERRORS = range(3)
 CHECKPOINT_SECONDS: Final = 5.0
 PROBE_BYTES: Final = 64 << 10  # about a group of answers
+MOST_BYTES: Final = 64 << 20  # of records that wait for their commit, if nothing is said
 
 
 class Book:
@@ -39,11 +40,15 @@ class Book:
     ``history`` is what the logs say up to the last acknowledged line.
     """
 
-    def __init__(self, files: Files, paths: Paths, run_id: str, limit: int) -> None:
+    def __init__(
+        self, files: Files, paths: Paths, run_id: str, limit: int, most_bytes: int = MOST_BYTES
+    ) -> None:
         self._files = files
         self._paths = paths
         self._limit = limit  # replies that may wait for their commit, at most
         self._waiting = 0
+        self._most_bytes = most_bytes  # of what waits: above it no further reply may join
+        self._bytes = 0
         self._saved_at = 0.0
         self.committed = 0  # records that this process wrote and that are on stable storage
         self.run_id = run_id
@@ -74,7 +79,7 @@ class Book:
             for log in self._logs:
                 log.cut(0)
             run = {"version": FORMAT_VERSION, "run_id": self.run_id, **header}
-            self._logs[JOURNAL].write(encode_entry(Entry(kind="header", run=run)))
+            self._logs[JOURNAL].write([encode_entry(Entry(kind="header", run=run))])
             self.history.note_entry(Entry(kind="header", run=run))
         else:
             self.history = found.history
@@ -134,9 +139,14 @@ class Book:
         """Write a journal entry and return when it is on stable storage."""
         await asyncio.shield(self._put(JOURNAL, [self._encode(entry)]))
 
+    @property
+    def behind(self) -> bool:
+        """Return whether as many replies wait for their commit as may."""
+        return self._waiting >= self._limit or self._bytes > self._most_bytes
+
     async def room(self) -> None:
-        """Return when fewer replies wait for their commit than may."""
-        while self._waiting >= self._limit:
+        """Return when fewer replies wait for their commit than may, with fewer bytes."""
+        while self.behind:
             await self.settled()
 
     async def settled(self) -> None:
@@ -175,6 +185,7 @@ class Book:
     def _put(self, log: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
         if self._writer is None:
             raise RuntimeError("the book is not open")
+        self._bytes += sum(map(len, lines))
         return self._writer.put(log, lines)
 
     def _encode(self, entry: Entry) -> bytes:
@@ -182,7 +193,7 @@ class Book:
 
     def _acknowledged(self, log: int, line: bytes) -> None:
         """Take a safe line into the history by the same way that a resume reads it."""
-        line = line.removesuffix(b"\n")
+        self._bytes -= len(line)
         if log == JOURNAL:
             self.history.note_entry(decode_entry(line))
             return

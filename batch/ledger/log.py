@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 from batch.errors import CannotWrite
 from batch.files import Files, write_all
@@ -28,23 +29,25 @@ class Log:
         self._files.sync(self._fd)
         self.synced = self.size
 
-    def write(self, data: bytes) -> None:
-        """Append and sync, or raise CannotWrite with the file cut back to what was synced.
+    def write(self, blocks: Iterable[bytes]) -> None:
+        """Append and sync once, or raise CannotWrite with the file cut back to what was synced.
 
         The first failure is final: after a failed fsync the kernel may have dropped the pages, and
         a second one that succeeds would prove nothing.
         """
         try:
-            write_all(self._files, self._fd, data)
+            for block in blocks:
+                write_all(self._files, self._fd, block)
+                self.size += len(block)
             self._files.sync(self._fd)
         except OSError as error:
+            self.size = self.synced
             with contextlib.suppress(OSError):
                 self._files.truncate(self._fd, self.synced)
             raise CannotWrite(
                 f"{self.path}: {error.strerror or error}. What was counted is safe; the same "
                 "command goes on from there once the cause is mended."
             ) from error
-        self.size += len(data)
         self.synced = self.size
 
     def close(self) -> None:

@@ -7,12 +7,13 @@ begins. So a paid attempt is on record before the error that follows from it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from batch.ledger.log import Log
 
 GAP_SECONDS: Final = 0.010  # between two groups: a sync costs milliseconds, whatever its size
+BLOCK: Final = 1 << 20  # bytes of one write, or one line if that is longer
 Offload: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 Acknowledge: TypeAlias = Callable[[int, bytes], None]
 
@@ -106,7 +107,21 @@ class Writer:
     def _write(self, group: Group) -> None:
         for log, lines in zip(self._logs, group.lines, strict=True):
             if lines:
-                log.write(b"".join(lines))
+                log.write(_blocks(lines))
+
+
+def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Join lines to blocks worth a write each; all in one, large ones would be there twice."""
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if size >= BLOCK:
+            yield b"".join(block)
+            block, size = [], 0
+    if block:
+        yield b"".join(block)
 
 
 def _seen(done: asyncio.Future[None]) -> None:

@@ -47,6 +47,7 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
     "bad_request": Refusal(500, "the request is not valid", code="invalid_request", param=True),
     "requests_per_minute": Refusal(429, "too many requests for this account in 1 minute"),
     "tokens_per_minute": Refusal(429, "too many tokens for this account in 1 minute"),
+    "pause": Refusal(429, "this account has to wait"),
     "capacity": Refusal(
         429, "the upstream load of this group is saturated", type=_UPSTREAM, code=429, param=True
     ),
@@ -74,7 +75,7 @@ _BEFORE_UPSTREAM: Final = ("bad_request_body", "invalid_request", "insufficient_
 _AT_THE_DOOR: Final = frozenset(
     {
         *("unknown_key", "unknown_model", "unknown_path", "requests_per_minute"),
-        *("tokens_per_minute", "fail_429", "fail_429_hint", "fail_503"),
+        *("tokens_per_minute", "pause", "fail_429", "fail_429_hint", "fail_503"),
     }
 )
 

@@ -28,13 +28,18 @@ class Account:
         for group in self._group_of.values():
             if group not in self._patterns:
                 raise BadUsage(f"group {group!r} has a key, but no pattern of models")
+        self._requests_left = dials.key_requests
         self._models = dials.models
         self._unknown = dials.unknown_models
 
     def knows(self, key: str) -> None:
-        """Raise ``TurnedAway`` for a key that is nobody's."""
+        """Raise ``TurnedAway`` for a key that is nobody's, or that has expired."""
         if self._group_of and key not in self._group_of:
             raise TurnedAway("unknown_key")
+        if self._requests_left is not None:
+            if not self._requests_left:
+                raise TurnedAway("unknown_key")
+            self._requests_left -= 1
 
     def allows(self, key: str, model: str) -> None:
         """Raise ``TurnedAway`` for a model that this key may not call, or that does not exist."""

@@ -24,17 +24,22 @@ _EVENTS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",
 }
+_NOTHING: Final[Mapping[str, str]] = {}
 _DRIPS: Final = 16
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 
 async def answer(
-    request: BaseRequest, row: Row, prepared: Prepared, dials: Dials
+    request: BaseRequest,
+    row: Row,
+    prepared: Prepared,
+    dials: Dials,
+    told: Mapping[str, str] = _NOTHING,
 ) -> StreamResponse:
-    """Send an answer in the way that its fate asks for."""
+    """Send an answer in the way that its fate asks for; ``told`` is said in headers as well."""
     streamed = prepared.streamed
     usual = _EVENTS if streamed else {}
-    headers = {**usual, **prepared.headers, REQUEST_ID: _request_id(row)}
+    headers = {**usual, **prepared.headers, **told, REQUEST_ID: _request_id(row)}
     parts = prepared.render()
     body = b"".join(parts)
     paced = streamed and dials.latency_chunk_ms > 0

@@ -56,12 +56,21 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: float | None = None  # tokens that an answer reports, in and out
     tokens_burst: float | None = None  # tokens at once; None: a whole minute's
     limit_hint: Hint = "none"  # what a 429 says of the wait: no header, Retry-After, retry-after-ms
+    limit_window: float | None = None  # seconds after which the count begins anew; None: a bucket
+    # What the headers of answers and of 429s tell, times the truth: 1 is honest, another number
+    # describes an upstream that has nothing to do with this account. None: no such headers.
+    limit_headers: float | None = None
     capacity: int | None = None  # requests at work at once, which no header tells
     overflow: Overflow = "queue"  # what becomes of a request beyond the capacity
+    # (seconds after the first request, what all of these limits are multiplied with from then on)
+    limit_steps: tuple[tuple[float, float], ...] = ()
+    pause_after: float | None = None  # seconds between two pauses in which nobody is let in
+    pause_seconds: float = 60.0  # their length, which Retry-After tells
 
     # The account
     money_tokens: int | None = None  # tokens until it is empty; held back while under way
     keys: tuple[tuple[str, str], ...] = ()  # (key, group); none: any key, or none, will do
+    key_requests: int | None = None  # requests after which all keys have expired; None: never
     groups: tuple[tuple[str, str], ...] = ()  # (group, pattern of the models it may call)
     models: tuple[str, ...] = MODELS  # names that the list of models shows
     unknown_models: tuple[str, ...] = ()  # patterns of the models that nobody may call

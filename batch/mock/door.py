@@ -5,7 +5,7 @@ Key, body, model, requests and tokens a minute, the faults that refuse at once, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final, cast, get_args
 
 import msgspec
@@ -15,6 +15,7 @@ from batch.mock._errors import TurnedAway, hint
 from batch.mock.accounts import Account, Money
 from batch.mock.dials import Dials
 from batch.mock.faults import FAULTS, Fate, Faults
+from batch.mock.hours import Hours
 from batch.mock.ledger import Row
 from batch.mock.limits import Rates
 from batch.mock.tasks import Tasks
@@ -31,17 +32,18 @@ class Admitted(msgspec.Struct, frozen=True):
     fate: Fate  # its fault is none, or one of "work" or "answer"
     billed: Billed | None
     tokens: int  # billed, in and out
+    told: Mapping[str, str]  # what the headers say of the limits
 
 
 class Door:
     """Admits or turns away. Nothing here waits."""
 
-    def __init__(self, dials: Dials, clock: Callable[[], float], link: Link) -> None:
+    def __init__(self, dials: Dials, hours: Hours, link: Link) -> None:
         self._link = link
-        self._tasks = Tasks(dials, clock)
+        self._tasks = Tasks(dials, hours.now)
         self.account = Account(dials)
         self.money = Money(dials)
-        self._rates = Rates(dials, clock)
+        self._rates = Rates(dials, hours)
         self._faults = Faults(dials)
         self._dials = dials
 
@@ -71,12 +73,12 @@ class Door:
         prepared = twin.answer(ask, plan)
         billed = prepared.billed
         tokens = sum(billed.get(name, 0) for name in _TOKENS) if billed else 0
-        self._rates.admit(tokens)
+        told = self._rates.admit(tokens)
         if fate.fault and FAULTS[fate.fault] == "door":
             wait = dials.hint_seconds if fate.fault == "fail_429_hint" else None
             raise TurnedAway(fate.fault, headers=None if wait is None else hint(wait, "seconds"))
         self.money.hold(prepared.reserve)
-        return Admitted(prepared, fate, billed, tokens)
+        return Admitted(prepared, fate, billed, tokens, told)
 
     def fault_of(self, row: Row) -> str | None:
         """Return the fault that a request for a file meets."""

@@ -27,8 +27,9 @@ from batch.mock.accounts import mark
 from batch.mock.dials import Dials
 from batch.mock.door import Admitted, Door
 from batch.mock.faults import FAULTS
+from batch.mock.hours import Hours
 from batch.mock.ledger import Counts, Ledger, Row
-from batch.mock.limits import Slots
+from batch.mock.slots import Slots
 
 HOST: Final = "127.0.0.1"
 LARGEST_BODY: Final = 256 << 20  # bytes
@@ -53,8 +54,9 @@ class Gateway:
     ) -> None:
         self._dials = dials
         self._address = (host, port)
-        self._door = Door(dials, clock, self.link)
-        self._slots = Slots(dials)
+        hours = Hours(dials, clock)
+        self._door = Door(dials, hours, self.link)
+        self._slots = Slots(dials, hours)
         self._attempts = chance.Attempts()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ledger = Ledger(ledger_path)
@@ -157,6 +159,7 @@ class Gateway:
         try:
             yield
         finally:
+            row.ms = _since(row.at)
             self._ledger.leave(row)
             self._tasks.discard(task)
 
@@ -185,13 +188,19 @@ class Gateway:
         fault, spent = admitted.fate.fault, 0
         try:
             async with self._slots:
+                began = time.time()
                 if admitted.fate.latency > 0:
                     await asyncio.sleep(admitted.fate.latency)
                 if fault and FAULTS[fault] == "work":
                     raise TurnedAway(fault, reset=fault == "reset")
                 row.fate, row.status = fault or "answered", admitted.prepared.status
                 row.billed, spent = admitted.billed, admitted.tokens
-                return await delivery.answer(request, row, admitted.prepared, self._dials)
+                try:
+                    return await delivery.answer(
+                        request, row, admitted.prepared, self._dials, admitted.told
+                    )
+                finally:
+                    row.work_ms = _since(began)
         finally:
             self._door.money.settle(admitted.prepared.reserve, spent)
 
@@ -199,7 +208,13 @@ class Gateway:
         """Answer what is no request of a wire format: it has no row and costs nothing."""
         if (request.method, request.path) == ("GET", "/mock/ledger"):
             return _page(self._ledger.summary())
-        return await delivery.say(request, _nobody(request), TurnedAway("unknown_path"))
+        said = f"Invalid URL ({request.method} {request.path})"
+        return await delivery.say(request, _nobody(request), TurnedAway("unknown_path", said))
+
+
+def _since(then: float) -> int:
+    """Return the milliseconds since a time."""
+    return round(1000 * (time.time() - then))
 
 
 def _page(body: bytes) -> StreamResponse:

@@ -38,6 +38,8 @@ class Row(msgspec.Struct):
     fate: str = "stopped"  # "answered", a fault, a refusal, or "stopped" with the gateway
     billed: Billed | None = None  # None: nothing
     delivered: bool = False
+    ms: int = 0  # from the arrival to the end
+    work_ms: int = 0  # of it, at work: without the wait in a queue
 
 
 class Counts(msgspec.Struct):

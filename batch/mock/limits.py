@@ -1,106 +1,113 @@
-"""What one account may do at a time: requests and tokens a minute, and a hidden capacity.
-
-The clock is handed in. A bucket admits at most ``burst + rate * t`` over any span ``t``.
-"""
+"""What one account may do a minute: requests and tokens, told by headers or not."""
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections.abc import Callable
-from types import TracebackType
-from typing import Final
+import msgspec
 
 from batch.errors import BadUsage
+from batch.mock import _ratelimit
 from batch.mock._errors import TurnedAway, hint
+from batch.mock._ratelimit import Unit
 from batch.mock.dials import Dials
+from batch.mock.hours import Hours
+from batch.mock.meters import Bucket, Count, Meter
 
-_MINUTE: Final = 60.0
 
+class _Limit(msgspec.Struct):
+    """One limit a minute: how it is counted, and how headers tell it."""
 
-class Bucket:
-    """A token bucket, full at the start."""
+    unit: Unit
+    per_minute: float
+    meter: Meter
+    told: Meter | None  # what headers describe: this limit, or an upstream's that is another
 
-    __slots__ = ("_at", "_burst", "_level", "_rate")
-
-    def __init__(self, per_minute: float, burst: float | None, now: float) -> None:
-        """Take a rate in units a minute, and a depth in units: by default a minute's worth."""
-        if per_minute <= 0 or (burst is not None and burst <= 0):
-            raise BadUsage("a limit a minute and its burst must be greater than 0")
-        self._rate = per_minute / _MINUTE
-        self._burst = per_minute if burst is None else burst
-        self._level = self._burst
-        self._at = now
-
-    def wait(self, amount: float, now: float) -> float:
-        """Return the seconds until so much would be admitted: 0 if now, infinity if never."""
-        self._level = min(self._burst, self._level + (now - self._at) * self._rate)
-        self._at = now
-        if amount <= self._level:
-            return 0.0
-        return math.inf if amount > self._burst else (amount - self._level) / self._rate
-
-    def take(self, amount: float) -> None:
-        """Take what ``wait`` has just admitted."""
-        self._level -= amount
+    @property
+    def fate(self) -> str:
+        return f"{self.unit}_per_minute"
 
 
 class Rates:
-    """Requests and tokens a minute: a request takes from both buckets or from none."""
+    """Requests and tokens a minute: a request takes from both or from none."""
 
-    def __init__(self, dials: Dials, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self, dials: Dials, hours: Hours) -> None:
+        self._hours = hours
         self._hint = dials.limit_hint
-        now = clock()
-        self._buckets = tuple(
-            (fate, Bucket(rate, burst, now))
-            for fate, rate, burst in (
-                ("requests_per_minute", dials.requests_per_minute, dials.requests_burst),
-                ("tokens_per_minute", dials.tokens_per_minute, dials.tokens_burst),
-            )
-            if rate is not None
-        )
+        self._told = dials.limit_headers
+        self._factor = 1.0
+        now = hours.now()
+        self._limits = [
+            self._limit(unit, rate, burst, dials.limit_window, now)
+            for unit, rate, burst in _declared(dials)
+        ]
 
-    def admit(self, tokens: int) -> None:
-        """Take one request of so many tokens, or raise ``TurnedAway`` and take nothing."""
-        if not self._buckets:
-            return
-        now = self._clock()
-        for fate, bucket in self._buckets:
-            wait = bucket.wait(_amount(fate, tokens), now)
+    def _limit(
+        self, unit: Unit, rate: float, burst: float | None, window: float | None, now: float
+    ) -> _Limit:
+        told = self._told
+
+        def meter(factor: float) -> Meter:
+            if window is not None:
+                return Count(factor * rate, window, now)
+            return Bucket(factor * rate, None if burst is None else factor * burst, now)
+
+        return _Limit(unit, rate, meter(1.0), None if told is None else meter(told))
+
+    def admit(self, tokens: int) -> dict[str, str]:
+        """Take one request of so many tokens, and return what the headers of its answer say.
+
+        Raises ``TurnedAway``, and takes nothing, beyond a limit and while the account is closed.
+        """
+        if (closed := self._hours.closed_for()) > 0:
+            raise TurnedAway("pause", headers=hint(closed, "seconds"))
+        if not self._limits:
+            return {}
+        now = self._hours.now()
+        self._scale(now)
+        for limit in self._limits:
+            wait = limit.meter.wait(_amount(limit, tokens), now)
             if wait > 0:
-                raise TurnedAway(fate, headers=hint(wait, self._hint))
-        for fate, bucket in self._buckets:
-            bucket.take(_amount(fate, tokens))
+                said = self._headers(now)
+                raise TurnedAway(limit.fate, headers=said | hint(wait, self._hint))
+        for limit in self._limits:
+            limit.meter.take(_amount(limit, tokens))
+            if limit.told is not None:
+                limit.told.wait(0, now)
+                limit.told.take(_amount(limit, tokens))
+        return self._headers(now)
+
+    def _scale(self, now: float) -> None:
+        factor = self._hours.factor()
+        if factor != self._factor:
+            self._factor = factor
+            for limit in self._limits:
+                limit.meter.scale(factor, now)
+                if limit.told is not None:
+                    limit.told.scale(factor, now)
+
+    def _headers(self, now: float) -> dict[str, str]:
+        """Return what headers say of every limit, if they say anything."""
+        headers: dict[str, str] = {}
+        for limit in self._limits:
+            if limit.told is not None and self._told is not None:
+                limit.told.wait(0, now)
+                a_minute = limit.per_minute * self._told * self._factor
+                headers |= _ratelimit.said(limit.unit, a_minute, *limit.told.left())
+        return headers
 
 
-def _amount(fate: str, tokens: int) -> int:
-    return 1 if fate == "requests_per_minute" else tokens
+def _declared(dials: Dials) -> list[tuple[Unit, float, float | None]]:
+    """Return the limits that are declared. Raises ``BadUsage`` for one that lets nothing pass."""
+    pairs: list[tuple[Unit, float | None, float | None]] = [
+        ("requests", dials.requests_per_minute, dials.requests_burst),
+        ("tokens", dials.tokens_per_minute, dials.tokens_burst),
+    ]
+    declared = [(unit, rate, burst) for unit, rate, burst in pairs if rate is not None]
+    numbers = [one for _, *both in declared for one in both if one is not None]
+    numbers += [one for one in (dials.limit_window, dials.limit_headers) if one is not None]
+    if any(number <= 0 for number in numbers):
+        raise BadUsage("a limit, its burst, its window and its headers must be greater than 0")
+    return declared
 
 
-class Slots:
-    """The requests that are at work at once: ``async with slots`` holds one of them."""
-
-    def __init__(self, dials: Dials) -> None:
-        if dials.capacity is not None and dials.capacity < 1:
-            raise BadUsage("the capacity must be at least 1")
-        self._hint = hint(1.0, dials.limit_hint)
-        self._overflow = dials.overflow
-        self._free = None if dials.capacity is None else asyncio.Semaphore(dials.capacity)
-
-    async def __aenter__(self) -> None:
-        """Wait for a slot, or raise ``TurnedAway``, as the overflow dial says."""
-        if self._free is None:
-            return
-        if self._overflow != "queue" and self._free.locked():
-            raise TurnedAway("capacity", headers=self._hint, reset=self._overflow == "reset")
-        await self._free.acquire()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._free is not None:
-            self._free.release()
+def _amount(limit: _Limit, tokens: int) -> int:
+    return 1 if limit.unit == "requests" else tokens

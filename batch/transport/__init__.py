@@ -1,13 +1,15 @@
 """The one door to the network: a Call goes out, a Reply comes back, or a failure from the tree.
 
 What it offers and its settings stand here and import no network library, so that asking for help
-stays quick. ``client`` sends, ``payload`` and ``attach`` build bodies, ``body`` reads answers,
-``saving`` hands files to the disk, ``idle`` ends silent answers, ``failures`` translates errors,
-``address`` knows URLs. No retry, no limit and no word of any vendor lives here.
+stays quick. ``client`` sends, ``attach`` finds files for bodies, ``local`` those of this machine,
+``payload`` writes bodies out, ``body`` reads answers, ``saving`` hands files to the disk, ``idle``
+ends silent answers, ``failures`` translates errors, ``address`` knows URLs. No retry, no limit and
+no word of any vendor lives here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -33,6 +35,10 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = "wenwen-batch"
 
 
+def nobody(grew: int) -> None:
+    """Take no note of bytes that come."""
+
+
 class Transport(Protocol):
     """What the engine needs of a network."""
 
@@ -41,14 +47,15 @@ class Transport(Protocol):
         call: Call,
         secret: Secret | None,
         folder: Folder | None = None,
+        grew: Callable[[int], None] = nobody,
     ) -> Reply:
         """Send one call once and return what came back, whatever its status.
 
-        ``folder`` folds the answer if it comes as events. A key goes to the gateway alone. Raises
-        ``CallFailed``: ``BadFile`` and ``FileUnread`` for a file that the call names,
-        ``Unreachable`` only if nothing was sent, ``Interrupted`` or ``TimedOut`` if the gateway may
-        have begun to work, ``NotAnAnswer`` if the answer is too large, ``FileGone`` if a file is,
-        ``Refused`` if the call cannot be sent at all. Raises ``CannotWrite`` if a file cannot be
-        saved.
+        ``folder`` folds the answer if it comes as events. ``grew`` is told how many bytes more are
+        held, as they come. A key goes to the gateway alone. Raises ``CallFailed``: ``BadFile`` and
+        ``FileUnread`` for a file that the call names, ``Unreachable`` only if nothing was sent,
+        ``Interrupted`` or ``TimedOut`` if the gateway may have begun to work, ``NotAnAnswer`` if
+        the answer is too large, ``FileGone`` if a file is, ``Refused`` if the call cannot be sent
+        at all. Raises ``CannotWrite`` if a file cannot be saved.
         """
         ...

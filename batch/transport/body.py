@@ -6,31 +6,41 @@ an endless body nor a compressed bomb grows in memory.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+import io
+from collections.abc import Callable
+from typing import Final, NoReturn, TypeAlias
 
 import aiohttp
 
 from batch.errors import CallFailed, NotAnAnswer
+from batch.weights import LIGHT
 from batch.wire import Folder
 from batch.wire._sse import Events
+
+# Told how many bytes have come since it was told last.
+Grew: TypeAlias = Callable[[int], None]
 
 BLANK: Final = b" \t\r\n\xef\xbb\xbf"  # with the bytes of a byte order mark
 EVENT_STARTS: Final = (b"data:", b"event:", b":")
 ENOUGH: Final = len(b"event:")
 
 
-async def read(content: aiohttp.StreamReader, cap: int, head: bytes = b"") -> bytes:
-    """Return the whole body, of which ``head`` was read before."""
+async def read(content: aiohttp.StreamReader, cap: int, grew: Grew, head: bytes = b"") -> bytes:
+    """Return the whole body, of which ``head`` was read before.
+
+    ``grew`` is told how many bytes are held, if they are many.
+    """
     chunk = head or await content.readany()
     if content.at_eof() and content.total_bytes <= cap:
         return chunk  # nearly always: it came in one piece
-    body = bytearray()
+    body, told = io.BytesIO(), 0  # which hands out what it holds without a copy
     while chunk:
         if content.total_bytes > cap:
             too_large(cap)
-        body += chunk
+        told = _tell(grew, told, body.tell() + len(chunk))
+        body.write(chunk)
         chunk = await content.readany()
-    return bytes(body)
+    return body.getvalue()
 
 
 async def peek(content: aiohttp.StreamReader, cap: int) -> bytes:
@@ -43,8 +53,11 @@ async def peek(content: aiohttp.StreamReader, cap: int) -> bytes:
     return head
 
 
-async def fold(content: aiohttp.StreamReader, cap: int, folder: Folder, head: bytes = b"") -> bytes:
+async def fold(
+    content: aiohttp.StreamReader, cap: int, grew: Grew, folder: Folder, head: bytes = b""
+) -> bytes:
     """Hand every event to the folder as it comes, and return the folded body."""
+    told = 0
     events = Events()
     feed, take = events.feed, folder.feed
     begun = False
@@ -56,6 +69,7 @@ async def fold(content: aiohttp.StreamReader, cap: int, folder: Folder, head: by
                 begun = True
             if content.total_bytes > cap:
                 too_large(cap)
+            told = _tell(grew, told, content.total_bytes)
             chunk = await content.readany()
         for data in events.end():
             take(data)
@@ -63,6 +77,14 @@ async def fold(content: aiohttp.StreamReader, cap: int, folder: Folder, head: by
         failure.begun = begun
         raise
     return folder.body()
+
+
+def _tell(grew: Grew, told: int, held: int) -> int:
+    """Tell of what is held beyond what was told, if it is worth it; return what is told now."""
+    if held - told < LIGHT:
+        return told
+    grew(held - told)
+    return held
 
 
 def too_large(cap: int) -> NoReturn:

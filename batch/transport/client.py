@@ -15,10 +15,10 @@ from batch.errors import CallFailed
 from batch.media import MediaFolder
 from batch.records import Call, Form, Reply, Saved, Spliced
 from batch.secret import Redactor, Secret
-from batch.transport import TransportSettings
+from batch.transport import TransportSettings, nobody
 from batch.transport.address import host_of, normalise_base_url
 from batch.transport.attach import Attachments
-from batch.transport.body import BLANK, EVENT_STARTS, fold, peek, read
+from batch.transport.body import BLANK, EVENT_STARTS, Grew, fold, peek, read
 from batch.transport.failures import FOREIGN, ours, redact
 from batch.transport.headers import plain_headers
 from batch.transport.idle import IdleWatch
@@ -79,21 +79,27 @@ class AioTransport:
     ) -> None:
         await self._sessions.close()
 
-    async def send(self, call: Call, secret: Secret | None, folder: Folder | None = None) -> Reply:
+    async def send(
+        self,
+        call: Call,
+        secret: Secret | None,
+        folder: Folder | None = None,
+        grew: Grew = nobody,
+    ) -> Reply:
         """Send one call once; see ``Transport``."""
         try:
-            data = await self._payload(call)
+            data = await self._payload(call, grew)
         except CallFailed as failure:
             redact(failure, self._redactor)
             raise
-        return await self._exchange(call, data, secret, folder)
+        return await self._exchange(call, data, secret, folder, grew)
 
-    async def _payload(self, call: Call) -> aiohttp.Payload | aiohttp.FormData | None:
+    async def _payload(self, call: Call, grew: Grew) -> aiohttp.Payload | aiohttp.FormData | None:
         payload = call.payload
         if isinstance(payload, Form):
-            return await self._attachments.form(payload)
+            return await self._attachments.form(payload, grew)
         if isinstance(payload, Spliced):
-            payload = await self._attachments.body(payload)
+            return await self._attachments.body(payload, grew)
         return None if payload is None else json_payload(payload)
 
     async def _exchange(
@@ -102,11 +108,12 @@ class AioTransport:
         data: aiohttp.Payload | aiohttp.FormData | None,
         secret: Secret | None,
         folder: Folder | None,
+        grew: Grew,
     ) -> Reply:
         started_at, begun = self._now(), self._loop.time()
         try:
             response = await self._answer(call, data, secret)
-            body, streamed = await self._take(response, call, folder)
+            body, streamed = await self._take(response, call, folder, grew)
         except FOREIGN as broken:
             host = host_of(call.path if call.origin == "foreign" else self._base)
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
@@ -142,20 +149,20 @@ class AioTransport:
         )
 
     async def _take(
-        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None
+        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         """Read the body; also say whether it was folded from events."""
         if not response.content.is_eof():
             self._idle.watch(response)
         try:
-            return await self._body(response, call, folder)
+            return await self._body(response, call, folder, grew)
         finally:
             self._idle.leave(response)
             if not response.closed:  # it failed, was cut short or cancelled: nobody can use it
                 response.close()
 
     async def _body(
-        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None
+        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         content, settings = response.content, self._settings
         as_file = call.expect == "file"
@@ -164,13 +171,13 @@ class AioTransport:
         good = 200 <= response.status < 300 and not (as_file and response.status == PARTIAL)
         plain = any(word in kind for word in NO_FILES) or not good
         if as_file and plain:
-            return await read(content, settings.max_body), False
+            return await read(content, settings.max_body, grew), False
         if plain or (folder is None and not as_file):
-            return await read(content, cap), False
+            return await read(content, cap, grew), False
         if as_file:
             first = await content.readany()
             if not first or first.lstrip(BLANK).startswith(NO_FILE_STARTS):
-                return await read(content, settings.max_body, first), False
+                return await read(content, settings.max_body, grew, first), False
             part = self._media.part(call.save_as)
             return await save(content, part, settings.max_file, first, kind), False
         assert folder is not None
@@ -178,8 +185,8 @@ class AioTransport:
         if "text/event-stream" not in kind:
             head = await peek(content, cap)
             if not head.startswith(EVENT_STARTS):
-                return await read(content, cap, head), False
-        return await fold(content, cap, folder, head), True
+                return await read(content, cap, grew, head), False
+        return await fold(content, cap, grew, folder, head), True
 
     def _own(self, path: str) -> str:
         # Anything but a path would let what follows the base URL become another host.

@@ -49,7 +49,13 @@ TABLE: Final[tuple[Row, ...]] = (
 
 
 def ours(broken: Exception, host: str) -> CallFailed:
-    """Return our failure for one of aiohttp's."""
+    """Return our failure for one of aiohttp's; its own cause if that is one of ours.
+
+    So it is with a file that changes while it is sent: a body that stops before its end asks for
+    nothing.
+    """
+    if isinstance(broken.__cause__, CallFailed):
+        return broken.__cause__
     kind, words = next((kind, words) for row, kind, words in TABLE if isinstance(broken, row))
     return kind(words.format(host=host, cause=_cause(broken)))
 

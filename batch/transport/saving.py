@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import aiohttp
 
 from batch.errors import CutAnswer, FileGone
 from batch.media import Part
 from batch.records import Saved
-
-BLOCK: Final = 1 << 20  # bytes for one trip to the thread, which costs about 100 microseconds
+from batch.weights import SAVED
 
 
 async def save(
@@ -35,7 +32,7 @@ async def _write(content: aiohttp.StreamReader, part: Part, cap: int, first: byt
             # To fetch it again would give the same, at the same cost.
             raise FileGone(f"the file is larger than {cap:,} bytes, so it was not read to its end")
         block += chunk
-        if len(block) >= BLOCK:
+        if len(block) >= SAVED:  # worth the trip to the thread, of about 100 microseconds
             await part.write(bytes(block))
             block.clear()
     await part.write(bytes(block))

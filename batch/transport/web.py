@@ -10,7 +10,7 @@ from yarl import URL
 
 from batch.errors import BadFile, FileGone, FileUnread, NotAnAnswer, Refused
 from batch.transport.address import host_of, is_host
-from batch.transport.body import read
+from batch.transport.body import Grew, read
 from batch.transport.failures import FOREIGN, ours
 from batch.transport.outside import Outside
 from batch.wire._http import HOPS, REDIRECTS
@@ -39,17 +39,18 @@ class Web:
             url, headers=headers, allow_redirects=False, timeout=patience
         )
 
-    async def download(self, address: str, cap: int) -> tuple[bytes, str]:
+    async def download(self, address: str, cap: int, grew: Grew) -> tuple[bytes, str]:
         """Return a file that a line names, and its declared type.
 
-        Raises ``BadFile``, and ``FileUnread`` for trouble that may pass.
+        ``grew`` is told how many bytes of it are held. Raises ``BadFile``, and ``FileUnread`` for
+        trouble that may pass.
         """
         for _ in range(HOPS):
             host = host_of(address)
             try:
                 response = await self.get(address, (), self._patience)
                 try:
-                    body = await read(response.content, cap)
+                    body = await read(response.content, cap, grew)
                 finally:
                     response.close()
             except FOREIGN as broken:

@@ -174,34 +174,39 @@ def substitute(body: bytes, text: str, name: str) -> bytes:
         return body
     mark = orjson.dumps(MARK + name)[1:-1]
     try:
-        plain = orjson.dumps(text)[1:-1]
+        plain = memoryview(orjson.dumps(text))[1:-1]  # it may be most of what memory there is
     except orjson.JSONEncodeError:  # half of a surrogate pair, which no body holds
         return body
-    done = body
+    whole = ":" not in text
+    done = _put(body, plain, mark, whole)
     # As most write it, as PHP does, and as Go does: the gateway is written in Go.
-    for spelled in (plain, plain.replace(b"/", b"\\/"), plain.replace(b"&", b"\\u0026")):
-        done = _put(done, spelled, mark, whole=":" not in text)
+    for sign, escaped in ((b"/", b"\\/"), (b"&", b"\\u0026")):
+        if escaped in done:
+            done = _put(done, bytes(plain).replace(sign, escaped), mark, whole)
     if done is not body or b"\\" not in body:
         return done
-    return _STRING.sub(lambda string: _put_in(string[0], plain, mark, ":" not in text), body)
+    return _STRING.sub(lambda string: _put_in(string[0], plain, mark, whole), body)
 
 
-def _put(body: bytes, spelled: bytes, mark: bytes, whole: bool) -> bytes:
+def _put(body: bytes, spelled: bytes | memoryview, mark: bytes, whole: bool) -> bytes:
     """Put a mark in the place of a text, or of a ``whole`` string, as it is spelled."""
-    if whole:
-        spelled, mark = b'"%b"' % spelled, b'"%b"' % mark
     goes_on = _IS_KEY if whole else _GOES_ON
+    quote = 1 if whole else 0  # that stands on both sides
     pieces: list[bytes] = []
     done = at = 0
     while (found := body.find(spelled, at)) >= 0:
         at = found + len(spelled)
-        if not goes_on.match(body, at) and not _HALF_ESCAPE.fullmatch(body, found - 5, found):
+        if whole and not body[found - 1 : found] == body[at : at + 1] == b'"':
+            continue
+        if not goes_on.match(body, at + quote) and not _HALF_ESCAPE.fullmatch(
+            body, found - quote - 5, found - quote
+        ):
             pieces += (body[done:found], mark)
             done = at
     return b"".join((*pieces, body[done:])) if pieces else body
 
 
-def _put_in(string: bytes, plain: bytes, mark: bytes, whole: bool) -> bytes:
+def _put_in(string: bytes, plain: memoryview, mark: bytes, whole: bool) -> bytes:
     """Put a mark into one string of JSON that spells the text in a way of its own."""
     if b"\\" not in string:
         return string

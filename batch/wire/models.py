@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
+import orjson
 
 from batch.errors import NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
@@ -16,6 +18,27 @@ from batch.wire._http import no_answer, one_line, raw, read_json, request_id
 from batch.wire._routes import Route
 
 _ROUTE: Final = Route("GET", "/v1/models")
+# The gateway's word for a kind of endpoint → our format that asks it. It has none for speech,
+# transcriptions, Kling and Midjourney, and lists their models as if they could chat.
+_FORMATS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "openai": "chat",
+        "openai-response": "responses",
+        "anthropic": "messages",
+        "gemini": "gemini",
+        "jina-rerank": "rerank",
+        "image-generation": "images",
+        "embeddings": "embeddings",
+        "openai-video": "videos",
+    }
+)
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A model that a key may call."""
+
+    model: str
+    formats: tuple[str, ...] | None  # of ours, that can ask it; None: the gateway does not say
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -39,13 +62,13 @@ class Models(Plain):
     def next(self, request: Request, state: State | None, reply: Reply) -> Step:
         """Return the list, or raise what the reply is instead."""
         document = read_json(reply)
-        listed = document.get("data")
-        if not isinstance(listed, list):
+        if not isinstance(document.get("data"), list):
             raise no_answer(reply, NotAnAnswer, "the reply has no list of models")
+        body = one_line(raw(reply))
         return Done(
             Answer(
-                body=one_line(raw(reply)),
-                content="\n".join(_names(listed)),
+                body=body,
+                content="\n".join(one.model for one in models_of(body)),
                 finish="stop",
                 usage=Usage(),  # it costs nothing
                 status=reply.status,
@@ -54,9 +77,22 @@ class Models(Plain):
         )
 
 
-def _names(listed: list[Any]) -> list[str]:
-    models = (one for one in listed if isinstance(one, Mapping))
-    return [name for one in models if isinstance(name := one.get("id"), str)]
+def models_of(body: bytes) -> tuple[Listed, ...]:
+    """Return what an answer lists, each model once, as far as it can be understood."""
+    entries = (one for one in orjson.loads(body)["data"] if isinstance(one, Mapping))
+    listed = {
+        name: Listed(name, _formats(one.get("supported_endpoint_types")))
+        for one in entries
+        if isinstance(name := one.get("id"), str) and name
+    }
+    return tuple(listed.values())
+
+
+def _formats(told: object) -> tuple[str, ...] | None:
+    if not isinstance(told, list):
+        return None
+    words = (word for word in told if isinstance(word, str))
+    return tuple(dict.fromkeys(_FORMATS[word] for word in words if word in _FORMATS))
 
 
 FORMAT: Final[WireFormat] = Models()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from batch.progress import Progress, Snapshot
-from batch.settings import Settings
+from batch.catalogue import Catalogue
+from batch.progress import Progress
+from batch.settings import KeySetting, Settings, UserSettings
+from batch.snapshot import Snapshot
 from batch.summary import Outcome
 
 
@@ -15,6 +18,7 @@ class FakeEngine:
         self.failure = failure
         self.calls: list[tuple[Any, ...]] = []
         self.watch: Progress | None = None
+        self.catalogue: Catalogue | None = None
 
     @property
     def settings(self) -> Settings:
@@ -32,6 +36,11 @@ class FakeEngine:
 
     def status(self, output: str) -> Outcome:
         return self._answer(None, "status", output)
+
+    async def models(self, settings: UserSettings, places: Sequence[KeySetting]) -> Catalogue:
+        self.calls.append(("models", settings, tuple(places)))
+        assert self.catalogue is not None
+        return self.catalogue
 
     def _answer(self, watch: Progress | None, *call: Any) -> Outcome:
         self.calls.append(call)

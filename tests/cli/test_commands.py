@@ -11,7 +11,7 @@ import pytest
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.mock.dials import Dials
-from batch.settings import KeySetting, Limits, RequestSettings, Settings, Timeouts
+from batch.settings import KeySetting, Limits, MediaSettings, RequestSettings, Settings
 from tests.cli.fake_engine import FakeEngine
 
 RUN = ["run", "in.jsonl", "-o", "out.jsonl"]
@@ -39,7 +39,8 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
         "--pack 64 --allow-files . --inline-media --makes my-*=image --makes x=y*=text "
         "--task-timeout 90 "
         "--allow-http -c 7 --rpm 500 --tpm 90000 --max-attempts 3 --max-line-bytes 1000 "
-        "--keep-answers --mock --mock-fail 429=5% --mock-latency 2.5 --mock-seed 9 -vv"
+        "--max-inflight-bytes 64MB --keep-answers "
+        "--mock --mock-fail 429=5% --mock-latency 2.5 --mock-seed 9 -vv"
     )
 
     answer([*RUN, *flags.split()], Caller(engine))
@@ -51,19 +52,24 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
         endpoint="/v1/embeddings",
         add_usage=False,
         pack=64,
-        allow_files=".",
-        inline_media=True,
-        makes={"my-*": "image", "x=y*": "text"},
+    )
+    assert settings.media == MediaSettings(
+        allow_files=".", inline_media=True, makes={"my-*": "image", "x=y*": "text"}
     )
     assert settings.gateway.base_url == "https://g"
-    assert settings.gateway.keys == (
+    assert settings.keys == (
         KeySetting(match="claude-*", env="CLAUDE"),
         KeySetting(match="*", file="/run/key"),
     )
-    assert settings.gateway.timeouts == Timeouts(total_seconds=30, task_seconds=90)
+    assert (settings.gateway.timeout, settings.gateway.task_timeout) == (30, 90)
     assert (settings.gateway.ca_bundle, settings.gateway.allow_http) == ("ca.pem", True)
     assert settings.limits == Limits(
-        concurrency=7, rpm=500, tpm=90_000, max_attempts=3, max_line_bytes=1000
+        concurrency=7,
+        rpm=500,
+        tpm=90_000,
+        max_attempts=3,
+        max_line_bytes=1000,
+        max_inflight_bytes="64MB",
     )
     assert (settings.run.keep_answers, settings.run.new_run) == (True, False)
     assert (settings.run.mock, settings.run.mock_fail) == (True, "429=5%")
@@ -204,6 +210,8 @@ def test_mock_serves_as_told_until_ctrl_c(capsys: pytest.CaptureFixture[str]) ->
     mock = FakeMock()
     flags = (
         "--port 81 --latency 20 --fail 429=5%,reset=0.5 --rpm 60 --tpm 900 --capacity 4 "
+        "--rpm-burst 6 --limit-window 5 --limit-headers 0.5 --limit-steps 60=10,90=1 "
+        "--pause-after 40 --pause 20 "
         "--overflow 429 --key k1 --key k2=claude-* --seed 3 --ledger l.jsonl"
     )
 
@@ -217,7 +225,13 @@ def test_mock_serves_as_told_until_ctrl_c(capsys: pytest.CaptureFixture[str]) ->
             fail_429=0.05,
             reset=0.5,
             requests_per_minute=60,
+            requests_burst=6,
             tokens_per_minute=900,
+            limit_window=5,
+            limit_headers=0.5,
+            limit_steps=((60, 10), (90, 1)),
+            pause_after=40,
+            pause_seconds=20,
             capacity=4,
             overflow="429",
             keys=(("k1", "k1"), ("k2", "k2")),

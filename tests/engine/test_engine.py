@@ -176,7 +176,7 @@ def test_answers_under_way_are_waited_for_only_so_long(
     ended: list[float] = []
 
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
             self.calls.append(call)
             halt.request("by SIGINT")
             if hurry:

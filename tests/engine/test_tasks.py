@@ -82,9 +82,9 @@ def test_hundreds_of_tasks_wait_at_once_and_hold_no_slot(tmp_path: Path) -> None
 
 def test_polls_that_take_long_keep_no_line_from_being_submitted(tmp_path: Path) -> None:
     class Slow(Gateway):
-        async def send(self, call: Call, secret: Secret | None, folder: Any = None) -> Reply:
+        async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
             await asyncio.sleep(5 if call.kind == "poll" else 0)
-            return await super().send(call, secret, folder)
+            return await super().send(call, secret, *more)
 
     gateway = Slow(polls=2)
     rig = patient(tmp_path)  # eight calls of a kind at once

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.gate.limit import Limit
+from batch.gate.limit import SHARE, Limit
 from batch.gate.settings import KeyLimits
 from tests.gate.world import FETCH, POLL, SUBMIT, clock, gate, most_above, passes, send
 from tests.virtual import run
@@ -64,10 +64,10 @@ def test_the_whole_rate_is_used_even_when_timers_fire_late(per_minute: int) -> N
     [
         (1, None, 1),
         (1_200, None, 1),
-        (60_000, None, 50),
+        (60_000, None, SHARE * 50),
         (60_000, 40, 20),
         (300_000, 2, 1),
-        (300_000, None, 250),
+        (300_000, None, SHARE * 250),
     ],
 )
 def test_the_burst_is_a_twentieth_second_or_half_the_declared_bucket(
@@ -114,7 +114,7 @@ def test_weights_of_any_size_stay_under_the_rate(weights: list[int]) -> None:
         # A request heavier than the burst is sent whole, after its weight was saved up.
         allowed = max(limit.capacity, *weights)
         assert most_above(admitted, 100) <= allowed + limit.capacity + 1e-6
-        assert clock() <= sum(weights) / 100 + 0.01
+        assert clock() <= sum(weights) / (SHARE * 100) + 0.01
 
     run(main())
 
@@ -148,9 +148,47 @@ def test_units_paid_in_advance_are_never_more_than_a_minutes() -> None:
         await limit.pay(600)
         begun = clock()
         await limit.pay(100)
-        assert clock() - begun == pytest.approx(9.9, abs=0.1)
+        assert clock() - begun == pytest.approx(10 / SHARE, abs=0.1)
 
     run(main())
+
+
+def test_of_a_declared_bucket_no_more_than_half_is_paid_in_advance() -> None:
+    async def main() -> None:
+        limit = Limit(600, "tokens", clock, bucket=100)
+
+        limit.settle(-1_000_000)
+
+        await limit.pay(50)
+        assert clock() < 0.001
+        await limit.pay(100)
+        assert clock() == pytest.approx(10 / SHARE, abs=0.15)
+
+    run(main())
+
+
+def test_what_makes_up_for_late_timers_is_no_burst_to_begin_with() -> None:
+    async def main() -> list[tuple[float, float]]:
+        return await keep_busy(Limit(60, "requests", clock), 30)
+
+    admitted = run(main())
+
+    assert most_above(admitted, SHARE) <= 1 + 1e-6
+
+
+def test_a_weight_above_half_the_capacity_is_taken_in_pieces() -> None:
+    """One alone would have to wait until the bucket is empty, and lose what leaks meanwhile."""
+
+    async def main() -> float:
+        # Given: a bucket of 100, and timers that fire late
+        limit = Limit(120_000, "tokens", clock)
+        for _ in range(50):
+            await limit.pay(99)
+        return clock()
+
+    needed = 50 * 99 / (SHARE * 2_000)
+
+    assert run(main(), late=0.001) <= 1.01 * needed
 
 
 def test_a_new_rate_begins_without_a_burst() -> None:

@@ -53,10 +53,24 @@ def test_an_answer_makes_the_next_pause_short_again() -> None:
         schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
         clock.now = schedule.until
 
-    schedule.answered()
+    schedule.answered(sent_at=clock.now)
     schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
 
     assert schedule.until == clock.now + 1.0
+
+
+def test_an_answer_to_a_call_from_before_a_pause_says_nothing_of_its_use() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+    sent_at = clock.now - 0.5
+    for _ in range(3):
+        schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
+        clock.now = schedule.until
+
+    schedule.answered(sent_at)
+    schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
+
+    assert schedule.until == clock.now + 8.0
 
 
 def test_a_wish_of_no_time_at_all_is_no_wish() -> None:

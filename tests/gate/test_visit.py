@@ -10,6 +10,8 @@ from batch.gate.settings import KeyLimits
 from batch.gate.visit import Visit
 from batch.gate.waits import Door, Waiter
 from batch.records import Call
+from batch.usage import Meter, Usage
+from batch.wire import Estimate
 from tests.gate.world import FETCH, FOREIGN, MODEL, POLL, SUBMIT, clock, gate, passes, send
 from tests.virtual import run
 
@@ -41,7 +43,7 @@ def test_a_call_that_nothing_holds_up_enters_without_a_task_switch(settings, cal
     async def main() -> None:
         at = gate(**settings)
 
-        assert switches(at.admit(at.lane(MODEL), MODEL, call, 100)) == 0
+        assert switches(at.admit(at.lane(MODEL), MODEL, call, Estimate(100, 0))) == 0
 
     run(main())
 
@@ -237,7 +239,7 @@ def test_a_cancelled_wait_leaks_nothing(after: float) -> None:
         assert all(task.exception() is None for task in tasks[1::2])
         assert on_the_wire(at) == (0, 0)
         await asyncio.sleep(120)
-        assert switches(at.admit(at.lane(MODEL), MODEL, SUBMIT, 1)) == 0
+        assert switches(at.admit(at.lane(MODEL), MODEL, SUBMIT)) == 0
 
     run(main())
 
@@ -396,9 +398,9 @@ def test_what_holds_calls_up_is_said_in_plain_words() -> None:
             "None",
             "window of 8",
             "None",
-            "requests/min limit",
+            "limit of 60 requests/min",
             "None",
-            "tokens/min limit",
+            "limit of 60 tokens/min",
             "None",
             "gateway asked for 12 s",
         ]
@@ -424,11 +426,12 @@ def test_reported_tokens_correct_what_the_next_calls_pay() -> None:
     async def main() -> None:
         at = gate(tpm=6_000)
         lane = at.lane(MODEL)
-        async with at.admit(lane, MODEL, SUBMIT, 5):
+        visit = at.admit(lane, MODEL, SUBMIT, Estimate(5, 0))
+        async with visit:
             pass
 
-        at.answered(lane, MODEL, 5, 505, 0.1)
-        await send(at, nothing, tokens=5)
+        at.answered(visit, Usage({Meter.INPUT: 505}), 0.1)
+        await send(at, nothing, model="another", tokens=5)
 
         assert clock() == pytest.approx(5, abs=0.1)
 

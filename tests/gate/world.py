@@ -11,6 +11,7 @@ from batch.gate.gate import Gate
 from batch.gate.settings import GateSettings
 from batch.records import Call
 from batch.secret import Secret
+from batch.wire import Estimate
 
 SUBMIT = Call("POST", "/v1/chat/completions", b"{}")
 POLL = Call("GET", "/v1/videos/1", kind="poll")
@@ -39,14 +40,15 @@ async def send(
 ) -> None:
     """One attempt, as the engine makes it. Raises what the gate or the work raises."""
     lane = at.lane(model)
-    async with at.admit(lane, model, call, tokens):
+    visit = at.admit(lane, model, call, Estimate(tokens, 0))
+    async with visit:
         sent_at = clock()
         try:
             await work()
         except CallFailed as failure:
             at.failed(lane, model, failure, sent_at)
             raise
-    at.answered(lane, model, tokens if call.kind == "submit" else 0, None, clock() - sent_at)
+    at.answered(visit, None, clock() - sent_at)
 
 
 async def passes() -> None:

@@ -51,6 +51,8 @@ def test_the_same_bytes_give_the_same_lines_however_they_are_cut(data, sizes, ca
         elif text.strip():
             expected.append((number, text, len(text), line_sum(text)))
     assert [(line.number, line.raw, line.size, line.sum) for line in found] == expected
+    texts = [data[line.offset : line.offset + line.size] for line in found]
+    assert [line_sum(text) for text in texts] == [line.sum for line in found]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +90,7 @@ def test_blank_lines_keep_their_ordinal_and_number():
         (6, 2, "file-2:2"),
         (7, 1, "file-3:1"),
     ]
+    assert [(line.place, line.offset) for line in found] == [(0, 0), (0, 5), (1, 1), (2, 0)]
 
 
 def test_a_file_without_a_last_newline_does_not_run_into_the_next():

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from batch.errors import CannotWrite
-from batch.ledger.book import CHECKPOINT_SECONDS
+from batch.ledger.book import CHECKPOINT_SECONDS, Book
 from batch.ledger.recover import recover
 from batch.records import Answer
 from tests.ledger.kit import (
@@ -169,6 +169,31 @@ def test_with_room_nobody_waits():
             book.record([answered(2)])
             await book.room()
             assert book.committed
+
+    run(main())
+
+
+def test_large_replies_wait_for_those_before_them_though_they_are_few():
+    async def main():
+        files = disk()
+        book = Book(files, PATHS, RUN, limit=100, most_bytes=2000)
+        book.begin(None, {})
+        book.open(at_once)
+        body = orjson.dumps({"text": "x" * 1000})
+
+        book.record([answered(1, outcome=Answer(body, None, "stop", None))])
+        assert not book.behind
+        book.record([answered(2, outcome=Answer(body, None, "stop", None))])
+        assert book.behind
+        await book.room()
+        assert (book.committed, book.behind) == (2, False)
+
+        book.note(entry("task", 3, state={"id": "x" * 3000}))
+        assert book.behind
+        await book.room()
+        assert book.history.open[3].state
+        await book.close(compact=False)
+        book.release()
 
     run(main())
 

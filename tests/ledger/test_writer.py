@@ -7,7 +7,7 @@ import pytest
 
 from batch.errors import CannotWrite
 from batch.ledger.log import Log
-from batch.ledger.writer import GAP_SECONDS, Writer
+from batch.ledger.writer import BLOCK, GAP_SECONDS, Writer
 from tests.ledger.kit import at_once
 from tests.ledger.memory_files import MemoryFiles
 from tests.virtual import run
@@ -61,6 +61,21 @@ def test_a_group_is_written_in_the_order_of_the_logs_each_synced_before_the_next
         ("acknowledged", b"1\n"),
         ("acknowledged", b"2\n"),
     ]
+
+
+def test_small_lines_are_written_together_and_large_ones_are_not_joined_to_a_second_copy():
+    async def main():
+        desk = Desk()
+        lines = [b"a" * 9, b"b" * 9, b"c" * BLOCK, b"d" * BLOCK, b"e" * 9, b"f" * 9]
+        desk.writer.put(RESULTS, lines)
+        await desk.writer.close()
+        return desk, lines
+
+    desk, lines = run(main())
+
+    assert desk.files.content("/out/results") == b"".join(lines)
+    done = [operation for operation, _ in desk.done if operation != "acknowledged"]
+    assert done == ["write"] * 3 + ["sync"]
 
 
 def test_nothing_is_acknowledged_before_its_sync():

@@ -13,6 +13,16 @@ from batch.mock.dials import Dials
 from batch.mock.tasks import Tasks
 
 
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def asked(path: str, body: object = None, method: str = "POST") -> Asked:
     """Return a request of JSON, or of bytes as they are."""
     raw = body if isinstance(body, bytes) else orjson.dumps(body)

@@ -12,16 +12,10 @@ from batch.mock.accounts import Money
 from batch.mock.dials import Dials
 from batch.mock.gateway import Gateway, serve
 from tests.mock.client import CHAT, Client, Got, against, events, standing, until
+from tests.mock.kit import Clock
 
 HOUR_MS = 3_600_000
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+NAMES = ("limit", "remaining", "reset")
 
 
 def first(dials: Dials, **fields: Any) -> Got:
@@ -230,6 +224,15 @@ def test_the_list_of_models_is_that_of_the_key(key: str, names: list[str] | None
         assert [model["id"] for model in got.json()["data"]] == names
 
 
+def test_keys_expire_after_so_many_requests() -> None:
+    async def scene(_: Gateway, client: Client) -> list[int]:
+        return [(await client.get("/v1/models", "sk-a")).status for _ in range(3)]
+
+    dials = Dials(keys=(("sk-a", "x"),), groups=(("x", "*"),), key_requests=2)
+
+    assert against(dials, scene) == [200, 200, 401]
+
+
 @pytest.mark.parametrize("path", ["/v1/nothing", "/", CHAT + "/more"])
 def test_another_path_is_no_url_here(path: str) -> None:
     async def scene(_: Gateway, client: Client) -> Got:
@@ -302,6 +305,36 @@ def test_over_the_wire_a_limit_admits_its_burst_and_then_its_rate() -> None:
         [200, 200, 429, 429, 429],
         [200, 200, 429, 429, 429],
     ]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_headers_of_a_limit_stand_on_answers_and_refusals(stream: bool) -> None:
+    dials = Dials(requests_per_minute=60, requests_burst=1, limit_headers=1)
+
+    async def scene(_: Gateway, client: Client) -> list[tuple[Any, ...]]:
+        gots = [await client.ask(stream=stream) for _ in range(2)]
+        return [
+            (got.status, *(got.headers[f"x-ratelimit-{name}-requests"] for name in NAMES))
+            for got in gots
+        ]
+
+    told = against(dials, scene, clock=Clock())
+
+    assert told == [(200, "60", "0", "1s"), (429, "60", "0", "1s")]
+
+
+def test_in_a_pause_the_gateway_speaks_for_the_account() -> None:
+    async def scene(_: Gateway, client: Client) -> list[Any]:
+        before = await client.ask()
+        clock.now += 20
+        got = await client.ask()
+        return [before.status, got.status, got.json()["error"]["type"], got.headers["Retry-After"]]
+
+    clock = Clock()
+
+    told = against(Dials(pause_after=15), scene, clock=clock)
+
+    assert told == [200, 429, "new_api_error", "55"]
 
 
 def test_tokens_a_minute_are_the_tokens_that_answers_report() -> None:

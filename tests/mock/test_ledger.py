@@ -46,6 +46,18 @@ def test_an_answered_request_has_its_row() -> None:
     assert len(row.sum) == 16
 
 
+def test_a_row_tells_the_time_from_the_arrival_to_the_end_with_that_in_the_queue() -> None:
+    async def scene(gateway: Gateway, client: Client) -> list[tuple[int, int]]:
+        await asyncio.gather(*(client.ask(str(number)) for number in range(2)))
+        await until(lambda: gateway.counts.in_flight == 0)
+        return sorted((row.ms, row.work_ms) for row in gateway.rows)
+
+    first, second = against(Dials(latency_ms=30, capacity=1), scene)
+
+    assert 30 <= first[1] <= first[0] < second[0]
+    assert 30 <= second[1] <= second[0] - 29
+
+
 # dials, status, billed, delivered
 ACCOUNTS = [
     (Dials(), 200, True, True),

@@ -1,85 +1,44 @@
 from __future__ import annotations
 
-import asyncio
-import math
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from batch.errors import BadUsage
 from batch.mock._errors import TurnedAway
-from batch.mock.dials import Dials, Hint, Overflow
-from batch.mock.limits import Bucket, Rates, Slots
+from batch.mock.dials import Dials, Hint
+from batch.mock.hours import Hours
+from batch.mock.limits import Rates
+from tests.mock.kit import Clock
+
+REQUESTS = ("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests")
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+def rates_of(clock: Clock | None = None, **dials: Any) -> Rates:
+    given = Dials(**dials)
+    return Rates(given, Hours(given, clock or Clock()))
 
 
-asks = st.lists(
-    st.tuples(st.floats(0, 30), st.integers(1, 60)),  # seconds since the one before, amount
-    max_size=80,
-)
-
-
-@given(asks, st.floats(1, 3000), st.integers(1, 200))
-def test_a_bucket_never_admits_more_than_its_burst_and_its_rate(
-    steps: list[tuple[float, int]], per_minute: float, burst: int
-) -> None:
-    bucket = Bucket(per_minute, burst, 0.0)
-    admitted: list[tuple[float, int]] = []
-    now = 0.0
-
-    for pause, amount in steps:
-        now += pause
-        if bucket.wait(amount, now) == 0:
-            bucket.take(amount)
-            admitted.append((now, amount))
-
-    for first, (start, _) in enumerate(admitted):
-        total = 0
-        for end, amount in admitted[first:]:
-            total += amount
-            assert total <= burst + per_minute / 60 * (end - start) + 1e-6
-
-
-def test_a_bucket_admits_its_whole_burst_and_then_its_rate() -> None:
-    bucket = Bucket(per_minute=600, burst=5, now=0.0)
-    admitted = 0
-
-    for tick in range(10_001):  # 10 s in steps of 1 ms
-        if bucket.wait(1, tick / 1000) == 0:
-            bucket.take(1)
-            admitted += 1
-
-    assert admitted in (104, 105)
-
-
-def test_a_bucket_says_how_long_to_wait() -> None:
-    bucket = Bucket(per_minute=60, burst=10, now=0.0)
-    bucket.take(10)
-
-    assert bucket.wait(4, 1.0) == pytest.approx(3.0)
-    assert bucket.wait(4, 4.0) == 0
-    assert bucket.wait(11, 100.0) == math.inf
-
-
-def test_without_a_declared_burst_a_minute_s_worth_may_come_at_once() -> None:
-    bucket = Bucket(per_minute=30, burst=None, now=0.0)
-
-    assert bucket.wait(30, 0.0) == 0
-    assert bucket.wait(31, 0.0) == math.inf
+def outcomes(rates: Rates, clock: Clock, seconds: int, a_second: int = 10) -> list[int]:
+    """How many requests are admitted in each second."""
+    admitted = []
+    for _ in range(seconds):
+        admitted.append(0)
+        for _ in range(a_second):
+            try:
+                rates.admit(1)
+            except TurnedAway:
+                pass
+            else:
+                admitted[-1] += 1
+            clock.now += 1 / a_second
+    return admitted
 
 
 def test_a_request_takes_from_both_buckets_or_from_none() -> None:
-    clock = Clock()
-    dials = Dials(requests_per_minute=60, requests_burst=2, tokens_per_minute=600, tokens_burst=100)
-    rates = Rates(dials, clock)
+    rates = rates_of(
+        requests_per_minute=60, requests_burst=2, tokens_per_minute=600, tokens_burst=100
+    )
 
     rates.admit(80)
     with pytest.raises(TurnedAway) as heavy:
@@ -101,8 +60,7 @@ def test_a_request_takes_from_both_buckets_or_from_none() -> None:
     ],
 )
 def test_a_limit_tells_its_wait_as_the_dial_says(style: Hint, headers: dict[str, str]) -> None:
-    clock = Clock()
-    rates = Rates(Dials(requests_per_minute=24, requests_burst=1, limit_hint=style), clock)
+    rates = rates_of(requests_per_minute=24, requests_burst=1, limit_hint=style)
     rates.admit(1)
 
     with pytest.raises(TurnedAway) as away:
@@ -112,7 +70,7 @@ def test_a_limit_tells_its_wait_as_the_dial_says(style: Hint, headers: dict[str,
 
 
 def test_no_wait_is_told_for_a_request_that_never_fits() -> None:
-    rates = Rates(Dials(tokens_per_minute=60, tokens_burst=10, limit_hint="seconds"), Clock())
+    rates = rates_of(tokens_per_minute=60, tokens_burst=10, limit_hint="seconds")
 
     with pytest.raises(TurnedAway) as away:
         rates.admit(11)
@@ -120,50 +78,112 @@ def test_no_wait_is_told_for_a_request_that_never_fits() -> None:
     assert away.value.headers == {}
 
 
-def test_the_capacity_lets_the_others_wait_in_order() -> None:
-    async def main() -> list[str]:
-        slots, order = Slots(Dials(capacity=1)), []
+def test_steps_change_rate_and_burst() -> None:
+    clock = Clock()
+    rates = rates_of(
+        clock, requests_per_minute=60, requests_burst=1, limit_steps=((10, 5), (20, 0.5))
+    )
 
-        async def work(name: str) -> None:
-            async with slots:
-                order.append(f"{name} in")
-                await asyncio.sleep(0)
-                order.append(f"{name} out")
+    admitted = outcomes(rates, clock, 30)
 
-        await asyncio.gather(work("a"), work("b"))
-        return order
-
-    assert asyncio.run(main()) == ["a in", "a out", "b in", "b out"]
+    assert admitted[:10] == [1] * 10
+    assert sum(admitted[10:20]) in range(49, 55)
+    assert sum(admitted[20:]) == 0  # half a request never is a whole one
 
 
-@pytest.mark.parametrize(("overflow", "reset"), [("429", False), ("reset", True)])
-def test_beyond_the_capacity_requests_are_turned_away(overflow: Overflow, reset: bool) -> None:
-    async def main() -> TurnedAway:
-        slots = Slots(Dials(capacity=1, overflow=overflow))
-        async with slots:
-            with pytest.raises(TurnedAway) as away:
-                await slots.__aenter__()
-        async with slots:
-            return away.value
+def test_requests_may_be_counted_in_windows() -> None:
+    clock = Clock()
 
-    away = asyncio.run(main())
+    admitted = outcomes(rates_of(clock, requests_per_minute=60, limit_window=5), clock, 12)
 
-    assert (away.fate, away.reset) == ("capacity", reset)
+    assert admitted == [5, 0, 0, 0, 0] * 2 + [5, 0]
+
+
+def test_in_a_pause_everybody_is_turned_away_and_told_how_long_it_still_is() -> None:
+    clock = Clock()
+    rates = rates_of(clock, pause_after=30)
+
+    assert rates.admit(1) == {}
+    clock.now += 72.5
+    with pytest.raises(TurnedAway) as away:
+        rates.admit(1)
+    clock.now += 17.5
+    rates.admit(1)
+
+    assert (away.value.fate, away.value.headers) == ("pause", {"Retry-After": "18"})
+
+
+def test_honest_headers_say_what_is_left_and_that_is_what_is_admitted() -> None:
+    clock = Clock()
+    rates = rates_of(clock, requests_per_minute=60, requests_burst=3, limit_headers=1)
+    told = [rates.admit(5) for _ in range(3)]
+
+    with pytest.raises(TurnedAway) as away:
+        rates.admit(5)
+
+    assert [tuple(said[name] for name in REQUESTS) for said in told] == [
+        ("60", "2"),
+        ("60", "1"),
+        ("60", "0"),
+    ]
+    assert told[-1]["x-ratelimit-reset-requests"] == "3s"
+    assert away.value.headers == told[-1]
+
+
+def test_both_limits_are_told_and_a_hint_beside_them() -> None:
+    rates = rates_of(
+        requests_per_minute=60,
+        tokens_per_minute=600,
+        tokens_burst=10,
+        limit_headers=1,
+        limit_hint="seconds",
+    )
+    assert len(rates.admit(8)) == 6
+
+    with pytest.raises(TurnedAway) as away:
+        rates.admit(8)
+
+    assert away.value.headers["Retry-After"] == "1"
+    assert away.value.headers["x-ratelimit-remaining-tokens"] == "2"
+
+
+@pytest.mark.parametrize(("factor", "limit", "left"), [(0.1, "6", "0"), (10, "600", "96")])
+def test_headers_of_an_upstream_have_nothing_to_do_with_what_is_admitted(
+    factor: float, limit: str, left: str
+) -> None:
+    clock = Clock()
+    rates = rates_of(clock, requests_per_minute=60, requests_burst=10, limit_headers=factor)
+
+    told = [rates.admit(1) for _ in range(4)][-1]
+
+    assert tuple(told[name] for name in REQUESTS) == (limit, left)
+    assert outcomes(rates, clock, 6, a_second=1) == [1] * 6
+
+
+def test_honest_headers_follow_the_steps() -> None:
+    clock = Clock()
+    rates = rates_of(clock, requests_per_minute=60, limit_headers=1, limit_steps=((10, 10),))
+    before = rates.admit(1)
+
+    clock.now += 10
+    rates.admit(1)
+    clock.now += 6
+    after = rates.admit(1)
+
+    assert [before[name] for name in REQUESTS] == ["60", "59"]
+    assert [after[name] for name in REQUESTS] == ["600", "118"]
 
 
 @pytest.mark.parametrize(
     "dials",
     [
-        Dials(requests_per_minute=0),
-        Dials(tokens_per_minute=-1),
-        Dials(requests_per_minute=10, requests_burst=0),
+        {"requests_per_minute": 0},
+        {"tokens_per_minute": -1},
+        {"requests_per_minute": 10, "requests_burst": 0},
+        {"requests_per_minute": 10, "limit_window": 0},
+        {"requests_per_minute": 10, "limit_headers": 0},
     ],
 )
-def test_a_limit_of_nothing_is_refused(dials: Dials) -> None:
+def test_a_limit_of_nothing_is_refused(dials: dict[str, Any]) -> None:
     with pytest.raises(BadUsage):
-        Rates(dials, Clock())
-
-
-def test_a_capacity_of_nothing_is_refused() -> None:
-    with pytest.raises(BadUsage):
-        Slots(Dials(capacity=0))
+        rates_of(**dials)

@@ -67,7 +67,7 @@ def measure(lines: int, concurrency: int) -> Measured:
             at = ("--base-url", mock.url, "-c", concurrency, "--quiet")
             begun = time.monotonic()
             process = wbatch(folder, "run", "in.jsonl", "-o", "out.jsonl", *at)
-            peak = _peak(process)
+            peak = peak_of(process)
             seconds = time.monotonic() - begun
         require(process.returncode == 0, f"the run ended with {process.returncode}")
         with (folder / "out.jsonl").open("rb") as file:
@@ -75,7 +75,7 @@ def measure(lines: int, concurrency: int) -> Measured:
     return Measured(lines, peak, seconds)
 
 
-def _peak(process: Process) -> int:
+def peak_of(process: Process) -> int:
     """Watch a process until it ends; return its high-water mark in bytes."""
     status = Path(f"/proc/{process.pid}/status")
     peak = 0

@@ -123,6 +123,11 @@ def write_prompts(path: Path, prompts: Mapping[int, str | None], system: str | N
             file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
+def streamed(number: int) -> bool:
+    """Return whether the chat of this number is answered as a stream."""
+    return number % 2 == 0
+
+
 def chat(number: int, prompt: str, system: str | None = None) -> dict[str, Any]:
     """Return a body that the run sends byte for byte.
 
@@ -133,7 +138,7 @@ def chat(number: int, prompt: str, system: str | None = None) -> dict[str, Any]:
         "model": "gpt-4o-mini",
         "messages": [*messages, {"role": "user", "content": prompt}],
     }
-    if number % 2 == 0:
+    if streamed(number):
         # The run would add the second to a stream that lacks it.
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     if number % 3 == 0:

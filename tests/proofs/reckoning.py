@@ -15,9 +15,10 @@ repeats. So for each kind of token
 
     usage.jsonl = results + billed entries = billed by the gateway - cut - killed
 
-A cut answer is told by ``maybe_billed``, together with resets, which bill nothing:
+A cut answer is told by ``maybe_billed``, together with resets and with streams that report an error
+after they began, both of which bill nothing:
 
-    maybe_billed of a record = rows of its line that were cut or reset, in the recording session
+    maybe_billed of a record = rows of its line that broke so, in the recording session
 
 ``attempts`` of a record are the rows of its line in the recording session. What a session knows of
 a line's cut answers is lost with it if it was killed, or ended by a signal, before it recorded the
@@ -35,7 +36,7 @@ import msgspec
 
 from batch.usage import ALWAYS
 from tests.proofs.logs import Logs, Record
-from tests.proofs.processes import lines_of, require
+from tests.proofs.processes import lines_of, require, streamed
 
 Row: TypeAlias = dict[str, Any]
 Place: TypeAlias = tuple[int, int]  # line, session
@@ -46,6 +47,7 @@ WASTE: Final[Mapping[str, str]] = {
     "invalid_response": "empty_choices",
 }
 BROKEN: Final = ("cut", "reset")  # an attempt that the run can only call "maybe billed"
+BROKEN_STREAM: Final = "error_200"  # the same, if words of the answer had come before it
 
 
 class Tokens(msgspec.Struct):
@@ -177,7 +179,7 @@ class Reckoning:
         for session, record in self._terminal():
             run = record["x_run"]
             rows = self._by_place[run["line"], session]
-            broken = sum(row["fate"] in BROKEN for row in rows)
+            broken = sum(map(_broken, rows))
             require(run.get("maybe_billed", 0) == broken, f"maybe_billed: {record}: {rows}")
             require(run["attempts"] == len(rows), f"attempts: {record}: {rows}")
 
@@ -202,3 +204,7 @@ class Reckoning:
 
     def _terminal(self) -> list[tuple[int, Record]]:
         return self._logs.results.records + self._logs.errors.records
+
+
+def _broken(row: Row) -> bool:
+    return row["fate"] in BROKEN or (row["fate"] == BROKEN_STREAM and streamed(row["line"]))

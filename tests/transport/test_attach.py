@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from base64 import b64encode
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 from batch.errors import BadFile, CallFailed, FileUnread
 from batch.records import Call, Field, FileRef, Form, Spliced
+from batch.transport.local import LocalFile, find
+from batch.weights import LIGHT
 from tests.raw_server import Act, RawServer, http
 from tests.transport.kit import KEY, run, transport
 
@@ -49,6 +53,103 @@ def test_a_file_is_written_into_the_body_as_its_format_wants_it(
 
         assert server.got[0].body == b'{"a":["' + written + b'",""]}'
         assert server.got[0].headers["content-type"] == "application/json"
+
+    run(main())
+
+
+# Larger than what is read at once, and no multiple of three.
+LARGE = PNG + bytes(range(256)) * 5000 + b"end"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("source", ["file:a.png", f"data:;base64,{b64encode(LARGE).decode()}"])
+def test_a_large_file_arrives_as_it_is_though_it_is_never_held_as_a_whole(
+    source: str, loop: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        (tmp_path / "a.png").write_bytes(LARGE)
+        ref = FileRef(source, "data_uri", name="image")
+        body = Spliced((b'{"a":"', ref, b'","b":"', ref, b'"}'))
+        async with (
+            RawServer((READ, OK, READ, OK)) as server,
+            transport(server.url, allow_files=str(tmp_path)) as network,
+        ):
+            await network.send(Call("POST", "/v1/x", body), KEY)
+            await network.send(Call("POST", "/v1/x", Form((Field("image", ref),))), KEY)
+
+        uri = b"data:image/png;base64," + b64encode(LARGE)
+        in_json, in_form = (got.body for got in server.got)
+        assert in_json == b'{"a":"%b","b":"%b"}' % (uri, uri)
+        assert b'filename="image.png"\r\n\r\n' + LARGE + b"\r\n--" in in_form
+
+    run(main(), loop)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "touched"])
+def test_a_file_that_changes_while_it_is_sent_is_named_and_its_call_given_up(
+    cut: bool, loop: str, tmp_path: Path
+) -> None:
+    """It has more bytes than the sockets on both sides take, as long as nobody reads."""
+    path, size, got = tmp_path / "a.png", 40 << 20, bytearray()
+    hung_up = asyncio.Event()
+    path.write_bytes(PNG)
+    os.truncate(path, size)
+
+    async def changes_it(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if cut:
+            os.truncate(path, 1000)
+        else:
+            os.utime(path, ns=(1, 1))
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(1 << 16):
+                got.extend(chunk)
+        writer.close()
+        hung_up.set()
+
+    async def main() -> None:
+        server = await asyncio.start_server(changes_it, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        async with server, transport(f"http://{host}:{port}", allow_files=str(tmp_path)) as network:
+            call = Call("POST", "/v1/x", Spliced((FileRef("file:a.png", "base64"),)))
+            with pytest.raises(BadFile, match=r"a\.png.* changed while it was sent") as caught:
+                await network.send(call, KEY)
+            await hung_up.wait()
+        assert caught.value.local
+        assert caught.value.before_work
+        assert 0 < len(got) < size
+
+    run(main(), loop)
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(LARGE)
+    found = find(str(tmp_path), "file:a.png", len(LARGE))
+    assert isinstance(found, LocalFile)
+
+    (tmp_path / "a.png").unlink()
+
+    with pytest.raises(BadFile, match="No such file"):
+        found.slice(0)
+
+
+def test_it_is_told_how_many_bytes_of_files_are_held(tmp_path: Path) -> None:
+    async def main() -> None:
+        (tmp_path / "small.png").write_bytes(PNG)
+        (tmp_path / "large.png").write_bytes(LARGE)
+        grown: list[int] = []
+        async with (
+            RawServer((READ, http(LARGE))) as web,
+            RawServer((READ, OK)) as server,
+            transport(server.url, allow_files=str(tmp_path)) as network,
+        ):
+            refs = [FileRef(f"file:{name}.png", "base64") for name in ("small", "large")]
+            refs += [FileRef(f"{web.url}/a.png", "base64")]
+            await network.send(Call("POST", "/v1/x", Spliced(tuple(refs))), KEY, None, grown.append)
+
+        # The large local one is read while it is sent.
+        assert len(LARGE) - LIGHT < sum(grown) - len(PNG) <= len(LARGE)
 
     run(main())
 

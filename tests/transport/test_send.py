@@ -11,6 +11,7 @@ import pytest
 from batch.errors import BadConfig, Interrupted, Overloaded, Throttled
 from batch.records import Call, Field, FileRef, Form
 from batch.secret import MASK, Secret
+from batch.weights import LIGHT
 from tests.raw_server import Act, RawServer, http
 from tests.transport.kit import ASK, KEY, Joined, run, transport
 
@@ -58,6 +59,45 @@ def test_a_body_of_several_megabytes_arrives_whole() -> None:
 
         assert server.got[0].body == body
         assert server.got[0].headers["content-type"] == "application/json"
+
+    run(main())
+
+
+LONG = b'"' + b"x" * (3 << 20) + b'"'
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (http(LONG, "Content-Type: application/json"), LONG),
+        (http(b"data: " + LONG + b"\n\n", "Content-Type: text/event-stream"), LONG),
+        (http(LONG, "Content-Type: application/json", status="500 Broken"), LONG),
+    ],
+    ids=["body", "events", "failure"],
+)
+def test_a_long_answer_comes_whole_and_is_told_of_while_it_comes(
+    answer: bytes, body: bytes, loop: str
+) -> None:
+    async def main() -> None:
+        grown: list[int] = []
+        async with RawServer((READ, answer)) as server, transport(server.url) as network:
+            reply = await network.send(ASK, KEY, Joined(), grown.append)
+
+        assert reply.body == body
+        assert len(body) - LIGHT < sum(grown) <= len(answer)
+        assert len(grown) > 3
+
+    run(main(), loop)
+
+
+def test_of_a_short_answer_nothing_is_told() -> None:
+    async def main() -> None:
+        grown: list[int] = []
+        async with RawServer((READ, http(b"{}"))) as server, transport(server.url) as network:
+            await network.send(ASK, KEY, Joined(), grown.append)
+
+        assert grown == []
 
     run(main())
 

@@ -1,0 +1,11 @@
+"""What nobody declares, found out by trying: how many calls go at once, and how often.
+
+search      a number: as large as goes without calls being dropped
+window      calls on the wire: a search that also heeds queues
+queueing    whether answers take longer because calls wait for each other
+doubt       whether calls are dropped for load at all
+estimates   how many tokens a call takes, from what calls of its model took
+
+Rules: clocks are handed in. One idea is behind all that heed load: a sign of it counts only as
+long as obeying it helps.
+"""

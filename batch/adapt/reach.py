@@ -1,0 +1,52 @@
+"""Whether it is the number of calls on the wire that a gateway rejects, or how often they come.
+
+Where as many calls at once are too many, whatever is sent beside more than so many is rejected. If
+calls beside clearly more others were answered a moment ago, the gateway counts something else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MARGIN: Final = 1.05  # times as many others: less may be answers that were just on their way
+TOP: Final = 1.0
+ANSWERS: Final = (
+    512  # after so many, at the least, the most is forgotten, as the gateway may change
+)
+ROUNDS: Final = 16  # or after so many times the calls on the wire
+
+
+class Reach:
+    """The most calls on the wire beside which one was answered lately."""
+
+    __slots__ = ("_before", "_left", "_now")
+
+    def __init__(self) -> None:
+        self._now = self._before = 0
+        self._left = ANSWERS
+
+    @property
+    def most(self) -> int:
+        """Return the most calls on the wire, an answered one among them."""
+        return max(self._now, self._before)
+
+    def answered(self, among: int) -> None:
+        """Take note of an answer to a call that was sent as one of so many on the wire."""
+        self._now = max(self._now, among)
+        self._left -= 1
+        if not self._left:
+            self._before, self._now = self._now, among
+            self._left = max(ANSWERS, ROUNDS * among)
+
+    def at_top(self, among: int) -> bool:
+        """Return whether hardly a call was answered beside more others."""
+        return among > TOP * self.most
+
+    def lower(self, among: int) -> None:
+        """Take note that so many were too many, so that those answered were on their way."""
+        most = int(among / MARGIN)
+        self._now, self._before = min(self._now, most), min(self._before, most)
+
+    def beyond(self, among: int) -> bool:
+        """Return whether calls beside as many others, and clearly more if many, were answered."""
+        return self.most >= int(MARGIN * among)

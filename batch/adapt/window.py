@@ -1,0 +1,103 @@
+"""How many calls may be on the wire: found out by trying, as nobody declares it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batch.adapt.queueing import Queueing
+from batch.adapt.search import Search
+
+START: Final = 8
+
+
+class Window:
+    """An adaptive number of calls on the wire, from 1 to a ceiling."""
+
+    __slots__ = ("_queueing", "_search", "_start", "_testing", "ceiling", "frozen", "limit")
+
+    def __init__(self, ceiling: int, start: int = START) -> None:
+        self.ceiling = ceiling
+        self._start = start
+        self._search = Search(start, 1.0, ceiling, 1.0)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: nothing is known."""
+        self._search.begin(self._start)
+        self._queueing = Queueing()
+        self._testing = False  # of a queue: the size must stay what it is
+        self.frozen = False  # the same, for a test of something else
+        self._update()
+
+    def collapse(self) -> None:
+        """Let one call at a time through, until ``restart``."""
+        self._search.settle(1.0)
+        self._update()
+
+    @property
+    def size(self) -> float:
+        """Return the number with its fraction."""
+        return self._search.size
+
+    @property
+    def steady(self) -> bool:
+        """Return whether a drop would be news: no greater size than a good one is being tried."""
+        return self._search.steady
+
+    @property
+    def limiting(self) -> bool:
+        """Return whether the window has held calls up lately."""
+        return self._search.limiting
+
+    def filled(self, in_flight: int) -> None:
+        """Take note that so many calls are on the wire, as many as are allowed."""
+        self._search.filled(in_flight)
+
+    def answered(self) -> None:
+        """Take note of an answer."""
+        if not (self.frozen or self._testing):
+            self._search.answered()
+            self.limit = int(self._search.size)
+
+    def trip(self, now: float, seconds: float) -> None:
+        """Take note of how long an answer took that comes now. Times in seconds."""
+        search = self._search
+        found = self._queueing.trip(now, seconds, search.size, search.limiting)
+        if found is None:
+            return
+        self._testing = found.testing
+        if found.testing or found.queued_at is None:
+            search.go(found.size)
+        else:
+            search.settle(found.size, good=found.size, bad=found.queued_at)
+        self._update()
+
+    def dropped(self, now: float, sent_at: float, in_flight: int) -> int:
+        """Take note that a call was dropped for load, with so many on the wire.
+
+        Returns how often calls were dropped in a row; 0 if this one is no sign.
+        """
+        drops = self._search.dropped(now, sent_at, float(in_flight))
+        if drops and self._testing:
+            self._testing = False
+            self._queueing.abort()
+        self._update()
+        return drops
+
+    def go(self, size: float) -> None:
+        """Go to a size for now; what is known of others stays."""
+        self._search.go(size)
+        self._update()
+
+    def find(self, size: float) -> None:
+        """Look anew, from a size on."""
+        self._search.find(size)
+        self._update()
+
+    def halve(self, in_flight: int) -> None:
+        """Cut to half of what is on the wire, for what calls on the wire use up among them."""
+        self._search.settle(min(self._search.size, float(in_flight)) / 2)
+        self._update()
+
+    def _update(self) -> None:
+        self.limit = int(self._search.size)

@@ -1,0 +1,154 @@
+"""Which layer of settings wins: flags, variables, the user's file, defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import fields
+
+from batch.cli import answer
+from batch.cli.caller import Caller
+from batch.cli.options import PLACES
+from batch.plan import identity
+from batch.settings import KeySetting, Settings
+from batch.shares import script
+from tests.cli.fake_engine import FakeEngine
+
+CONFIG = """
+[gateway]
+base_url = "https://config.example"
+timeout = 33
+
+[[keys]]
+match = "claude-*"
+env = "CLAUDE_KEY"
+rpm = 30
+
+[limits]
+concurrency = 3
+rpm = 300
+max_attempts = 2
+
+[media]
+makes = { "*" = "text" }
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder of settings, with those of a user."""
+    (tmp_path / "wbatch").mkdir()
+    (tmp_path / "wbatch" / "config.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def settings(home: Path, *flags: str, command: str = "run") -> Settings:
+    engine = FakeEngine()
+    args = ["run", "in.jsonl", "-o", "out.jsonl"] if command == "run" else ["retry", "out.jsonl"]
+    caller = Caller(engine, {"XDG_CONFIG_HOME": str(home)})
+    assert answer([*args, *flags], caller) == 0
+    return engine.settings
+
+
+@pytest.mark.parametrize("command", ["run", "retry"])
+def test_what_nobody_says_is_taken_from_the_users_file(home: Path, command: str) -> None:
+    found = settings(home, command=command)
+
+    assert found.gateway.base_url == "https://config.example"
+    assert (found.gateway.timeout, found.limits.max_attempts) == (33, 2)
+    assert found.gateway.task_timeout == Settings(output="").gateway.task_timeout
+    assert found.keys == (KeySetting(match="claude-*", env="CLAUDE_KEY", rpm=30),)
+
+
+def test_a_variable_outranks_the_file_and_a_flag_outranks_both(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WBATCH_RPM", "500")
+    monkeypatch.setenv("WBATCH_CONCURRENCY", "5")
+
+    found = settings(home, "-c", "7", "--timeout", "600")
+
+    assert (found.limits.concurrency, found.limits.rpm) == (7, 500)
+    assert found.gateway.timeout == 600  # said, though it is the default
+
+
+def test_keys_and_patterns_of_flags_are_tried_before_those_of_the_file(home: Path) -> None:
+    found = settings(home, "--key", "*=env:MINE", "--makes", "a=image")
+
+    assert [(key.match, key.env) for key in found.keys] == [
+        ("*", "MINE"),
+        ("claude-*", "CLAUDE_KEY"),
+    ]
+    assert list(found.media.makes.items()) == [("a", "image"), ("*", "text")]
+
+
+def test_another_file_takes_the_place_of_the_users_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = home / "other.toml"
+    other.write_text("limits.tpm = 9")
+
+    by_flag = settings(home, "--config", str(other))
+    monkeypatch.setenv("WBATCH_CONFIG", str(other))
+    by_variable = settings(home)
+    none = settings(home, "--config", "/dev/null")
+
+    assert by_flag == by_variable
+    assert (by_flag.limits.tpm, by_flag.limits.rpm) == (9, None)
+    assert none == Settings(inputs=("in.jsonl",), output="out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "code", "says"),
+    [
+        ("[limits]\nrmp = 1", [], 78, "config.toml:2: unknown setting limits.rmp. Did you mean"),
+        ("[limits]\nrpm = 0", ["--rpm", "5"], 78, "config.toml:2: limits.rpm takes"),
+        ("", ["--config", ""], 2, "--config takes a file. To go without any"),
+        ("", ["--config", "no-such.toml"], 78, "no-such.toml: No such file"),
+        ("[limits]\nrpm = 5", ["--tpm", "0"], 2, "--tpm: Expected int >= 1"),
+    ],
+)
+def test_what_is_wrong_is_named_where_it_stands(
+    home: Path,
+    text: str,
+    flags: list[str],
+    code: int,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (home / "wbatch" / "config.toml").write_text(text)
+    caller = Caller(FakeEngine(), {"XDG_CONFIG_HOME": str(home)})
+
+    assert answer(["run", "in.jsonl", "-o", "out.jsonl", *flags], caller) == code
+    assert says in capsys.readouterr().err
+
+
+def test_a_talkative_run_says_which_file_it_goes_by(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(home, "-v")
+
+    path = home / "wbatch" / "config.toml"
+    assert f"settings of {path}: gateway, keys, limits, media\n" in capsys.readouterr().err
+
+
+def test_a_flag_has_the_name_of_its_setting() -> None:
+    for flag, place in PLACES.items():
+        assert place[-1] == ("keys" if flag == "key" else flag)
+
+
+def test_every_flag_leads_to_a_setting() -> None:
+    for place in PLACES.values():
+        kind: object = Settings
+        for name in place:
+            there = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+            assert name in there
+            kind = there[name]
+
+
+def test_a_users_file_makes_no_other_run_of_the_same_command(home: Path) -> None:
+    mine, plain = settings(home), settings(home, "--config", "/dev/null")
+
+    assert mine != plain
+    assert identity(mine, script(mine)) == identity(plain, script(plain))

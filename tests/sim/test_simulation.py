@@ -1,0 +1,49 @@
+"""The gate with its retries in front of model gateways, in virtual time; a hundred drawn ones."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from tests.sim.scenario import preset
+from tests.sim.seeds import SMALL, drawn
+from tests.sim.trials import judged, shown
+from tests.sim.world import simulate
+
+SEEDS = range(100)
+# Limits that nobody declares: counted by rate; queued, or reset, above a number at once; changing
+# tenfold; with a Retry-After now and then; shared; with headers, honest or of somebody else; and
+# limits that are declared.
+CASES = ("a", "b", "c", "d", "e", "f", "g", "h-low", "h-high", "k")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_in_front_of_a_drawn_gateway_nothing_breaks_that_must_hold(seed: int) -> None:
+    trial = judged(drawn(seed, SMALL))
+
+    again = f"again: python -m tests.sim --again {seed} --small --trace"
+    assert not trial.broken, f"{shown(drawn(seed, SMALL))}: {trial.broken}; {again}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_gateway_is_used_and_not_flooded(case: str) -> None:
+    trial = judged(preset(case, seed=0))
+
+    assert not trial.failed, f"{trial.broken + trial.missed}; python -m tests.sim --case {case}"
+
+
+@pytest.mark.parametrize("seed", [3, 8, 14, 16])
+def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
+    scenario = drawn(seed, SMALL)
+
+    first, second = simulate(scenario), simulate(scenario)
+
+    assert first.digest() == second.digest()
+
+
+def test_another_seed_gives_another_trace() -> None:
+    scenario = drawn(9, SMALL)
+
+    one, other = simulate(scenario), simulate(msgspec.structs.replace(scenario, seed=1))
+
+    assert one.digest() != other.digest()
