@@ -17,6 +17,7 @@ from batch.adapt.window import START, Window
 
 SLOWEST: Final = 1 / 60  # calls a second
 FEW: Final = 0.06  # share of the last calls that are dropped: fewer may have other reasons
+HARDLY: Final = 0.03  # the same with fewer on the wire than at the start, where little is to be won
 NEARLY: Final = 0.8  # of the calls on the wire when many were dropped: there a single drop counts
 BELOW: Final = 0.9  # of the size at which calls were dropped, after a test has said so
 ROOM: Final = 1.25  # times the calls on the wire, where these are not what is rejected
@@ -108,11 +109,13 @@ class Load:
 
         That is so until many were dropped at once, and with clearly fewer on the wire than then.
         """
-        if self._doubt.recent > FEW:
+        recent, proven = self._doubt.recent, self._proven
+        if recent > FEW:
             self._proven = in_flight
             return False
-        proven = self._proven
-        return proven is None or in_flight < max(NEARLY * proven, START)
+        if proven is None or in_flight < NEARLY * proven:
+            return True
+        return in_flight < START and recent <= HARDLY
 
     def _heed(self, opinion: Opinion, in_flight: int) -> None:
         """Go where a test of the drops leads."""
