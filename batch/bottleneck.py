@@ -12,7 +12,10 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-# What the gate says of a call that waits there, and what else there is.
+# What a call waits for in the gate. "yours": a declared limit. "gateway": what it asked for, or how
+# often it was found to take calls. "window": as many are on the wire as were found to be good for
+# it. "ceiling": as many as may be. "silence": it gives no answer. "memory": as many bytes are in
+# flight as may be.
 Held: TypeAlias = Literal["silence", "gateway", "yours", "window", "ceiling", "memory"]
 Kind: TypeAlias = Held | Literal["disk", "cpu", "tasks", "answers", "retries", "inputs"]
 # What a cause is counted by: its kind, and whose limit it is where keys differ.

@@ -1,9 +1,9 @@
 """Whether calls are dropped for load at all.
 
 A gateway drops some calls whatever is sent: one channel of several is bad, a proxy restarts. To
-send less because of them helps nobody. So when drops go on although the size became smaller, they
-are counted at this size and at half of it. If as large a share is dropped at half the size, it is
-not the size, and that share is no sign of load from then on.
+send less because of them helps nobody. So when drops come again and again at sizes that were good,
+they are counted at this size and at half of it. If as large a share is dropped at half the size, it
+is not the size, and that share is no sign of load from then on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 # drops are no sign; go to a little below that, they are.
 Opinion: TypeAlias = Literal["none", "sign", "rare", "half", "vain", "load"]
 
-SIGNS: Final = 3  # of load, each after a round without one: then there is doubt
+SIGNS: Final = 3  # of load, each of them unexpected: then there is doubt
 # So many drops are counted at the first size, if that takes no more calls; then as many calls at
 # half of it. Of a load that was too much, half is not: hardly one of them is dropped.
 DROPS: Final = 4
@@ -56,7 +56,7 @@ class Doubt:
         return "none"
 
     def dropped(self, alone: bool, in_flight: int) -> Opinion:
-        """Take note of one that was; ``alone``: after a round without one."""
+        """Take note of one that was; ``alone``: nothing let it be expected."""
         self.recent += RECENT * (1 - self.recent)
         if self.testing:
             return self._counted(1, in_flight)

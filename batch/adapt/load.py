@@ -62,7 +62,7 @@ class Load:
         if not self._is_sign(in_flight):
             return 0
         if rate is not None and self._is_of_pace(in_flight):
-            pace = self.pace = self.pace or Search(rate, SLOWEST, math.inf, 0.0)
+            pace = self._paced(rate)
             drops = pace.dropped(now, sent_at, pace.size if pace.limiting else rate)
             if drops:
                 # So that from now on the pace alone is what holds calls up.
@@ -71,8 +71,8 @@ class Load:
         drops = self.window.dropped(now, sent_at, in_flight)
         if drops:
             self._reach.lower(in_flight)
-            if rate is not None:
-                self._cap(rate)
+            if rate is not None and rate <= (pace := self._paced(rate)).size:
+                pace.settle(rate)
         return drops
 
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> int:
@@ -86,20 +86,23 @@ class Load:
         """Return whether it is how often calls come that was too much."""
         if self._reach.beyond(in_flight):
             return True
-        held_by_pace = self.pace is not None and self.pace.limiting
-        return held_by_pace and not self.window.limiting and not self._reach.at_top(in_flight)
+        return self._held_by_pace and not self._reach.at_top(in_flight)
 
-    def _cap(self, rate: float) -> None:
+    @property
+    def _held_by_pace(self) -> bool:
+        """Return whether it is the pace alone that holds calls up."""
+        return self.pace is not None and self.pace.limiting and not self.window.limiting
+
+    def _paced(self, rate: float) -> Search:
+        """Return the pace, which begins at this rate if there is none yet."""
         if self.pace is None:
             self.pace = Search(rate, SLOWEST, math.inf, 0.0)
-        if rate <= self.pace.size:
-            self.pace.settle(rate)
+        return self.pace
 
     def _is_sign(self, in_flight: int) -> bool:
-        pace, window = self.pace, self.window
         # A window that holds no calls up stays as it was, perhaps in the midst of a search.
-        held_by_pace = pace is not None and pace.limiting and not window.limiting
-        steady = (window.steady or held_by_pace) and (pace is None or pace.steady)
+        window_steady = self.window.steady or self._held_by_pace
+        steady = window_steady and (self.pace is None or self.pace.steady)
         opinion = self._doubt.dropped(steady, in_flight)
         self._heed(opinion, in_flight)
         return opinion == "sign" and not self._is_odd(in_flight)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 MARGIN: Final = 1.05  # times as many others: less may be answers that were just on their way
-TOP: Final = 1.0
-ANSWERS: Final = (
-    512  # after so many, at the least, the most is forgotten, as the gateway may change
-)
-ROUNDS: Final = 16  # or after so many times the calls on the wire
+# The most is forgotten after so many answers, or after so many times the calls on the wire if that
+# is more, as the gateway may change.
+ANSWERS: Final = 512
+ROUNDS: Final = 16
 
 
 class Reach:
@@ -39,8 +38,8 @@ class Reach:
             self._left = max(ANSWERS, ROUNDS * among)
 
     def at_top(self, among: int) -> bool:
-        """Return whether hardly a call was answered beside more others."""
-        return among > TOP * self.most
+        """Return whether no call was answered beside as many others."""
+        return among > self.most
 
     def lower(self, among: int) -> None:
         """Take note that so many were too many, so that those answered were on their way."""

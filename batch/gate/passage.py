@@ -146,7 +146,8 @@ class Passage:
 
     async def _wait_and_pay(self, fare: Fare) -> None:
         """Pay the rates that were not paid yet."""
-        while dues := [due for due in self._dues(fare.tokens) if due[0] not in fare.paid]:
+        missing = [due for due in self._dues(fare.tokens) if due[0] not in fare.paid]
+        while dues := [due for due in missing if due[0] not in fare.paid]:
             slow = [(limit, due) for limit, due in dues if not limit.free(due)]
             if slow:
                 # Side by side: a long prompt saves up tokens while it waits for its request.
@@ -157,9 +158,8 @@ class Passage:
                 for limit, due in dues:
                     await self._record(fare, limit, due)
         now = self._clock()
-        for limit, _ in self._dues(fare.tokens):
-            # One of them was waited for on behalf of them all.
-            fare.paid[limit] = fare.paid[limit][0], now
+        for limit, due in missing:
+            fare.paid[limit] = due, now  # the slowest was waited for on behalf of them all
 
     async def _record(self, fare: Fare, limit: Limit, due: float) -> None:
         await limit.pay(due)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from batch.adapt.window import Window
-from batch.gate.holdups import Holdup, HoldupKind
+from batch.bottleneck import Held
+from batch.gate.holdups import Holdup
 from batch.gate.waits import Bell, Waiter
 
 
@@ -32,7 +33,7 @@ class Slots:
 
     def _why(self) -> Holdup:
         limit = self.window.limit
-        kind: HoldupKind = "ceiling" if limit >= self.window.ceiling else "window"
+        kind: Held = "ceiling" if limit >= self.window.ceiling else "window"
         return Holdup(kind, f"window of {limit}")
 
     def take(self, now: float) -> None:

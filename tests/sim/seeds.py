@@ -167,14 +167,17 @@ def _uneven_keys(chance: Chance) -> Scenario:
     return _replace(base, upstream=True, lanes=3, slope=0.5, capacity=capacity)
 
 
-# In this order, again and again. What takes longest to simulate stands once.
-CASES: tuple[tuple[str, Draw], ...] = (
+_OFTEN: tuple[tuple[str, Draw], ...] = (
     ("a", _steady("rate")),
     ("a2", _steady("busy")),
     ("b", _steady("queue")),
     ("c", _steady("reset")),
     ("k-requests", _declared_requests),
     ("d", _changing("rate")),
+)
+# In this order, again and again. What takes longest to simulate stands once.
+CASES: tuple[tuple[str, Draw], ...] = (
+    *_OFTEN,
     ("e", _pausing("rate")),
     ("e-open", _pausing("open")),
     ("f", _sharing("rate")),
@@ -189,12 +192,7 @@ CASES: tuple[tuple[str, Draw], ...] = (
     ("l-shared", _sharing_keys),
     ("l-hidden", _uneven_keys),
     ("d-count", _changing("busy")),
-    ("a", _steady("rate")),
-    ("a2", _steady("busy")),
-    ("b", _steady("queue")),
-    ("c", _steady("reset")),
-    ("k-requests", _declared_requests),
-    ("d", _changing("rate")),
+    *_OFTEN,
     ("f-queue", _sharing("queue")),
     ("f-reset", _sharing("reset")),
     ("d-queue", _changing("queue")),
