@@ -14,9 +14,9 @@ import msgspec
 
 from batch.errors import BadKey, NoMoney, UnknownModel, UpstreamAccount, WrongUrl
 from batch.gate.breakers import Breaker
-from batch.inputs.wording import shown
 from batch.suggest import literal
 from batch.toml import quoted
+from batch.wording import agreeing, counted, shown
 
 NAMED: Final = 4  # models or patterns that a paragraph names; of others it says how many there are
 NO_KEY: Final = "no_key"  # the class of lines for whose model there is no key
@@ -45,11 +45,6 @@ class Closure(msgspec.Struct, frozen=True):
             "lines": self.lines,
             "answers_again": self.mended,
         }
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun: 1 line, 2,000 lines."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def closures(records: Iterable[Breaker]) -> list[Closure]:
@@ -97,8 +92,8 @@ def paragraphs(closed: Sequence[Closure], pending: int, base_url: str) -> list[l
 
 def _paragraph(one: Closure, pending: int, base_url: str, *, all_known: bool) -> list[str]:
     least = "" if all_known else f"at least {one.lines:,} of "
-    count = counted(one.lines if all_known else pending, "line")
-    waiting = f"{least}{count} {'waits' if count == '1 line' else 'wait'} for it."
+    count = one.lines if all_known else pending
+    waiting = f"{least}{counted(count, 'line')} {agreeing(count, 'waits', 'wait')} for it."
     if one.mended:
         what = f"{_who(one)} was not used for a while: {one.message}"
         return [what, f"It answers again. {waiting} To ask the rest: {AGAIN}."]

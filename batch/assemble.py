@@ -6,31 +6,23 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
-
-import msgspec
 
 from batch import conclude
 from batch.advice import closures
 from batch.deliver import Deliver
 from batch.errors import CallFailed, Refusal
-from batch.feed import Lines
 from batch.files import Files
 from batch.gate.gate import Gate
 from batch.gate.memory import Memory
 from batch.gauges import Count, Gauges
 from batch.inputs.envelope import Reader
-from batch.inputs.sources import Inputs
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
-from batch.ledger.state import History, Open
 from batch.live import Stamp, write_live
 from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
-from batch.records import BadLine
 from batch.secret import Redactor
 from batch.session import TICK_SECONDS, Ending, Watch, signals, ticker
 from batch.shares import (
@@ -38,6 +30,7 @@ from batch.shares import (
     gate_settings,
     inflight_bytes,
     input_settings,
+    likely_keys,
     retry_policy,
     transport_settings,
 )
@@ -54,8 +47,6 @@ from batch.surroundings import (
 )
 from batch.transport.client import AioTransport
 from batch.wire import formats
-
-SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
 
 
 class Joined:
@@ -129,7 +120,7 @@ class Joined:
             await self._send_all(way, reader, waiting)
 
     async def _send_all(self, way: Access, reader: Reader, waiting: Spill) -> None:
-        settings, plan = self.plan.settings, self.plan
+        settings, plan, history = self.plan.settings, self.plan, self.book.history
         loop = asyncio.get_running_loop()
         self.base_url = way.base_url
         self.gate = gate = Gate(gate_settings(settings), way.keys, loop.time)
@@ -139,10 +130,10 @@ class Joined:
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,
-            lanes=frozenset(pattern for pattern, _ in way.keys),
+            lanes=likely_keys([pattern for pattern, _ in way.keys], plan.opened.models, settings),
             spill=waiting,
             width=plan.script.width,
-            begun=_begun(self.book.history, plan.redo),
+            begun=plan.begun(history),
             memory=memory,
         )
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
@@ -172,7 +163,7 @@ class Joined:
             ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
             try:
                 self.deliver = Deliver(means)
-                await pipeline.run(self._lines(reader, redactor), self.deliver)
+                await pipeline.run(plan.pending(reader, history, redactor), self.deliver)
             finally:
                 ticking.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -193,11 +184,6 @@ class Joined:
         if self.executor is not None:
             stamp = Stamp(self.book.run_id, time.time())
             self.executor.submit(write_live, self.files, self.plan.paths, stamp, now)
-
-    def _lines(self, reader: Reader, redactor: Redactor) -> Lines:
-        lines = pending(self.plan.opened.inputs, reader, self.book.history, self.plan.redo)
-        # What is wrong with a line is said in its own words, and people paste keys into urls.
-        return (redacted(line, redactor) if isinstance(line, BadLine) else line for line in lines)
 
     def _retried(self, line: int, failure: CallFailed, wait: float) -> None:
         self.retries += 1
@@ -252,34 +238,3 @@ class Joined:
             bottlenecks=self.gauges.bottlenecks if self.gauges else (),
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)
-
-
-def pending(
-    inputs: Inputs, reader: Reader, history: History, redo: Mapping[int, int] | None
-) -> Lines:
-    """Yield the lines that are still to be asked, understood; now and then None for a breath."""
-    skipped = 0
-    for line in inputs.lines():
-        wanted = line.ordinal in redo if redo is not None else not history.ended(line.ordinal)
-        if wanted:
-            yield reader.parse(line)
-            continue
-        skipped += 1
-        if skipped % SKIPPED_AT_ONCE == 0:
-            yield None
-
-
-def redacted(line: BadLine, redactor: Redactor) -> BadLine:
-    """Return a bad line whose message holds no key of the run's."""
-    return msgspec.structs.replace(line, message=redactor.clean_text(line.message))
-
-
-def _begun(history: History, redo: Mapping[int, int] | None) -> dict[int, Open]:
-    """Return what earlier sessions left of lines that did not end; the history itself goes on."""
-    begun = {
-        ordinal: msgspec.structs.replace(one, parts=list(one.parts))
-        for ordinal, one in history.open.items()
-    }
-    for ordinal, attempts in (redo or {}).items():
-        begun.setdefault(ordinal, Open(attempts=attempts))
-    return begun

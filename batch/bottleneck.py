@@ -12,6 +12,8 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from batch.wording import agreeing
+
 # What a call waits for in the gate. "yours": a declared limit. "gateway": what it asked for, or how
 # often it was found to take calls. "window": as many are on the wire as were found to be good for
 # it. "ceiling": as many as may be. "silence": it gives no answer. "memory": as many bytes are in
@@ -217,7 +219,7 @@ def _ceiling(seen: Sample) -> Words:
     if seen.key:
         advice = "all of its calls are out; raise its concurrency if the gateway takes more at once"
         return "concurrency", "the concurrency", advice
-    out = f"all {seen.ceiling:,} calls are out"
+    out = f"{agreeing(seen.ceiling, 'its one call is', f'all {seen.ceiling:,} calls are')} out"
     if seen.answer_seconds is not None:
         out += f" and an answer takes {_time(seen.answer_seconds)}"
     name = f"-c {seen.ceiling}"

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from batch.advice import Closure, counted, paragraphs
+from batch.advice import Closure, paragraphs
 from batch.bottleneck import Bottleneck
 from batch.files import Files, read_whole
 from batch.ledger import publish
@@ -29,6 +29,7 @@ from batch.summary import (
     exit_code,
     manifest,
 )
+from batch.wording import agreeing, counted
 
 PARTIAL: Final = 3
 
@@ -56,8 +57,8 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     if advice:
         reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
     if stand.pending and not reasons:
-        was = "was" if stand.pending == 1 else "were"
-        reasons[NOT_ASKED] = f"{counted(stand.pending, 'line')} {was} not asked"
+        were = agreeing(stand.pending, "was", "were")
+        reasons[NOT_ASKED] = f"{counted(stand.pending, 'line')} {were} not asked"
     if stand.failed:
         reasons[PARTIAL] = f"{counted(stand.failed, 'line')} failed"
     if not reasons:

@@ -3,6 +3,8 @@
 This is the one retry loop of the product: the transport sends once, the gate admits, the wire
 format says what a reply means, and ``retry.judge`` whether to ask again. Nothing is held while a
 unit waits.
+
+Longer than other files, because the loop and what it does at each turn are read together.
 """
 
 from __future__ import annotations
@@ -244,18 +246,19 @@ class Deliver:
         failure: CallFailed,
         previous: float,
     ) -> Case:
-        gate = self._means.gate
+        gate, now = self._means.gate, self._means.clock()
         submit = call.kind == "submit"
         if failure.scope == "model":
             answered_at = gate.model_answered_at(lane, model)
         else:
             answered_at = gate.last_answer_at(lane)
+        answered = answered_at is not None and answered_at >= previous
         return Case(
             chance=self._means.chance(),
-            elapsed=self._means.clock() - unit.since,
+            elapsed=now - unit.since,
             once=submit and call.repeat == "once",
             safe=not submit,
-            counts=submit and answered_at is not None and answered_at >= previous,
+            counts=submit and answered and gate.down_for(now) is None,
             hopeless=gate.hopeless(lane, model, failure),
         )
 

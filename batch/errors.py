@@ -18,6 +18,7 @@
         ├── Overloaded        the vendor sheds load: a long backoff
         ├── ServerTrouble     a 5xx that says nothing more
         │   └── WebPage       a page for people instead of an answer
+        │       └── Barred    the same under a status that says no: nothing was let through
         ├── ChannelTrouble    the gateway's channel failed; the next try likely takes another
         ├── Crashed           the gateway's own panic: tried once more
         ├── Unreachable       no connection, DNS, TLS: nothing was sent
@@ -229,9 +230,19 @@ class ServerTrouble(CallFailed):
 
 
 class WebPage(ServerTrouble):
-    """A page for people under a good status: a proxy's, a login's, somebody's web site."""
+    """A page for people instead of an answer: a proxy's, a login's, somebody's web site.
 
-    code = "invalid_response"
+    It is no verdict of the gateway, and so none about the line.
+    """
+
+    code = "web_page"
+    scope: ClassVar[Scope] = "account"
+
+
+class Barred(WebPage):
+    """A page under a status that says no: something in the way let nothing through."""
+
+    before_work = True
 
 
 class ChannelTrouble(CallFailed):

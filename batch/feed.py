@@ -20,6 +20,7 @@ from batch.records import BadLine, Row
 READ_AT_ONCE: Final = 200  # lines read before others get their turn
 READ_BYTES: Final = 256 << 10  # or so many bytes of bodies
 LOOK_AHEAD: Final = 20  # lines read at once while nobody needs them: some 0.2 ms
+NOTHING: Final = Unit((), 0)
 # None stands for a stretch of lines that need nothing: a moment to let others have their turn.
 Lines: TypeAlias = Iterator[Row | BadLine | None]
 
@@ -39,7 +40,8 @@ class Spill(Protocol):
 class Feed:
     """The lines still to be asked, by the lane that will ask them.
 
-    ``lanes`` are all that there may be; each is announced to ``new_lane`` with its first line.
+    ``lanes`` are those that are likely to have lines, and share the memory. Any lane is announced
+    to ``new_lane`` with its first line.
     ``in_hand`` is how many bytes the bodies may have that are in work, those of a lane its share.
     """
 
@@ -67,7 +69,7 @@ class Feed:
         self.blocked = 0  # lines read whose key, model or account is blocked: they stay pending
 
     async def take(self, lane: str) -> Unit | None:
-        """Return the next unit of a lane; empty if bad lines came up first; None at the end."""
+        """Return the next unit of a lane; without lines if bad ones came up; None at the end."""
         queue = self._queues[lane]
         while True:
             if queue.spilled and not queue.refilling and queue.low:
@@ -81,7 +83,7 @@ class Feed:
                     self._needed.set()
                 return unit
             elif self.bad:
-                return ()
+                return NOTHING
             elif self._over(queue):
                 return None
             elif queue.spilled or self._wanted() or not self._read(READ_AT_ONCE, queue):

@@ -11,6 +11,7 @@ from batch.files import Files, read_whole
 from batch.ledger import publish
 from batch.ledger.paths import Paths
 from batch.snapshot import Snapshot, a_minute, span, under_way, visible
+from batch.wording import counted
 
 STALE_SECONDS: Final = 20.0  # one is written every five: an older one is of a process that is gone
 
@@ -53,7 +54,7 @@ class Live(msgspec.Struct, frozen=True):
             a_minute(now.rate) if now.rate else "",
             f"left {span(now.seconds_left)}" if now.seconds_left else "",
             under_way(now),
-            f"{now.retries:,} retries" if now.retries else "",
+            counted(now.retries, "retry", "retries") if now.retries else "",
             f"for {span(now.seconds + self.age)}",
         ]
         running = f"running  {' · '.join(part for part in parts if part)}"

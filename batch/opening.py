@@ -10,6 +10,7 @@ import contextlib
 import heapq
 import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ import orjson
 from batch.errors import BadData, CannotWrite, NoInput
 from batch.files import Files
 from batch.inputs.lines import RawLine
+from batch.inputs.named import Named
 from batch.inputs.scan import Census, scan
 from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
@@ -25,6 +27,7 @@ from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import BLOCK, History
+from batch.wording import agreeing, counted
 
 SHOWN: Final = 3  # changed lines that a message names
 Identity = Mapping[str, Any]
@@ -37,6 +40,7 @@ class Wanted(msgspec.Struct, frozen=True):
     max_line_bytes: int
     identity: Identity | None  # None: whatever the earlier run's was
     keep_answers: bool = False
+    note_models: bool = False  # which models do the lines name?
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ class Opened(msgspec.Struct, frozen=True):
     census: Census
     new_identity: bool  # kept answers under other settings: the journal must note them
     dropped: int = 0  # failed lines that changed, and are asked again
+    models: AbstractSet[str] | None = None  # that lines name, "" if one names none; None: not known
 
 
 def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) -> Opened:
@@ -57,11 +62,14 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
     if differs and not keep_answers:
         raise _other_settings(paths, found, differs)
     inputs = open_inputs(wanted.inputs, paths.spool, wanted.max_line_bytes)
+    named = Named(wanted.note_models)
     if found is None:
-        return Opened(None, inputs, scan(inputs, paths.cache), False)
+        census = scan(inputs, paths.cache, named.visit)
+        return Opened(None, inputs, census, False, models=named.models())
     comparison = Comparison(found.history)
 
     def visit(line: RawLine) -> None:
+        named.visit(line)
         if comparison.wants(line.ordinal):
             comparison.visit(line.ordinal, line.sum)
 
@@ -74,7 +82,7 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
         raise _other_lines(paths, found.history, refused)
     for one in changed.values():
         found.history.forget(one.ordinal, one.sum)
-    return Opened(found, inputs, census, bool(differs), len(changed))
+    return Opened(found, inputs, census, bool(differs), len(changed), named.models())
 
 
 def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:
@@ -124,7 +132,8 @@ def _worded(value: object) -> str:
 def _other_settings(paths: Paths, found: Found | None, differs: list[str]) -> BadData:
     answers = found.history.answered.count if found else 0
     return BadData(
-        f"{paths.results} has {answers:,} answers that were asked with other settings: "
+        f"{paths.results} has {counted(answers, 'answer')} that {agreeing(answers, 'was', 'were')} "
+        "asked with other settings: "
         f"{'; '.join(differs)}. Nothing was changed. Give the earlier settings, or --keep-answers "
         "to keep them and go on with the new settings, or --new-run to keep them aside and start "
         "over."
@@ -147,10 +156,11 @@ def _changed(
 
 
 def _shorter(paths: Paths, history: History, missing: int) -> BadData:
+    were, are = ("was", "is") if missing == 1 else ("were", "are")
     return BadData(
-        f"the inputs have become shorter: {missing:,} lines that were done are no longer there; "
-        f"{paths.results} has {history.answered.count:,} answers. Nothing was changed. Bring the "
-        "lines back, or start over with --new-run."
+        f"the inputs have become shorter: {counted(missing, 'line')} that {were} done {are} no "
+        f"longer there; {paths.results} has {counted(history.answered.count, 'answer')}. "
+        "Nothing was changed. Bring the lines back, or start over with --new-run."
     )
 
 
@@ -164,9 +174,10 @@ def _other_lines(paths: Paths, history: History, refused: Sequence[Changed]) -> 
         else "Bring them back, or ask them again with --keep-answers, or start over with --new-run."
     )
     return BadData(
-        f"lines of the inputs have changed since they were asked: line {named}{more}; "
-        f"{paths.results} has {history.answered.count:,} answers, {answered:,} of them to lines "
-        f"that changed. Nothing was changed. {ways}"
+        f"lines of the inputs have changed since they were asked: "
+        f"{agreeing(len(refused), 'line')} {named}{more}; {paths.results} has "
+        f"{counted(history.answered.count, 'answer')}, {answered:,} of them to lines that changed. "
+        f"Nothing was changed. {ways}"
     )
 
 

@@ -1,18 +1,16 @@
 """Many lines: fan out over workers, record what comes back, and end in order.
 
 A worker delivers one unit at a time and records it without waiting for the disk; only when too many
-replies wait for their commit does it wait. While a unit rests between two tries, another worker
-takes the next one, so that resting holds nothing.
+replies wait for their commit does it wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -22,11 +20,10 @@ from batch.feed import Feed, Lines, Spill
 from batch.gate.memory import Memory
 from batch.halt import Halt
 from batch.ledger.state import Open
+from batch.pool import Pool
 from batch.records import BadLine, Fault, Result, Row, Timing
-from batch.weights import of_lines
 
 DRAIN_SECONDS: Final = 20.0  # for what is on the wire, once the run has been asked to end
-RESTING_AT_ONCE: Final = 2000  # units that rest while others work in their place, per lane
 
 
 class Records(Protocol):
@@ -46,7 +43,7 @@ class Flow(msgspec.Struct, frozen=True):
 
     workers: int  # per lane
     lane_of: Callable[[str], str]  # model → name of the lane; raises Blocked
-    lanes: Collection[str]  # all that there may be
+    lanes: Collection[str]  # those that are likely to have lines
     spill: Spill  # where lines wait of lanes that are slower than others
     width: int = 1  # lines of a unit
     memory: Memory = msgspec.field(default_factory=Memory)  # which lines in work take from
@@ -61,80 +58,6 @@ class Backlog(msgspec.Struct, frozen=True):
     unsent: bool  # lines are left that no worker has taken
     exhausted: bool  # the inputs are read to their end
     resting: int  # units that wait for their task, or before they are asked again
-
-
-class Pool:
-    """The workers: so many for each lane that there are always enough that do not rest."""
-
-    def __init__(self, workers: int, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        self._wanted = workers
-        self._work = work
-        self._resting: dict[str, int] = {}
-        self._running: dict[str, int] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.failure: BaseException | None = None
-        self.over = asyncio.Event()
-
-    def start(self, lane: str) -> None:
-        """Bring a lane to life."""
-        for _ in range(self._wanted):
-            self._spawn(lane)
-
-    def surplus(self, lane: str) -> bool:
-        """Return whether a lane has more workers than it needs."""
-        resting = min(self._resting.get(lane, 0), RESTING_AT_ONCE)
-        return self._running[lane] > self._wanted + resting
-
-    @contextlib.contextmanager
-    def resting(self, lane: str) -> Iterator[None]:
-        """While a worker rests in this, another one works in its place."""
-        self._resting[lane] = self._resting.get(lane, 0) + 1
-        if self._resting[lane] <= RESTING_AT_ONCE:
-            self._spawn(lane)
-        try:
-            yield
-        finally:
-            self._resting[lane] -= 1
-
-    @property
-    def at_rest(self) -> int:
-        """Return how many units rest."""
-        return sum(self._resting.values())
-
-    def join(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done that belongs to the same end: they are over when it is, too."""
-        self._add(work, "joined")
-
-    async def stop(self) -> None:
-        """Cancel every worker, and return when they are gone."""
-        tasks = list(self.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _spawn(self, lane: str) -> None:
-        self._running[lane] = self._running.get(lane, 0) + 1
-        self._add(self._live(lane), lane)
-
-    def _add(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    async def _live(self, lane: str) -> None:
-        """Count a worker out in the step in which it leaves, so that not too many leave at once."""
-        try:
-            await self._work(lane)
-        finally:
-            self._running[lane] -= 1
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        failure = None if task.cancelled() else task.exception()
-        if failure is not None and self.failure is None:
-            self.failure = failure
-        if not self.tasks or self.failure is not None:
-            self.over.set()
 
 
 class Pipeline:
@@ -203,21 +126,23 @@ class Pipeline:
         unit = await self._feed.take(lane)
         if self._feed.bad:
             await self._record_bad()
-        if unit:
-            self._in_hand[lane] += len(unit)
-            if weight := of_lines(sum(len(row.body) for row in unit)):
-                self._flow.memory.carry(weight)
-            await self._deliver_unit(lane, unit)
-            if weight:
-                self._flow.memory.put_down(weight)
+        if unit is None:
+            return False
+        if unit.rows:
+            self._in_hand[lane] += len(unit.rows)
+            if unit.weight:
+                self._flow.memory.carry(unit.weight)
+            await self._deliver_unit(lane, unit.rows)
+            if unit.weight:
+                self._flow.memory.put_down(unit.weight)
                 self._feed.end(lane, unit)
-            self._in_hand[lane] -= len(unit)
-        return unit is not None
+            self._in_hand[lane] -= len(unit.rows)
+        return True
 
-    async def _deliver_unit(self, lane: str, unit: Sequence[Row]) -> None:
+    async def _deliver_unit(self, lane: str, rows: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""
-        begun = self._flow.begun.get(unit[0].ordinal) if len(unit) == 1 else None
-        units: list[tuple[Sequence[Row], Open | None]] = [(unit, begun)]
+        begun = self._flow.begun.get(rows[0].ordinal) if len(rows) == 1 else None
+        units: list[tuple[Sequence[Row], Open | None]] = [(rows, begun)]
         while units:
             rows, begun = units.pop()
             try:

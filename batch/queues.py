@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from batch.records import Row
 from batch.weights import of_lines
@@ -14,7 +14,13 @@ QUEUE_ROWS: Final = 2000  # lines in one queue, at most
 ALL_ROWS: Final = 4000  # in all queues together, each with the same share
 ALL_BYTES: Final = 16 << 20  # of their bodies
 IN_HAND_BYTES: Final = 192 << 20  # of those that were handed out, if nothing is said
-Unit: TypeAlias = Sequence[Row]
+
+
+class Unit(NamedTuple):
+    """Lines that are handed out together."""
+
+    rows: Sequence[Row]
+    weight: int  # bytes, while they are in work
 
 
 class Bounds(NamedTuple):
@@ -96,19 +102,20 @@ class Queue:
         self._rows.append(row)
         self._bytes += len(row.body)
 
-    def pop(self) -> list[Row]:
+    def pop(self) -> Unit:
         """Take out the first line, and those that can be asked together with it."""
         rows, width = self._rows, self._bounds.unit
-        unit = [rows.popleft()]
-        if width > 1 and unit[0].pack_key:
+        taken = [rows.popleft()]
+        if width > 1 and taken[0].pack_key:
             others: deque[Row] = deque()
-            while rows and len(unit) < width:
+            while rows and len(taken) < width:
                 row = rows.popleft()
-                (unit if _together(row, unit[0]) else others).append(row)
+                (taken if _together(row, taken[0]) else others).append(row)
             rows.extendleft(reversed(others))
-        size = sum(len(row.body) for row in unit)
+        size = sum(len(row.body) for row in taken)
+        unit = Unit(taken, of_lines(size))
         self._bytes -= size
-        self._in_hand += of_lines(size)
+        self._in_hand += unit.weight
         self._pass_on()
         return unit
 
@@ -126,7 +133,7 @@ class Queue:
 
     def end(self, unit: Unit) -> None:
         """Take note that a unit which was handed out is not in work any more."""
-        self._in_hand -= of_lines(sum(len(row.body) for row in unit))
+        self._in_hand -= unit.weight
         self._pass_on()
 
     def _pass_on(self) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from batch.errors import (
     BadKey,
+    Barred,
     CallFailed,
     ChannelTrouble,
     Crashed,
@@ -65,9 +66,9 @@ class Case(msgspec.Struct, frozen=True):
     once: bool = False
     # The call does no work at all, a poll or a fetch: it may be repeated after anything.
     safe: bool = False
-    # Since the line's previous attempt was sent, somebody was answered: by the account, or by the
-    # model if it is the model that is in trouble. Only then is the attempt the line's own, so that
-    # a gateway which is down for an hour fails no line.
+    # The account is not down, and since the line's previous attempt was sent, somebody was
+    # answered: by the account, or by the model if it is the model that is in trouble. Only then is
+    # the attempt the line's own, so that a gateway which is down for an hour fails no line.
     counts: bool = True
     # The gate has seen enough: the account is empty and not only reserved up by calls on the wire,
     # or the model was tried in vain.
@@ -106,6 +107,7 @@ class Rule(msgspec.Struct, frozen=True):
     initial: float | None = None
     most: float | None = None
     budgeted: bool = True
+    attempts: float = math.inf  # in all, of those that count, if fewer than the policy's
     # What is closed when the repeats are used up, or when the gate has seen enough; None: nothing,
     # the line ends with an error.
     closes: Closing | None = None
@@ -142,6 +144,8 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     # The vendor sheds load and says so: come back late, and not all together.
     Overloaded: Rule("overloaded", least=5.0, initial=10.0, most=60.0),
     ServerTrouble: Rule("server_trouble"),
+    # While others are answered it is meant for the line: a firewall dislikes what it says.
+    Barred: Rule("barred", attempts=2),
     # The next try likely takes another channel.
     ChannelTrouble: Rule("channel_trouble", at_once=True),
     # Some panics are deterministic: a second one is the line's own.
@@ -183,7 +187,8 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
         return End(failure)
     if case.safe and rule.closes is None and case.elapsed >= policy.task_timeout:
         return End(_late(policy, failure))
-    spent = past.attempts >= policy.attempts or case.elapsed >= policy.timeout
+    most = min(policy.attempts, rule.attempts)
+    spent = past.attempts >= most or case.elapsed >= policy.timeout
     # An empty account is not the line's fault, whatever the line has been through.
     if spent and case.counts and rule.closes != "account":
         return End(failure)

@@ -43,6 +43,7 @@ async def run(settings: Settings, watch: Watch) -> Outcome:
         max_line_bytes=settings.limits.max_line_bytes,
         identity=identity(settings, script),
         keep_answers=settings.run.keep_answers,
+        note_models=len(settings.keys) > 1,
     )
     if settings.run.new_run:
         with held(files, paths), abrupt(watch):
@@ -67,7 +68,10 @@ async def retry(
             raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
         settings = as_recorded(settings, found.history.identity)
         wanted = Wanted(
-            recorded_inputs(found.history, paths), settings.limits.max_line_bytes, identity=None
+            recorded_inputs(found.history, paths),
+            settings.limits.max_line_bytes,
+            identity=None,
+            note_models=len(settings.keys) > 1,
         )
         with abrupt(watch):
             opened = open_run(files, paths, found, wanted)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import msgspec
@@ -70,6 +72,23 @@ def gate_settings(settings: Settings) -> GateSettings:
 
 def _pace(limits: Pace) -> dict[str, int | None]:
     return {name: getattr(limits, name) for name in Pace.__struct_fields__}
+
+
+def likely_keys(
+    patterns: Sequence[str], models: AbstractSet[str] | None, settings: Settings
+) -> frozenset[str]:
+    """Return the patterns whose keys are likely to get lines, by the models that lines name.
+
+    All of them if nobody knows: ``models`` is None, or lines name none and the settings neither.
+    """
+    asked = settings.request
+    if asked.override_model:
+        models = {asked.override_model}
+    if models is None or ("" in models and not asked.model):
+        return frozenset(patterns)
+    named = (model or asked.model or "" for model in models)
+    firsts = (next((one for one in patterns if fnmatchcase(model, one)), "") for model in named)
+    return frozenset(filter(None, firsts))
 
 
 def inflight_bytes(settings: Settings) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from batch.bottleneck import Bottleneck
+from batch.wording import counted
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ def postfix(now: Snapshot) -> str:
         (now.bottleneck, _slowed(now)),
         (now.failed, f"{now.failed:,} failed"),
         (now.pending_blocked, f"{now.pending_blocked:,} blocked"),
-        (now.retries, f"{now.retries:,} retries"),
+        (now.retries, counted(now.retries, "retry", "retries")),
         (now.in_flight or now.tasks, under_way(now)),
     ]
     return ", ".join(text for value, text in fields if value)
@@ -54,7 +55,7 @@ def postfix(now: Snapshot) -> str:
 
 def under_way(now: Snapshot) -> str:
     """Return how many calls are on the wire, and how many tasks are waited for."""
-    tasks = f"{now.tasks:,} tasks" if now.tasks else ""
+    tasks = counted(now.tasks, "task") if now.tasks else ""
     return f"{now.in_flight:,} in flight{' + ' if tasks else ''}{tasks}"
 
 
@@ -80,7 +81,7 @@ def plain_line(now: Snapshot, rate: float) -> str:
         f"blocked {now.pending_blocked:,}" if now.pending_blocked else "",
         a_minute(rate),
         f"left {left}" if _lines_left(now) else "",
-        f"{now.tasks:,} tasks" if now.tasks else "",
+        counted(now.tasks, "task") if now.tasks else "",
         f"slowed by {_slowed(now)}" if now.bottleneck else "",
     ]
     return " · ".join(part for part in parts if part)

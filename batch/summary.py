@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from batch.advice import Closure, counted
+from batch.advice import Closure
 from batch.bottleneck import WORTH_SHARE, Bottleneck
 from batch.ledger.paths import folder_of
 from batch.snapshot import span
+from batch.wording import agreeing, counted
 
 # When several apply, the first of these is the exit code; run.json has them all.
 PRECEDENCE: Final = (130, 143, 73, 1, 2, 78, 66, 65, 77, 4, 69, 75, 3, 0)
@@ -32,9 +33,9 @@ WORTH_SECONDS: Final = 10.0  # a shorter run was not slow, whatever held it back
 _NEW_WORK: Final = ("task_failed", "task_lost", "no_media")
 # What is billed otherwise than by tokens, as people are told of it.
 _OTHERS: Final = (
-    ("images", "pictures"),
-    ("seconds", "s of sound or film"),
-    ("characters", "characters spoken"),
+    ("images", "picture", "pictures"),
+    ("seconds", "s of sound or film", "s of sound or film"),
+    ("characters", "character spoken", "characters spoken"),
 )
 
 
@@ -206,8 +207,11 @@ def _used(usage: Mapping[str, Any]) -> str:
     if read is not None or written is not None:
         cached = usage.get("input_cached_tokens")
         share = f" ({100 * cached / read:.0f} % cached)" if cached and read else ""
-        parts = [f"{_large(read)} tokens in{share}", f"{_large(written)} out"]
-    parts += [f"{_large(usage[name])} {what}" for name, what in _OTHERS if usage.get(name)]
+        tokens = agreeing(read, "token")
+        parts = [f"{_large(read)} {tokens} in{share}", f"{_large(written)} out"]
+    for name, one, several in _OTHERS:
+        if amount := usage.get(name):
+            parts.append(f"{_large(amount)} {agreeing(amount, one, several)}")
     if not parts:
         return "nothing that was reported"
     if usage.get("wasted_tokens"):

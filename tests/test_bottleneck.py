@@ -146,6 +146,12 @@ def test_what_holds_a_run_back_now_is_that_of_the_last_minute(
             "all 4 calls are out; -c 8 may be twice as fast",
         ),
         (
+            Sample(in_flight=1, ceiling=1),
+            "-c 1 (100 %)",
+            "-c 1",
+            "its one call is out; -c 2 may be twice as fast",
+        ),
+        (
             Sample(held="ceiling", key="key K"),
             "concurrency (100 %)",
             "the concurrency for key K",

@@ -17,7 +17,7 @@ HOUSE = Path(__file__).parents[1] / "batch"
 
 # From the ground up. A module may import what belongs to a lower layer.
 LAYERS = {
-    "words": ("__init__", "records", "usage", "errors", "secret"),
+    "words": ("__init__", "records", "usage", "errors", "secret", "wording"),
     "rules": (
         "wire",
         "script",
@@ -39,6 +39,7 @@ LAYERS = {
         "unit",
         "means",
         "deliver",
+        "pool",
         "pipeline",
         "gauges",
         "opening",
@@ -81,7 +82,7 @@ SIDEWAYS = {
     "feed": {"queues"},
     "weights": {"wire"},  # how a file is named tells what it takes to send it
     "deliver": {"means", "unit"},
-    "pipeline": {"deliver", "feed", "halt"},
+    "pipeline": {"deliver", "feed", "halt", "pool"},
     "gauges": {"pipeline"},
     "progress": {"snapshot"},
     "session": {"snapshot"},

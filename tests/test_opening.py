@@ -57,12 +57,13 @@ class Place:
 
         run(main())
 
-    def open(self, identity=IDENTITY, keep_answers=False, inputs=None):
+    def open(self, identity=IDENTITY, keep_answers=False, inputs=None, note_models=False):
         wanted = Wanted(
             inputs=inputs or (str(self.input),),
             max_line_bytes=MAX_LINE_BYTES,
             identity=identity,
             keep_answers=keep_answers,
+            note_models=note_models,
         )
         return open_run(FILES, self.paths, recover(FILES, self.paths), wanted)
 
@@ -138,14 +139,14 @@ def test_two_answered_lines_that_changed_places_are_refused(place):
     first, second, *rest = place.input.read_bytes().splitlines()
     place.input.write_bytes(b"\n".join([second, first, *rest]))
 
-    place.refused("line 1, 2;")
+    place.refused("lines 1, 2;")
 
 
 def test_many_changed_lines_are_counted_and_the_first_are_named(place):
     place.did(*map(answered, reversed(ALL)))
     place.change(*ALL)
 
-    place.refused("line 1, 2, 3 and 3 more; .* 6 answers, 6 of them")
+    place.refused("lines 1, 2, 3 and 3 more; .* 6 answers, 6 of them")
 
 
 @pytest.mark.parametrize("log", ["errors", "results"])
@@ -162,7 +163,7 @@ def test_a_changed_line_that_failed_is_refused_with_both_ways_out(place):
     place.did(answered(1), failed(2))
     place.change(2)
 
-    said = place.refused("line 2; .* 1 answers, 0 of them")
+    said = place.refused("line 2; .* 1 answer, 0 of them")
 
     assert "--keep-answers" in said
     assert "--new-run" in said
@@ -225,7 +226,7 @@ def test_a_changed_line_with_paid_work_under_way_is_refused(place):
     place.did(answered(1), entry("intent", 2), entry("task", 2, state={"id": "t"}))
     place.change(2)
 
-    said = place.refused("line 2; .* 1 answers, 0 of them")
+    said = place.refused("line 2; .* 1 answer, 0 of them")
 
     assert "--keep-answers" in said
 
@@ -255,7 +256,7 @@ def test_a_line_that_became_blank_is_gone(place):
     place.did(answered(1), answered(2))
     place.give({n: "" for n in ALL if n != 2})
 
-    place.refused("shorter: 1 lines")
+    place.refused("shorter: 1 line that was done is no longer there")
 
 
 def test_a_line_that_was_taken_out_of_the_middle_is_refused(place):
@@ -263,7 +264,7 @@ def test_a_line_that_was_taken_out_of_the_middle_is_refused(place):
     lines = place.input.read_bytes().splitlines()
     place.input.write_bytes(b"\n".join(lines[:1] + lines[2:]))
 
-    place.refused("line 2, 3;")
+    place.refused("lines 2, 3;")
 
 
 # Other settings.
@@ -276,7 +277,7 @@ def test_other_settings_are_refused_and_named(place):
         'model was "gpt-4o-mini" and is now "gpt-4o"', identity=IDENTITY | {"model": "gpt-4o"}
     )
 
-    assert "1 answers" in said
+    assert "has 1 answer that was asked" in said
     assert "--keep-answers" in said
     assert "--new-run" in said
     assert "votes" not in said
@@ -391,3 +392,14 @@ def test_what_came_from_standard_input_is_read_again_from_its_copy(place):
 def test_standard_input_whose_copy_is_gone_is_asked_for_again(place):
     with pytest.raises(NoInput, match=re.escape("Pipe it in again with: wbatch run - -o")):
         recorded_inputs(piped(place), place.paths)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_models_that_lines_name_are_noted_if_somebody_asks(tmp_path, begun):
+    place = Place(tmp_path)
+    place.input.write_bytes(b'{"model":"a"}\n{"model":"b"}\n')
+    if begun:
+        place.did()
+
+    assert place.open(note_models=True).models == {"a", "b"}
+    assert place.open().models is None

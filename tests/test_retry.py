@@ -58,6 +58,7 @@ CATALOGUE = [
     (errors.Overloaded("o"), "10 20 40 60 60 60 60 60 60 60 ..."),
     (errors.ServerTrouble("s"), BACKOFF),
     (errors.WebPage("w"), BACKOFF),
+    (errors.Barred("b"), "0.5 web_page"),
     (errors.ChannelTrouble("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.NoChannel("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.Crashed("p"), "0 gateway_panic"),
@@ -93,6 +94,7 @@ def test_the_most_specific_rule_counts() -> None:
 
 
 ONCE_AGAIN = {
+    errors.Barred,
     errors.Throttled,
     errors.Saturated,
     errors.NoChannel,

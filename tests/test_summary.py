@@ -55,7 +55,7 @@ def test_lines_that_are_not_to_blame_need_no_mending(name: str) -> None:
 
 
 def test_one_is_not_many() -> None:
-    usage = {"input_tokens": 2, "num_usage_unknown": 1}
+    usage = {"input_tokens": 1, "num_usage_unknown": 1, "images": 1, "characters": 2}
     standing = msgspec.structs.replace(STANDING, total=5, tasks=1, usage=usage)
     session = msgspec.structs.replace(SESSION, retries=1, recorded=2)
 
@@ -64,6 +64,9 @@ def test_one_is_not_many() -> None:
     assert "1 task under way" in said
     assert "1 retry " in said
     assert "1 request did not report" in said
+    assert "1 token in" in said
+    assert "1 picture ·" in said
+    assert "2 characters spoken" in said
 
 
 CLOSED = Closure(

@@ -21,6 +21,7 @@ from batch.errors import BadUsage, CannotWrite
 from batch.settings import KeySetting, UserSettings, looks_like_a_key
 from batch.snapshot import visible
 from batch.toml import quoted
+from batch.wording import counted
 
 CODES: Final = """
 0    every key has its list
@@ -97,8 +98,7 @@ def _table(catalogue: Catalogue) -> Iterator[str]:
         (len(one.model) for report in catalogue.reports for one in report.models), default=0
     )
     for report in catalogue.reports:
-        number = len(report.models)
-        count = "no list" if report.failure else f"{number:,} model{'s' if number != 1 else ''}"
+        count = "no list" if report.failure else counted(len(report.models), "model")
         patterns = ", ".join(catalogue.patterns(report.key))
         yield visible(f"{report.key}, for {patterns}: {count}")
         for one in sorted(report.models, key=lambda listed: listed.model):

@@ -1,6 +1,7 @@
 """The gate: how many calls are on the wire, how fast they go, and which may not go at all.
 
 visit       one call's way: its key's side (lane), then the account's
+crowd       everybody who waits: in which order, and how they are sent away
 passage     a side: a pause (schedule), slots under a window, a pace, requests and tokens (limit)
 account     a passage that also knows health, money, breakers and the retry budget
 breakers    what is closed, and why

@@ -9,10 +9,11 @@ from batch.adapt.estimates import Claim, Estimates
 from batch.errors import Blocked, CallFailed, Interrupted, NoMoney, Overloaded, Throttled
 from batch.gate.account import Account
 from batch.gate.breakers import Breaker
+from batch.gate.crowd import Crowd
 from batch.gate.holdups import Holdup, Holdups
 from batch.gate.lane import Lane
 from batch.gate.settings import GateSettings
-from batch.gate.visit import Beside, Crowd, Visit
+from batch.gate.visit import Beside, Visit
 from batch.records import Call
 from batch.retry import Closing
 from batch.secret import Secret

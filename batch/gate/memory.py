@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from batch.errors import Halted
@@ -18,6 +19,9 @@ from batch.gate.settings import INFLIGHT_BYTES
 from batch.gate.waits import Waiter
 from batch.weights import LIGHT
 
+# Calls of a model that go at once before its first answer, if that may be large: how large, nobody
+# knows, and the answers of those that are out by then are taken whatever their size.
+FIRST_AT_ONCE: Final = 2
 _FORGETS: Final = 8  # part by which an estimate comes down with each smaller answer
 
 
@@ -43,9 +47,15 @@ class Memory:
         """Return what a call of a model is going to hold: nothing yet."""
         return Held(self, model)
 
-    def expected(self, model: str, unknown: int) -> int:
-        """Return how many bytes an answer is likely to take; ``unknown`` before the first one."""
-        return self._late.get(model, unknown)
+    def needed(self, model: str, sent: int, unknown: int) -> int:
+        """Return how many bytes a call is likely to take in all.
+
+        Before the first answer of its model these are ``unknown``, and so much that few go at once.
+        """
+        late = self._late.get(model)
+        if late is None and unknown:
+            return max(sent + unknown, self._capacity // FIRST_AT_ONCE)
+        return sent + (late or 0)
 
     def learn(self, model: str, amount: int, expected: int) -> None:
         """Take note of what an answer took: estimates rise at once, and come down slowly."""
@@ -53,14 +63,19 @@ class Memory:
             late = self._late.get(model, 0)
             self._late[model] = max(amount, late + (amount - late) // _FORGETS)
 
-    async def take(self, amount: int) -> None:
-        """Wait until there is room for so many bytes. Raises Halted if the run ends first."""
+    async def take(self, needed: Callable[[], int]) -> int:
+        """Wait until there is room for what is needed, and return how many bytes that was.
+
+        Who waits is asked anew when it is its turn, as more is known then. Raises Halted if the run
+        ends first.
+        """
+        amount = needed()
         if not self._queue and self._fits(amount):
             self.taken += amount
-            return
+            return amount
         if self._halted:
             raise Halted("the run is ending")
-        asker = Asker(amount)
+        asker = Asker(needed)
         self._queue.append(asker)
         why = Holdup("memory", "room for what is in flight (--max-inflight-bytes)")
         try:
@@ -70,8 +85,9 @@ class Memory:
                 self._queue.remove(asker)
                 self._serve()
             else:  # the turn came just when the wait ended
-                self.give_back(amount)
+                self.give_back(asker.turn.result())
             raise
+        return asker.turn.result()
 
     def owe(self, amount: int) -> None:
         """Take bytes that are there already, room or not."""
@@ -107,21 +123,23 @@ class Memory:
     def _serve(self) -> None:
         """Let in, in order, who fits: a small one never goes before a large one that waits."""
         queue = self._queue
-        while queue and not queue[0].turn.done() and self._fits(queue[0].amount):
-            asker = queue.popleft()
-            self.taken += asker.amount
-            asker.turn.set_result(None)
+        while queue and not queue[0].turn.done():
+            amount = queue[0].needed()
+            if not self._fits(amount):
+                return
+            self.taken += amount
+            queue.popleft().turn.set_result(amount)
 
 
 class Asker(Waiter):
-    """Somebody who waits for so many bytes."""
+    """Somebody who waits for bytes."""
 
-    __slots__ = ("amount", "turn")
+    __slots__ = ("needed", "turn")
 
-    def __init__(self, amount: int) -> None:
+    def __init__(self, needed: Callable[[], int]) -> None:
         super().__init__()
-        self.amount = amount
-        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.needed = needed
+        self.turn: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
 
 class Held:
@@ -142,10 +160,10 @@ class Held:
 
         ``unknown``: what an answer may take as long as none of the model is known.
         """
-        expected = self._memory.expected(self._model, unknown)
-        if amount := sent + expected:
-            await self._memory.take(amount)
-            self._sent, self._expected, self._amount = sent, expected, amount
+        memory, model = self._memory, self._model
+        if memory.needed(model, sent, unknown):
+            self._amount = await memory.take(lambda: memory.needed(model, sent, unknown))
+            self._sent, self._expected = sent, self._amount - sent
 
     def grew(self, amount: int) -> None:
         """Take note of so many bytes that came."""

@@ -18,9 +18,9 @@ import orjson
 from batch.errors import BadBody, BadConfig
 from batch.inputs.lines import RawLine
 from batch.inputs.settings import InputSettings
-from batch.inputs.wording import shown
 from batch.records import BadLine, Row
 from batch.wire import Ask, WireFormat
+from batch.wording import shown
 
 OWN_ID: Final = "custom_id"
 MAX_ID: Final = 512  # characters

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from batch.errors import CannotWrite
-from batch.inputs.wording import shown
+from batch.wording import shown
 
 Pair: TypeAlias = tuple[int, int]  # ordinals of two lines, the earlier first
 

@@ -13,8 +13,8 @@ from batch.inputs.envelope import OWN_ID, id_places, usable_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.sources import Inputs
-from batch.inputs.wording import shown
 from batch.wire import formats
+from batch.wording import shown
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 

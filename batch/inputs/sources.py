@@ -18,7 +18,7 @@ from batch.inputs.lines import Damaged, RawLine, read_lines
 from batch.inputs.settings import MAX_LINE_BYTES
 from batch.inputs.source import CHUNK_BYTES, GZIP_MAGIC, Source
 from batch.inputs.spool import spool
-from batch.inputs.wording import shown
+from batch.wording import shown
 
 STDIN: Final = "-"
 _HEAD_BYTES: Final = CHUNK_BYTES

@@ -6,7 +6,7 @@ import os
 from typing import Final
 
 from batch.errors import CannotWrite, NoInput
-from batch.inputs.wording import shown
+from batch.wording import shown
 
 _PIECE: Final = 1024 * 1024
 # Prompts are for the user's eyes alone, and no link may lead them elsewhere.

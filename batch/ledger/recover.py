@@ -18,6 +18,7 @@ from batch.ledger.entries import HEAD, Entry, Header, decode_entry
 from batch.ledger.paths import Paths, folder_of
 from batch.ledger.scan import WAY_OUT, LogEnd, numbered, read_journal, read_records
 from batch.ledger.state import History
+from batch.wording import agreeing, counted
 
 FORMAT_VERSION: Final = 1
 
@@ -34,14 +35,16 @@ class Found(msgspec.Struct, frozen=True):
     def notes(self) -> list[str]:
         """Return what people should know about the mending."""
         said = [
-            f"{end.path}: cut a torn tail of {end.size - end.keep} bytes that a crash left"
+            f"{end.path}: cut a torn tail of {counted(end.size - end.keep, 'byte')} that a crash "
+            "left"
             for end in self.ends
             if end.keep < end.size
         ]
         if self.lost > 0:
             said.append(
-                f"{self.ends[1].path} is shorter than it was: {self.lost} answers are lost and "
-                "their lines will be asked again"
+                f"{self.ends[1].path} is shorter than it was: {counted(self.lost, 'answer')} "
+                f"{agreeing(self.lost, 'is', 'are')} lost and "
+                f"{agreeing(self.lost, 'its line', 'their lines')} will be asked again"
             )
         return said
 

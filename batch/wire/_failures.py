@@ -15,6 +15,7 @@ import msgspec
 
 from batch.errors import (
     BadKey,
+    Barred,
     CallFailed,
     ChannelTrouble,
     Crashed,
@@ -129,7 +130,9 @@ _BY_STATUS: Final[Mapping[int, Failure]] = {
     529: Overloaded,
 }
 # The gateway never answers these without a word of JSON: it is another server, or another path.
-NO_API: Final[Mapping[int, Failure]] = {404: WrongUrl, 405: WrongUrl}
+_NO_API: Final[Mapping[int, Failure]] = {404: WrongUrl, 405: WrongUrl}
+# What these say is meant for the key, the moment or the size of this request, whoever says it.
+_TAKEN_AT_THEIR_WORD: Final = frozenset({401, 402, 408, 409, 413, 414, 425, 429, 431})
 _BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: WrongUrl, 5: ServerTrouble}
 _GATEWAY_TYPES: Final = frozenset({"new_api_error", "one_api_error"})
 # The status that a vendor sends with a word, for errors that come inside a 200.
@@ -171,6 +174,7 @@ PLAIN_WORDS: Final[Mapping[Failure, str]] = {
     BadKey: "the gateway refuses this key",
     WrongUrl: "this is not the gateway's API, check the base URL",
     NoMoney: "the account is empty",
+    Barred: "this is no answer of the gateway, check --base-url and any proxy",
 }
 
 
@@ -211,6 +215,16 @@ def classify(status: int, said: Said) -> Failure:
         or _BY_STATUS.get(status)
         or _BY_HUNDRED.get(status // 100, Refused)
     )
+
+
+def classify_wordless(status: int, said: Said, *, page: bool) -> Failure:
+    """Return the class of a bad status without a word of JSON; ``page``: with a page for people."""
+    if status in _NO_API:
+        return _NO_API[status]
+    refuses = 400 <= status < 500 or status == 501
+    if page and refuses and status not in _TAKEN_AT_THEIR_WORD:
+        return Barred
+    return classify(status, said)
 
 
 def _status_meant(said: Said) -> int | None:

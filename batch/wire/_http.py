@@ -6,7 +6,9 @@ formats.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Any, Final
 
 import orjson
@@ -14,14 +16,18 @@ import orjson
 from batch.errors import CallFailed, CutAnswer, NotAnAnswer, WebPage
 from batch.records import Reply
 from batch.usage import Usage
-from batch.wire._failures import NO_API, PLAIN_WORDS, Failure, Said, classify
+from batch.wire._failures import PLAIN_WORDS, Failure, Said, classify, classify_wordless
 from batch.wire._retry_after import retry_after
 from batch.wire._sse import BOM
+from batch.wording import counted
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)  # those that may be followed
 HOPS: Final = 5  # redirects followed on the web: harmless, as no key travels there
 _KEPT_BODY: Final = 2048  # bytes of a failed reply that go on record
 _KEPT_TEXT: Final = 300  # characters of a vendor's message
+_KEPT_TITLE: Final = 100  # characters of a page's title
+_TITLED: Final = 16 << 10  # bytes of a page in which its title is looked for
+_TITLE: Final = re.compile(rb"<title[^>]*>([^<]+)", re.IGNORECASE)
 _MIDJOURNEY_ACCEPTED: Final = frozenset({1, 21, 22})
 _KLING_ACCEPTED: Final = frozenset({0, 200})
 _NAMELESS: Final = "upstream_error"  # the gateway's own word for an upstream's error without a type
@@ -29,16 +35,17 @@ _NAMELESS: Final = "upstream_error"  # the gateway's own word for an upstream's 
 
 def read_failure(reply: Reply) -> CallFailed:
     """Return what a reply with a bad status means; nothing is raised."""
-    body = raw(reply)
+    status, body = reply.status, raw(reply).removeprefix(BOM).strip()
     try:
-        said = _said(orjson.loads(body.removeprefix(BOM)))
+        said = _said(orjson.loads(body))
+        kind = classify(status, said)
     except orjson.JSONDecodeError:
-        said = Said(text=_page(body))
-        if reply.status in NO_API:
-            return _stamped(_failure(NO_API[reply.status], said, reply.status), reply)
-    if 300 <= reply.status < 400 and "location" in reply.headers:
+        page = _is_page(body)
+        said = Said(text=_page(body) if page else body[:_KEPT_BODY].decode("utf-8", "replace"))
+        kind = classify_wordless(status, said, page=page)
+    if 300 <= status < 400 and "location" in reply.headers:
         said = Said(text=f"redirected to {reply.headers['location']}")
-    return _stamped(_failure(classify(reply.status, said), said, reply.status), reply)
+    return _stamped(_failure(kind, said, status), reply)
 
 
 def read_json(reply: Reply) -> dict[str, Any]:
@@ -159,18 +166,23 @@ def _stamped(failure: CallFailed, reply: Reply) -> CallFailed:
 
 def _no_json(body: bytes) -> tuple[Failure, str]:
     """Return what a good reply that is no JSON is. Never quoted: it may be half an answer."""
-    if body.startswith(b"<"):
-        return WebPage, "a web page: is this the address of the gateway's API?"
+    if _is_page(body):
+        return WebPage, f"{_page(body)}: is this the address of the gateway's API?"
     # The length may be right and the gateway's own upstream have been cut.
     if body.startswith(b"{") and not body.endswith(b"}"):
         return CutAnswer, "cut JSON"
-    return NotAnAnswer, f"{len(body):,} bytes of something else" if body else "nothing"
+    return NotAnAnswer, f"{counted(len(body), 'byte')} of something else" if body else "nothing"
+
+
+def _is_page(body: bytes) -> bool:
+    return body.startswith(b"<")
 
 
 def _page(body: bytes) -> str:
-    """Return what a body that is no JSON says, for people."""
-    text = body[:_KEPT_BODY].decode("utf-8", "replace").strip()
-    return "an HTML page" if text.startswith("<") else text
+    """Return what a page is, for people: by its title, if it has one."""
+    found = _TITLE.search(body[:_TITLED])
+    title = _clean(unescape(found[1].decode("utf-8", "replace")))[:_KEPT_TITLE] if found else ""
+    return f'a web page, "{title}"' if title else "a web page"
 
 
 def _clean(text: str) -> str:

@@ -23,6 +23,7 @@ from batch.wire._http import no_answer, one_line, raw, read_json, request_id
 from batch.wire._lenient import BAD_JSON, as_dict, count, first_text
 from batch.wire._routes import Route
 from batch.wire._spelled import decode_fields, decode_items
+from batch.wording import counted
 
 _Fields: TypeAlias = dict[str, msgspec.Raw]
 
@@ -158,7 +159,7 @@ def _order(data: Any, wanted: int | None) -> tuple[list[int], str]:
     if not isinstance(data, list) or not data:
         return [], "the reply has no list of embeddings"
     if wanted is not None and len(data) != wanted:
-        return [], f"the reply has {len(data):,} embeddings instead of {wanted:,}"
+        return [], f"the reply has {counted(len(data), 'embedding')} instead of {wanted:,}"
     if not all(_is_vector(as_dict(item).get("embedding")) for item in data):
         return [], "the reply has an item without an embedding"
     if len(data) == 1:

@@ -19,7 +19,8 @@ from batch.errors import (
     Unreachable,
 )
 from batch.halt import Halt
-from batch.pipeline import DRAIN_SECONDS, Pool
+from batch.pipeline import DRAIN_SECONDS
+from batch.pool import Pool
 from batch.records import Call, Reply
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import Toy

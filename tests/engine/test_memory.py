@@ -188,11 +188,12 @@ def test_once_answers_are_known_to_be_large_fewer_calls_are_sent_at_once(tmp_pat
     assert rig.memory.taken == 0
 
 
+@pytest.mark.parametrize("inflight", [64 * MB, 1024 * MB])
 def test_before_anything_is_known_of_answers_with_media_few_are_asked_for_at_once(
-    tmp_path: Path,
+    tmp_path: Path, inflight: int
 ) -> None:
     gateway, rig = Counted(), Rig(tmp_path, Large(MB, media=True))
-    rig.inflight = 64 * MB
+    rig.inflight = inflight
 
     rig.session(rows(30, "toy"), gateway)
 

@@ -44,9 +44,10 @@ async def line(at: Gate, work: Work, model: str = MODEL) -> str:
             answered_at = at.last_answer_at(lane)
             if failure.scope == "model":
                 answered_at = at.model_answered_at(lane, model)
+            answered = answered_at is not None and answered_at >= previous
             case = Case(
                 chance=0.5,
-                counts=answered_at is not None and answered_at >= previous,
+                counts=answered and at.down_for(clock()) is None,
                 hopeless=at.hopeless(lane, model, failure),
             )
             verdict = judge(POLICY, failure, past, case)

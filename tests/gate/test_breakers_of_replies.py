@@ -15,9 +15,11 @@ import msgspec
 import orjson
 import pytest
 
+from batch.halt import Halt
 from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
 from batch.secret import Secret
+from batch.session import SILENT_SECONDS
 from batch.transport import nobody
 from batch.wire import Folder, formats
 from tests.rig import EPOCH, Rig, Scripted, json_reply, rows
@@ -169,6 +171,41 @@ def test_an_empty_account_sends_for_nobody(tmp_path: Path) -> None:
     assert len(sent) <= 12
 
 
+def end_when_silent(halt: Halt) -> None:
+    """Have a run of pages end as the ticker of a real one would."""
+    asyncio.get_running_loop().call_later(SILENT_SECONDS, halt.request, "silent")
+
+
+BARRED = [page(400), page(403), page(407), page(501), page(200)]
+
+
+@pytest.mark.parametrize("reply", BARRED, ids=lambda reply: str(reply.status))
+@pytest.mark.parametrize("repeat", ["free", "once"])
+def test_pages_in_the_place_of_every_answer_pause_the_account_and_make_no_errors(
+    tmp_path: Path, reply: Reply, repeat: str
+) -> None:
+    halt = Halt()
+    sent: list[float] = []
+
+    def reply_to(call: Call) -> Reply:
+        end_when_silent(halt)
+        sent.append(asyncio.get_running_loop().time())
+        return reply
+
+    rig = Rig(tmp_path, formats()[CHAT], concurrency=6, keys=["a-*", "b-*"])
+    makes = "image" if repeat == "once" else "text"
+    lines = [msgspec.structs.replace(one, makes=makes) for one in lines_of_three_models()]
+
+    rig.session(lines, Scripted(reply_to), halt=halt)
+
+    # A page under a good status may have come in the place of work that was done.
+    unknown = {*rig.errors()} if (reply.status, repeat) == (200, "once") else set()
+    assert rig.results() == {}
+    assert rig.errors().keys() == unknown
+    assert len(sent) <= 8 + 6 + 30
+    assert sent[-1] > SILENT_SECONDS - 31
+
+
 def test_few_attempts_make_no_error_of_what_is_the_models_trouble(tmp_path: Path) -> None:
     world = World(error(401, type="authentication_error"), times=float("inf"))
 
@@ -205,6 +242,53 @@ def test_a_closed_model_is_tried_again_in_a_run_that_goes_on(tmp_path: Path) -> 
     assert LINES / 3 < answered.count(SICK) < LINES
     assert rig.errors() == {}
     assert len(world.asked[SICK]) == 1 + 3 + 2 + answered.count(SICK)
+
+
+class Unhurried(Scripted):
+    """Every answer takes a second."""
+
+    async def send(self, *asked: Any, **more: Any) -> Reply:
+        await asyncio.sleep(1)
+        return await super().send(*asked, **more)
+
+
+def test_pages_for_some_lines_end_these_lines_alone_the_last_of_them_too(tmp_path: Path) -> None:
+    """A firewall that takes offence at what some prompts say."""
+    rig, halt = Rig(tmp_path, formats()[CHAT], concurrency=6), Halt()
+    offending = {1, 10, 11, 30, 59, 60}
+
+    def reply_to(call: Call) -> Reply:
+        end_when_silent(halt)
+        assert isinstance(call.payload, bytes)
+        return page(403) if orjson.loads(call.payload)["n"] in offending else json_reply(GOOD)
+
+    gateway = Unhurried(reply_to)
+    rig.session(lines_of_three_models()[:60], gateway, halt=halt)
+
+    assert rig.errors().keys() == offending
+    assert {one["x_run"]["class"] for one in rig.errors().values()} == {"web_page"}
+    # Before the first answer a page counts against nobody.
+    assert 54 + 2 * 6 <= len(gateway.calls) <= 54 + 2 * 6 + 1
+
+
+@pytest.mark.parametrize("concurrency", [2, 6, 20])
+def test_pages_from_the_middle_of_a_run_on_leave_its_lines_pending(
+    tmp_path: Path, concurrency: int
+) -> None:
+    rig, halt = Rig(tmp_path, formats()[CHAT], concurrency=concurrency), Halt()
+
+    replies = iter(LINES * [json_reply(GOOD)])
+
+    def reply_to(call: Call) -> Reply:
+        end_when_silent(halt)
+        return next(replies, page(403))
+
+    gateway = Unhurried(reply_to)
+    rig.session(lines_of_three_models(), gateway, halt=halt)
+
+    assert len(rig.results()) == LINES
+    assert len(rig.errors()) <= 8 / 2
+    assert len(gateway.calls) <= LINES + 8 + concurrency + 30
 
 
 PAUSES = [

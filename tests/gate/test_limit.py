@@ -329,3 +329,31 @@ def test_a_long_pause_does_not_end_in_a_burst_of_what_was_paid_before_it() -> No
         assert most_above(sent, 1) <= 1.1
 
     run(main())
+
+
+@pytest.mark.parametrize("whose", ["the account's", "the key's"])
+def test_a_call_that_paid_and_waits_out_a_pause_goes_as_part_of_the_burst_after_it(
+    whose: str,
+) -> None:
+    async def main() -> None:
+        # Given: 500 tokens may go at once, and calls take 400 each
+        at = gate(tpm=600_000)
+        lane = at.lane("gpt-4o")
+        sent: list[tuple[float, float]] = []
+
+        async def work() -> None:
+            sent.append((clock(), 400))
+
+        # When: one has gone, the next one is paying, and a pause begins that outlasts its wait
+        tasks = [asyncio.create_task(send(at, work, tokens=400)) for _ in range(20)]
+        await passes()
+        scope = lane if whose == "the key's" else lane.account
+        scope.schedule.asked(10.0)
+        await asyncio.gather(*tasks)
+
+        # Then
+        assert len([time for time, _ in sent if time < 10]) == 1
+        assert sent[1][0] == pytest.approx(10, abs=0.001)
+        assert most_above(sent[1:], 10_000) <= 500
+
+    run(main())

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from batch.errors import Halted
-from batch.gate.memory import Memory
+from batch.gate.memory import Held, Memory
 from tests.gate.world import passes
 from tests.virtual import run
 
@@ -30,7 +30,7 @@ class Askers:
         await passes()
 
     async def _take(self, amount: int) -> None:
-        await self.memory.take(amount)
+        await self.memory.take(lambda: amount)
         self.got.append(amount)
 
 
@@ -238,12 +238,47 @@ def test_bytes_are_reserved_for_an_answer_as_those_of_its_model_took_them_of_lat
     run(main())
 
 
+@pytest.mark.parametrize("room", [1000 * KB, 9000 * KB])
+def test_two_calls_of_an_unknown_model_go_at_once_however_much_room_there_is(room: int) -> None:
+    async def main() -> None:
+        memory = Memory(room)
+        calls = [memory.held(MODEL) for _ in range(3)]
+
+        async def call(held: Held) -> None:
+            await held.take(100 * KB, unknown=10 * KB)
+            out.append(held)
+
+        out: list[Held] = []
+        tasks = [asyncio.ensure_future(call(held)) for held in calls]
+        await passes()
+        assert out == calls[:2]
+
+        calls[0].answered(200 * KB)
+        calls[0].release()
+        await asyncio.gather(*tasks)
+        assert memory.taken == room // 2 + 300 * KB  # as much as is known by now
+
+    run(main())
+
+
+def test_what_may_come_counts_in_full_if_there_is_little_room() -> None:
+    async def main() -> None:
+        memory = Memory(1000 * KB)
+        held = memory.held(MODEL)
+
+        await held.take(100 * KB, unknown=800 * KB)
+
+        assert memory.taken == 900 * KB
+
+    run(main())
+
+
 def test_a_model_that_gives_small_answers_only_has_nothing_reserved() -> None:
     async def main() -> None:
-        memory = Memory(1 << 30)
+        memory = Memory(1000 * KB)
 
-        assert await answered(memory, 1 * KB, unknown=500 * KB) == 500 * KB
-        assert await answered(memory, 1 * KB, unknown=500 * KB) == 0
+        assert await answered(memory, 1 * KB, unknown=300 * KB) == 500 * KB
+        assert await answered(memory, 1 * KB, unknown=300 * KB) == 0
 
     run(main())
 

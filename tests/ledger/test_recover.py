@@ -1,6 +1,7 @@
 import errno
 import os
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 
@@ -259,6 +260,8 @@ def test_a_log_that_is_shorter_than_the_checkpoint_says_has_lost_answers_and_tha
     torn, lost = found.notes
     assert f"cut a torn tail of {len(half) - found.ends[1].keep} bytes" in torn
     assert "3 answers are lost and their lines will be asked again" in lost
+    one = msgspec.structs.replace(found, lost=1).notes[-1]
+    assert "1 answer is lost and its line will be asked again" in one
 
 
 def test_answers_that_are_gone_altogether_are_said_to_be_lost():

@@ -5,7 +5,7 @@
 Each case is the real command against a gateway in another process, twice: as it is, and with the
 cause mended, but else unchanged. The first must stop by itself after a handful of requests in vain
 and leave the lines pending, without one error on record; the second must answer every line once,
-and ask none again that was answered. A gateway that is down takes ten minutes: in virtual time.
+and ask none again that was answered. A gateway that is silent takes ten minutes: in virtual time.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from typing import Any, Final, TypeAlias
 import msgspec
 import orjson
 
-from batch.errors import Unreachable
+from batch.errors import CallFailed, Unreachable
+from batch.records import Reply
 from batch.session import SILENT_SECONDS, UNAVAILABLE
+from batch.wire._http import read_failure
 from tests.gate.test_account import lines as through
 from tests.gate.world import clock, gate
 from tests.proofs.page import put, table
@@ -181,6 +183,18 @@ CASES: Final = (
 )
 
 
+SILENT: Final = (
+    (
+        "the gateway is down, for ten minutes",
+        Unreachable("cannot connect to 127.0.0.1: connection refused"),
+    ),
+    (
+        "a firewall answers with a web page, for ten minutes",
+        read_failure(Reply(403, {}, b"<html><title>Access denied</title>")),
+    ),
+)
+
+
 def first_line(said: str) -> str:
     """Return the first line of the message, without what is another one each time."""
     stopped = next(line for line in said.splitlines() if line.startswith("stopped"))
@@ -303,15 +317,15 @@ def _write(folder: Path, case: Case, lines: int) -> None:
             file.write(orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def down(lines: int) -> Found:
-    """Have lines meet a gateway that accepts no connection, for as long as a run would."""
+def silent(name: str, failure: CallFailed, lines: int) -> Found:
+    """Have lines meet the same failure again and again, for as long as a run would."""
     attempts = 0
 
     async def refused() -> None:
         nonlocal attempts
         attempts += 1
         await asyncio.sleep(0.001)
-        raise Unreachable("cannot connect to 127.0.0.1: connection refused")
+        raise failure
 
     async def main() -> str:
         at = gate(concurrency=CONCURRENCY)
@@ -324,9 +338,9 @@ def down(lines: int) -> Found:
 
     trouble = in_virtual_time(main())
     said = f"stopped  the gateway gave no answer for 10 minutes; the last failure: {trouble}"
-    require(attempts <= 8 + SILENT_SECONDS / 20, f"the gateway is down: {attempts} attempts")
+    require(attempts <= 8 + SILENT_SECONDS / 20, f"{name}: {attempts} attempts")
     sick = Met(attempts, 0, UNAVAILABLE, said)
-    return Found("the gateway is down, for ten minutes", lines, sick, None, lines, 0.0)
+    return Found(name, lines, sick, None, lines, 0.0)
 
 
 def prove(lines: int = LINES, cases: Sequence[Case] = CASES) -> list[Found]:
@@ -335,7 +349,7 @@ def prove(lines: int = LINES, cases: Sequence[Case] = CASES) -> list[Found]:
     for case in cases:
         with tempfile.TemporaryDirectory() as name:
             found.append(meet_case(Path(name), case, lines))
-    return [*found, down(lines)]
+    return [*found, *(silent(name, failure, lines) for name, failure in SILENT)]
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs.hopeless import CASES, Case, down, meet_case
+from batch.errors import CallFailed
+from tests.proofs.hopeless import CASES, SILENT, Case, meet_case, silent
 
 LINES = 300
 SOME = (
@@ -30,8 +31,11 @@ def test_a_hopeless_case_costs_a_handful_of_requests_and_goes_on_once_it_is_mend
     assert found.sick.arrived - found.sick.answered <= case.in_vain
 
 
-def test_a_gateway_that_is_down_is_tried_a_few_times_in_ten_minutes() -> None:
-    found = down(LINES)
+@pytest.mark.parametrize(("name", "failure"), SILENT, ids=[name for name, _ in SILENT])
+def test_a_gateway_that_gives_no_answer_is_tried_a_few_times_in_ten_minutes(
+    name: str, failure: CallFailed
+) -> None:
+    found = silent(name, failure, LINES)
 
     assert found.sick.arrived <= 8 + 30
     assert found.pending == LINES

@@ -93,7 +93,20 @@ DECISIONS = [
     (403, said("access_denied", text="your IP is not on the list"), errors.BadKey),
     (403, said(text="the user is banned"), errors.BadKey),
     (403, said("", "permission_error", "no such model for you"), errors.Refused),
-    (403, b"<html>blocked</html>", errors.Refused),
+    # A page for people is none of the gateway's, unless its status says enough.
+    *(
+        (status, b" <!doctype html><p>blocked", errors.Barred)
+        for status in (400, 403, 406, 407, 410, 415, 418, 421, 422, 451, 501)
+    ),
+    *((status, b"<html>not here</html>", errors.WrongUrl) for status in (302, 404, 405)),
+    *((status, b"<html>too large</html>", errors.Refused) for status in (413, 414, 431)),
+    (401, b"<html>who are you?</html>", errors.BadKey),
+    (402, b"<html>pay</html>", errors.NoMoney),
+    (429, b"<html>slow down</html>", errors.Throttled),
+    *((status, b"<html>sorry</html>", errors.ServerTrouble) for status in (408, 500, 502, 503)),
+    *((status, b"<html>too late</html>", errors.Interrupted) for status in (504, 524)),
+    (403, b"RBAC: access denied", errors.Refused),
+    (400, b'{"error":{"mess', errors.Refused),
     (503, said("model_not_found"), errors.UnknownModel),
     (404, said("model_not_found", "invalid_request_error"), errors.UnknownModel),
     (400, said("invalid_model_name"), errors.UnknownModel),
@@ -160,7 +173,7 @@ SHAPES = [
     ("J", 500, b'{"error":{"message":"lost","type":"server_error"}}',
      errors.ServerTrouble, "server_error", "lost"),
     ("K", 429, b"", errors.Throttled, None, ""),
-    ("L", 502, b"<html><h1>Bad Gateway</h1></html>", errors.ServerTrouble, None, "an HTML page"),
+    ("L", 502, b"<html><h1>Bad Gateway</h1></html>", errors.ServerTrouble, None, "a web page"),
     ("L as text", 503, b"upstream connect error", errors.ServerTrouble, None, "connect error"),
 ]  # fmt: skip
 
@@ -249,6 +262,32 @@ def test_a_failure_carries_what_its_record_needs() -> None:
     assert failure.message.isprintable()
     assert len(failure.message) < 400
     assert "a [31m b" in failure.message
+
+
+TITLES = [
+    (b"<html><title>Just a moment...</title>", 'a web page, "Just a moment..."'),
+    (b'<HTML>\n<TITLE lang="en">\n  Access\n denied\n</TITLE>', 'a web page, "Access denied"'),
+    (b"<title>Tom &amp; Jerry\x1b[31m&#x202e;</title>", 'a web page, "Tom & Jerry [31m"'),
+    (b"<title>" + 300 * b"x" + b"</title>", f'a web page, "{100 * "x"}"'),
+    (b"<title>cut off", 'a web page, "cut off"'),
+    (b"<title> </title>", "a web page"),
+    (b"<title></title><p>>text<", "a web page"),
+    (b"<title", "a web page"),
+    (b"<svg/>" + 20_000 * b" " + b"<title>far away</title>", "a web page"),
+    (b"<title>\xff\xfe</title>", 'a web page, "\ufffd\ufffd"'),
+]
+
+
+@pytest.mark.parametrize(("body", "told"), TITLES)
+def test_a_page_is_told_by_its_title(body: bytes, told: str) -> None:
+    failure = read_failure(Reply(403, {}, body))
+
+    assert failure.message.endswith(f"check --base-url and any proxy (HTTP 403): {told}")
+
+
+def test_a_page_under_a_good_status_is_told_by_its_title_too() -> None:
+    with pytest.raises(errors.WebPage, match='a web page, "Welcome": is this the address'):
+        read_json(Reply(200, {}, b"<html><title>Welcome</title>"))
 
 
 def test_the_vendors_request_id_is_the_second_choice() -> None:
