@@ -1,109 +1,121 @@
 """Whether calls are dropped for load at all.
 
 A gateway drops some calls whatever is sent: one channel of several is bad, a proxy restarts. To
-send less because of them helps nobody. So when drops come again and again at sizes that were good,
-they are counted at this size and at half of it. If as large a share is dropped at half the size, it
-is not the size, and that share is no sign of load from then on.
+send less because of them helps nobody. So calls and drops are counted apart for each size at which
+they went. Where less was sent and as large a share was dropped as before, it is not the size, and
+that share is no sign of load from then on. Load is not like that: a little below what is too much,
+hardly a call is dropped.
+
+Nothing is tried to find this out: sizes vary by themselves, as every sign of load cuts them.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal, TypeAlias
 
-# What follows from a call for the size: nothing; make it smaller, there is a sign of load; end the
-# test, as hardly a call is dropped; go to half of it, for the test; go back to where it began,
-# drops are no sign; go to a little below that, they are.
-Opinion: TypeAlias = Literal["none", "sign", "rare", "half", "vain", "load"]
+# What follows from a drop: nothing; send less, it is a sign of load; go back to what was sent
+# before, drops are no sign.
+Opinion: TypeAlias = Literal["none", "sign", "vain"]
+Sizes: TypeAlias = Literal["calls", "rate"]  # what held calls up, and so changed
 
-SIGNS: Final = 3  # of load, each of them unexpected: then there is doubt
-# So many drops are counted at the first size, if that takes no more calls; then as many calls at
-# half of it. Of a load that was too much, half is not: hardly one of them is dropped.
-DROPS: Final = 4
-CALLS: Final = 160
-AS_MANY: Final = 2
-MOST: Final = 0.3  # share of calls: with more dropped it is better to send less, whatever the cause
+STEPS: Final = 8  # in which sizes are told apart: to twice as much
+APART: Final = 2  # steps, at the least, between sizes that are compared
+DROPS: Final = 5  # on either side, at the least
+RARE: Final = 0.015  # share of calls: fewer are dropped by others who share the gateway as well
+MOST: Final = 0.3  # with more dropped it is better to send less, whatever the cause
+ALIKE: Final = 0.6  # of the share at the larger size: that is as large a share
+FORGET: Final = 0.97  # of what was counted, at each drop
 RECENT: Final = 1 / 64  # part of each new call in the recent share
 MARGIN: Final = 0.1  # above the share that is no sign, at which drops are one again
 QUIET: Final = 1024  # calls in a row, none of them dropped: then no share is one in vain any more
 
 
 class Doubt:
-    """Compares the share of calls that are dropped at two sizes."""
+    """Compares the shares of calls that are dropped at different sizes."""
 
-    __slots__ = ("_calls", "_drops", "_ignored", "_sample", "_signs", "_skip", "recent", "testing")
+    __slots__ = ("_counts", "_ignored", "_quiet", "before", "recent")
 
     def __init__(self) -> None:
         self.recent = 0.0  # share of the last calls that were dropped
+        self.before = 0.0  # the largest size that was compared last
         self._ignored: float | None = None  # share that was found to be no sign of load
-        self._sample: int | None = None  # calls that were counted at the first size of a test
-        self._skip = 0  # calls that are not counted, as they were sent before the size changed
-        self.testing = False  # the size must stay what it is
-        self.forget()
+        self._quiet = 0  # calls since the last drop
+        self._counts: dict[tuple[Sizes, int], _Count] = {}
 
-    def forget(self) -> None:
-        """Begin to count anew, after a long time without a drop."""
-        self._signs = self._calls = self._drops = 0
-
-    def answered(self, in_flight: int) -> Opinion:
-        """Take note of a call that was not dropped, with so many on the wire."""
+    def answered(self, of: Sizes, size: float) -> None:
+        """Take note of a call that was not dropped, at a size."""
         self.recent -= RECENT * self.recent
-        if self.testing:
-            return self._counted(0, in_flight)
-        if self._ignored is not None:
-            self._calls += 1
-            if self._calls > QUIET:
-                self._ignored = None
-        return "none"
+        if not self._counts and self._ignored is None:
+            return  # as long as nothing is dropped there is nothing to compare
+        self._quiet += 1
+        if self._quiet > QUIET:
+            self._ignored = None
+            self._counts.clear()
+            return
+        self._at(of, _step(size)).calls += 1
 
-    def dropped(self, alone: bool, in_flight: int) -> Opinion:
-        """Take note of one that was; ``alone``: nothing let it be expected."""
+    def dropped(self, of: Sizes, size: float) -> Opinion:
+        """Take note of one that was."""
         self.recent += RECENT * (1 - self.recent)
-        if self.testing:
-            return self._counted(1, in_flight)
+        self._quiet = 0
         if self._ignored is not None:
-            self._calls = 0
             if self.recent <= self._ignored + MARGIN:
                 return "none"
             self._ignored = None
-            self.forget()
+            self._counts.clear()
+        self._fade()
+        step = _step(size)
+        here = self._at(of, step)
+        here.calls += 1
+        here.drops += 1
+        return self._compared(of, step, here)
+
+    def _compared(self, of: Sizes, step: int, here: _Count) -> Opinion:
+        """Compare the share that is dropped here with the one at all clearly larger sizes."""
+        above = _Count()
+        for (kind, at), count in self._counts.items():
+            if kind == of and at >= step + APART:
+                above.calls += count.calls
+                above.drops += count.drops
+        if min(here.drops, above.drops) < DROPS:
             return "sign"
-        self._signs += alone
-        if self._signs > SIGNS and self.recent <= MOST:
-            self.testing = True
-            self._begin(in_flight)
-        return "sign"
+        if not RARE <= here.share <= MOST or above.share > MOST:
+            return "sign"
+        if here.share < ALIKE * above.share:
+            return "sign"
+        self._ignored = here.share
+        self.before = 2 ** (max(at for kind, at in self._counts if kind == of) / STEPS)
+        self._counts.clear()
+        return "vain"
 
-    def _begin(self, in_flight: int) -> None:
-        self._calls = self._drops = 0
-        self._skip = in_flight
+    def _fade(self) -> None:
+        """Let what was counted earlier count for less."""
+        for key, count in list(self._counts.items()):
+            count.calls *= FORGET
+            count.drops *= FORGET
+            if count.calls < 1:
+                del self._counts[key]
 
-    def _counted(self, drop: int, in_flight: int) -> Opinion:
-        if self._skip:
-            self._skip -= 1
-            return "none"
-        self._calls += 1
-        self._drops += drop
-        if self._sample is None:
-            if self._drops == DROPS:
-                self._sample = self._calls
-                self._begin(in_flight)
-                return "half"
-            if self._calls == CALLS:
-                self._end()
-                return "rare"
-        elif self._drops == AS_MANY:
-            share = DROPS / self._sample
-            self._end()
-            if share > MOST:
-                return "sign"
-            self._ignored = share
-            return "vain"
-        elif self._calls >= self._sample:
-            self._end()
-            return "load"
-        return "none"
+    def _at(self, of: Sizes, step: int) -> _Count:
+        count = self._counts.get((of, step))
+        if count is None:
+            count = self._counts[of, step] = _Count()
+        return count
 
-    def _end(self) -> None:
-        self.testing = False
-        self._sample = None
-        self.forget()
+
+class _Count:
+    """Calls at a size, and how many of them were dropped; the longer ago, the less they count."""
+
+    __slots__ = ("calls", "drops")
+
+    def __init__(self) -> None:
+        self.calls = self.drops = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.drops / self.calls
+
+
+def _step(size: float) -> int:
+    return round(STEPS * math.log2(max(size, 1e-6)))

@@ -1,8 +1,9 @@
 """How much one side of a gateway takes: so many calls at once, and so many a second.
 
-A rejection says that it was too much, and not of what. If calls beside as many others were answered
-lately, it is how often calls come; else it is how many there are, and how often they came is kept
-as well, as a bound that must not be passed in a hurry.
+A rejection says that it was too much, and not of what. As long as a pace holds calls up, it is how
+often they come, unless they are rejected when clearly more than usual are on the wire; else it is
+that only if calls beside as many others were answered lately. Otherwise it is how many there are,
+and how often they came is kept as well, as a bound that must not be passed in a hurry.
 """
 
 from __future__ import annotations
@@ -10,26 +11,32 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from batch.adapt.doubt import Doubt, Opinion
+from batch.adapt.doubt import Doubt, Sizes
 from batch.adapt.reach import Reach
-from batch.adapt.search import Search
+from batch.adapt.search import CUTS, Search
+from batch.adapt.spread import Spread
 from batch.adapt.window import START, Window
 
-SLOWEST: Final = 1 / 60  # calls a second
 FEW: Final = 0.06  # share of the last calls that are dropped: fewer may have other reasons
 HARDLY: Final = 0.03  # the same with fewer on the wire than at the start, where little is to be won
-NEARLY: Final = 0.8  # of the calls on the wire when many were dropped: there a single drop counts
-BELOW: Final = 0.9  # of the size at which calls were dropped, after a test has said so
+NEARLY: Final = 0.8  # of the size at which many were dropped: from there on a single drop counts
 ROOM: Final = 1.25  # times the calls on the wire, where these are not what is rejected
+LIFT: Final = 1.1  # times the pace, where these are: then it must not be what holds calls up
+SLOWEST: Final = 1 / 60  # calls a second
+# What a rate gains near the last drop with each answer is the least that these allow.
+GAIN: Final = 0.009  # calls a second: whatever the rate, this part of it in a second
+MOST: Final = 0.5  # calls a second with an answer at the most: so half of any rate in a second
+FEWEST: Final = 25  # answers that make up for a cut, at the least: so seldom are slow rates dropped
+A_TRIP: Final = 0.01  # part of it in a round trip: what is too much shows only after one
 
 
 class Load:
-    """A window, from the first rejection on a pace, and the doubt whether drops mean either.
+    """A window, from the first rejection on a rate, and the doubt whether drops mean either.
 
     Times in seconds, rates in calls a second.
     """
 
-    __slots__ = ("_doubt", "_proven", "_reach", "_tested", "pace", "window")
+    __slots__ = ("_doubt", "_proven", "_reach", "pace", "spread", "window")
 
     def __init__(self, ceiling: int) -> None:
         self.window = Window(ceiling)
@@ -39,20 +46,18 @@ class Load:
         """Begin anew: nothing is known."""
         self.window.restart()
         self.pace: Search | None = None  # None: no rejection yet, and so no pace
+        self.spread = Spread()
         self._reach = Reach()
         self._doubt = Doubt()
-        self._proven: int | None = None  # calls on the wire when many were dropped
-        self._tested = (self.window.size, 0.0)  # window and pace when a test of the doubt began
+        self._proven: dict[Sizes, float] = {}  # the sizes at which many were dropped last
 
-    def answered(self, among: int, in_flight: int) -> None:
-        """Take note of an answer to a call that was sent as one of so many on the wire."""
-        opinion = self._doubt.answered(in_flight)
-        if opinion != "none":
-            self._heed(opinion, in_flight)
+    def answered(self, sent_at: float, among: int, in_flight: int) -> None:
+        """Take note of an answer to a call that was sent then, as one of so many on the wire."""
+        self._doubt.answered(*self._size(in_flight))
         self._reach.answered(among)
-        self.window.answered()
+        self.window.answered(sent_at)
         if self.pace is not None:
-            self.pace.answered()
+            self.pace.answered(sent_at)
 
     def rejected(self, now: float, sent_at: float, in_flight: int, rate: float | None) -> int:
         """Take note of a rejection while calls went at about this rate.
@@ -61,19 +66,16 @@ class Load:
         """
         if not self._is_sign(in_flight):
             return 0
-        if rate is not None and self._is_of_pace(in_flight):
-            pace = self._paced(rate)
-            drops = pace.dropped(now, sent_at, pace.size if pace.limiting else rate)
-            if drops:
-                # So that from now on the pace alone is what holds calls up.
-                self.window.go(max(self.window.size, ROOM * self._reach.most))
-            return drops
-        drops = self.window.dropped(now, sent_at, in_flight)
-        if drops:
-            self._reach.lower(in_flight)
-            if rate is not None and rate <= (pace := self._paced(rate)).size:
-                pace.settle(rate)
-        return drops
+        if rate is not None:
+            self._reach.rejected(in_flight)
+            if self._is_of_pace(in_flight):
+                return self._too_often(now, sent_at, rate)
+        return self._too_many(now, sent_at, in_flight, rate)
+
+    def _lift(self, pace: Search, rate: float | None) -> None:
+        """Let the pace hold nothing up, yet stay near how often calls come."""
+        if rate is not None and pace.size < ROOM * rate:
+            pace.go(LIFT * pace.size)
 
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> int:
         """Take note of a call that was dropped otherwise: too many were on the wire.
@@ -84,57 +86,71 @@ class Load:
 
     def _is_of_pace(self, in_flight: int) -> bool:
         """Return whether it is how often calls come that was too much."""
-        if self._reach.beyond(in_flight):
-            return True
-        return self._held_by_pace and not self._reach.at_top(in_flight)
+        if self.pace is not None and self.pace.limiting:
+            return not self._reach.crowded
+        return self._reach.beyond(in_flight)
 
-    @property
-    def _held_by_pace(self) -> bool:
-        """Return whether it is the pace alone that holds calls up."""
-        return self.pace is not None and self.pace.limiting and not self.window.limiting
+    def _too_often(self, now: float, sent_at: float, rate: float) -> int:
+        pace = self._paced(rate)
+        at = pace.size if pace.limiting else rate
+        drops = pace.dropped(now, sent_at, at)
+        if drops:
+            even = self.spread.dropped(at, drops)
+            if even is not None:
+                pace.settle(even)
+            # So that from now on the pace alone is what holds calls up.
+            self.window.go(max(self.window.size, ROOM * self._reach.most))
+        return drops
+
+    def _too_many(self, now: float, sent_at: float, in_flight: int, rate: float | None) -> int:
+        drops = self.window.dropped(now, sent_at, in_flight)
+        if drops:
+            self._reach.lower(in_flight)
+            if self._reach.crowded and self.pace is not None:
+                self._lift(self.pace, rate)
+            elif rate is not None and rate <= (pace := self._paced(rate)).size:
+                pace.settle(rate)
+        return drops
 
     def _paced(self, rate: float) -> Search:
         """Return the pace, which begins at this rate if there is none yet."""
         if self.pace is None:
-            self.pace = Search(rate, SLOWEST, math.inf, 0.0)
+            self.pace = Search(rate, SLOWEST, math.inf, _faster, MOST)
+            self.pace.settle(rate)
         return self.pace
 
+    def _size(self, in_flight: int) -> tuple[Sizes, float]:
+        """Return what holds calls up, and how large it is: the pace only if nothing else does."""
+        pace = self.pace
+        if pace is not None and pace.limiting and not self.window.limiting:
+            return "rate", pace.size
+        return "calls", in_flight
+
     def _is_sign(self, in_flight: int) -> bool:
-        # A window that holds no calls up stays as it was, perhaps in the midst of a search.
-        window_steady = self.window.steady or self._held_by_pace
-        steady = window_steady and (self.pace is None or self.pace.steady)
-        opinion = self._doubt.dropped(steady, in_flight)
-        self._heed(opinion, in_flight)
-        return opinion == "sign" and not self._is_odd(in_flight)
-
-    def _is_odd(self, in_flight: int) -> bool:
-        """Return whether so few calls are dropped that it tells nothing, with so many on the wire.
-
-        That is so until many were dropped at once, and with clearly fewer on the wire than then.
-        """
-        recent, proven = self._doubt.recent, self._proven
-        if recent > FEW:
-            self._proven = in_flight
-            return False
-        if proven is None or in_flight < NEARLY * proven:
-            return True
-        return in_flight < START and recent <= HARDLY
-
-    def _heed(self, opinion: Opinion, in_flight: int) -> None:
-        """Go where a test of the drops leads."""
-        if opinion == "half":
-            self._tested = self.window.size, self.pace.size if self.pace is not None else 0.0
-            self.window.go(min(self.window.size, in_flight) / 2)
-            if self.pace is not None:
-                self.pace.go(self.pace.size / 2)
-        window, pace = self._tested
-        if opinion == "load":
-            self.window.go(BELOW * window)
-            if self.pace is not None:
-                self.pace.go(BELOW * pace)
-        elif opinion == "vain":
-            self.window.find(window)
+        """Return whether a drop is a sign of load; where drops are none, go back to what was."""
+        of, size = self._size(in_flight)
+        opinion = self._doubt.dropped(of, size)
+        if opinion == "vain":
+            if of == "calls":
+                self.window.find(max(self.window.size, self._doubt.before))
             self.pace = None
-        self.window.frozen = self._doubt.testing
-        if self.pace is not None:
-            self.pace.frozen = self._doubt.testing
+        return opinion == "sign" and not self._is_odd(of, size)
+
+    def _is_odd(self, of: Sizes, size: float) -> bool:
+        """Return whether a drop at this size is one of a few, which tell nothing.
+
+        One channel of many may be bad. So a few are signs only once many were dropped, and not
+        clearly below the size at which they were. Few calls on the wire tell too little even there.
+        """
+        recent, proven = self._doubt.recent, self._proven.get(of)
+        if recent > FEW:
+            self._proven[of] = size
+            return False
+        if proven is None or size < NEARLY * proven:
+            return True
+        return of == "calls" and size < START and recent <= HARDLY
+
+
+def _faster(rate: float, in_flight: int) -> float:
+    """Return what a rate gains with an answer near the last drop."""
+    return min(GAIN, CUTS[0] * rate / FEWEST, A_TRIP * rate / in_flight)

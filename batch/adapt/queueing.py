@@ -18,12 +18,13 @@ import msgspec
 FEWEST: Final = 64  # answers in a mean
 LONGER: Final = 1.5  # times the shortest mean: are calls waiting?
 SURE: Final = 3.0  # standard errors that it must be longer, too
+SLOWER: Final = 1.15  # times the shortest mean: may some be waiting?
 AIM: Final = 1.25  # times the shortest mean: so that the gateway always has something to do
 SMALLEST_CUT: Final = 0.8  # of the window, at which a difference can be seen
 LARGEST_CUT: Final = 0.5
 # Of the share that the window gave up, so much of what got done may be lost with it: then calls had
 # waited. Where they wait for the calls of one other client like us too, it is half.
-LOST: Final = 0.6
+LOST: Final = 0.8
 SHORTER: Final = 0.25  # part of a shorter mean in the measure; one alone may be luck
 
 # "before" and "after" are the two halves of a test; the window stays what it is in each.
@@ -41,12 +42,23 @@ class Finding(msgspec.Struct, frozen=True):
 class Queueing:
     """Watches round trips, and tests a suspicion."""
 
-    __slots__ = ("_base", "_before", "_count", "_since", "_squares", "_step", "_sum", "_wanted")
+    __slots__ = (
+        "_base",
+        "_before",
+        "_count",
+        "_since",
+        "_squares",
+        "_step",
+        "_sum",
+        "_wanted",
+        "slower",
+    )
 
     def __init__(self) -> None:
         self._base: float | None = None  # what an answer takes that waits for no other
         self._before = (0.0, 0.0)  # window and mean before it was made smaller
         self._step: Step = "watch"
+        self.slower = False  # answers took a little longer lately: some may wait already
         self._since = -math.inf  # calls that were sent before it tell of another window
         self._clear()
 
@@ -92,6 +104,7 @@ class Queueing:
     def _is_longer(self, mean: float, error: float) -> bool:
         """Compare a mean with the measure, which a shorter mean corrects."""
         base = self._base
+        self.slower = base is not None and mean > SLOWER * base
         if base is None or mean < base:
             self._base = mean if base is None else base + SHORTER * (mean - base)
             return False

@@ -2,44 +2,63 @@
 
 Where as many calls at once are too many, whatever is sent beside more than so many is rejected. If
 calls beside clearly more others were answered a moment ago, the gateway counts something else.
+
+That is not certain where others use the gateway as well, as they may have come meanwhile. But how
+many calls are on the wire varies by itself. If calls are rejected only when there are more than
+usual, it is their number; where they come too often, they are rejected beside few as well.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-MARGIN: Final = 1.05  # times as many others: less may be answers that were just on their way
+MARGIN: Final = 1.15  # times as many others: less may be answers that were just on their way
 # The most is forgotten after so many answers, or after so many times the calls on the wire if that
 # is more, as the gateway may change.
 ANSWERS: Final = 512
 ROUNDS: Final = 16
+RECENT: Final = 1 / 64  # part of each answer in what is usual
+PART: Final = 1 / 4  # part of each rejection in their rank
+FARTHEST: Final = 3.0  # a single rejection counts for no more, in the usual distances
+CROWDED: Final = 1.2  # their rank from which on it is the number that is rejected
 
 
 class Reach:
-    """The most calls on the wire beside which one was answered lately."""
+    """The calls on the wire beside which one was answered lately, and beside which it was not."""
 
-    __slots__ = ("_before", "_left", "_now")
+    __slots__ = ("_apart", "_before", "_left", "_mean", "_now", "_rank")
 
     def __init__(self) -> None:
         self._now = self._before = 0
         self._left = ANSWERS
+        self._mean = self._apart = 0.0  # of calls on the wire, and their usual distance from it
+        self._rank = 0.0  # how many such distances above the mean calls are rejected
 
     @property
     def most(self) -> int:
         """Return the most calls on the wire, an answered one among them."""
         return max(self._now, self._before)
 
+    @property
+    def crowded(self) -> bool:
+        """Return whether calls are rejected beside clearly more others than most are sent."""
+        return self._rank > CROWDED
+
     def answered(self, among: int) -> None:
         """Take note of an answer to a call that was sent as one of so many on the wire."""
         self._now = max(self._now, among)
+        away = among - self._mean
+        self._mean += RECENT * away
+        self._apart += RECENT * (abs(away) - self._apart)
         self._left -= 1
         if not self._left:
             self._before, self._now = self._now, among
             self._left = max(ANSWERS, ROUNDS * among)
 
-    def at_top(self, among: int) -> bool:
-        """Return whether no call was answered beside as many others."""
-        return among > self.most
+    def rejected(self, among: int) -> None:
+        """Take note of a rejection beside so many."""
+        rank = (among - self._mean) / max(self._apart, 1.0)
+        self._rank += PART * (min(max(rank, -FARTHEST), FARTHEST) - self._rank)
 
     def lower(self, among: int) -> None:
         """Take note that so many were too many, so that those answered were on their way."""

@@ -1,218 +1,138 @@
 """A number found out by trying: as large as goes without calls being dropped.
 
-What was seen to go (``good``) and what was not (``bad``) are kept, and the number is looked for
-between them, by halves. Found, it is held; once in a while a little more is tried, and then more
-than that, so that a capacity that has grown is found as well. A try that fails leads back to what
-was good at once.
+It doubles with each round of answers until a call is dropped. From then on it climbs with each
+answer and is cut by a little at each drop, by more if drops come in a row. Near the size at which a
+call was dropped last it climbs slowly, and away from it with the square of the distance: below,
+after a deep cut, and above, where there is more to be had by now. So it stays a few percent around
+what goes, finds what has changed in a few seconds, and asks in vain about once in two hundred
+calls.
 
-All is counted in rounds: so many answers as there are calls on the wire. Only answers to calls that
-the number itself held up count, as the others say nothing about it.
+Two who share a gateway climb by the same part of themselves in a second, and the larger one is
+dropped more often: so they come to equal parts.
+
+Only answers to calls that the number itself held up count, as the others say nothing about it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
-# find: nothing is known, double each round. test: is this size good? hold: the size is found.
-# probe: does more go by now?
-Phase: TypeAlias = Literal["find", "test", "hold", "probe"]
+# (size, calls on the wire) → how much it climbs with an answer near the last drop
+Gain: TypeAlias = Callable[[float, int], float]
 
-SHORTEST_ROUND: Final = 16  # answers; fewer would say too little
-TEST_ROUNDS: Final = 4  # without a drop: the size is good
-# A probe that fails costs a few drops. One in so many rounds keeps them under 1 %; each that fails
-# doubles the rest until the next, yet a capacity that grew tenfold must be found in time.
-FIRST_REST: Final = 2
-LONGEST_REST: Final = 32
-NEAR: Final = 0.03  # of the size that is bad: nearer to it nothing is tried
-PROBE: Final = 0.03  # of the size, by which a probe begins to grow each round
-HASTE: Final = 0.005  # by which it grows more in each further round
-TRAIL: Final = 8  # rounds that a probe must be past a size for it to be good
-RETREAT: Final = 0.95  # of the size where a call was dropped: the first that is tried instead
-# Drops that go on at sizes which were good: a smaller share each time.
-CUTS: Final = (0.92, 0.85, 0.75, 0.6, 0.5)
-# From so many drops in a row on, at sizes of which none was good, the size may have become too
-# small meanwhile: what was bad before them is all that is known.
-IN_A_ROW: Final = 3
-# Of a size that was held, and is too much now: others may have come, and need room to grow. So much
-# is gone on with, and so much is bad.
-HELD: Final = 0.88
-YIELD: Final = 0.92
-YIELD_REST: Final = 16  # rounds at the most until more is tried: maybe nobody has come
+# Parts by which it is cut by drops in a row, which say that it is far too much.
+CUTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+IN_A_ROW: Final = 16  # answers to calls sent since the last cut: as many end a row
+NEAR: Final = 0.03  # of the size at the last drop: up to there it climbs slowly
+HASTE: Final = 0.1  # part of the size in a round trip, at the most, far away from it
 
 
 class Search:
-    """A size between ``floor`` and ``ceiling``, in steps of ``grain`` at the least."""
+    """A size between ``floor`` and ``ceiling``: calls, or calls a second."""
 
     __slots__ = (
-        "_bad",
+        "_answers",
         "_cut_at",
+        "_dropped_at",
         "_drops",
         "_earned",
-        "_good",
-        "_grain",
+        "_gain",
         "_heard",
-        "_part",
-        "_rest",
-        "_round",
-        "_rounds",
-        "_trail",
+        "_in_flight",
+        "_most",
+        "_top",
         "ceiling",
         "floor",
-        "frozen",
-        "phase",
+        "patient",
         "size",
     )
 
-    def __init__(self, start: float, floor: float, ceiling: float, grain: float) -> None:
+    def __init__(
+        self, start: float, floor: float, ceiling: float, gain: Gain, most: float = math.inf
+    ) -> None:
         self.floor, self.ceiling = floor, ceiling
-        self._grain = grain
-        self._cut_at = -math.inf
+        self._gain, self._most = gain, most
+        self._dropped_at = self._cut_at = -math.inf
         self.begin(start)
 
     def begin(self, size: float) -> None:
         """Begin anew: nothing is known."""
-        self._good: float | None = None
-        self._bad: float | None = None
-        self._drops = 0  # in a row, without a round between them
-        # An answer has come since the last drop. Where none does, nothing goes for now, whatever is
-        # sent: limits that are counted by the minute are like that at its end.
+        self._top: float | None = None  # the size at the last drop
+        self._drops = 0  # in a row
+        self._answers = 0  # to calls sent since the last drop
+        # A call that was sent since the last cut was answered. Where none is, nothing goes for now,
+        # whatever is sent: limits that are counted by the minute are like that at its end.
         self._heard = False
-        self._rest = FIRST_REST
-        self._trail: list[float] = []  # sizes of the last rounds, oldest first
-        self._round = 1  # answers in a round
-        self.frozen = False  # it stays what it is, for a test of something else
         self._earned = 0  # answers still to come of calls that the size held up
-        self._enter("find")
-        self._resize(size)
+        self._in_flight = 1  # when it held calls up last
+        self.patient = False  # climb slowly, wherever it is
+        self.go(size)
 
     @property
     def limiting(self) -> bool:
         """Return whether the size has held calls up lately."""
         return self._earned > 0
 
-    @property
-    def steady(self) -> bool:
-        """Return whether a drop would be news: no greater size than a good one is being tried."""
-        return self._drops <= 1 and (self._good is None or self._good > (1 - NEAR) * self.size)
-
     def filled(self, in_flight: int) -> None:
         """Take note that a call was held up by the size, with so many on the wire."""
-        self._earned = self._round = in_flight
+        self._earned = self._in_flight = in_flight
 
-    def answered(self) -> None:
-        """Take note of an answer."""
-        self._heard = True
-        if not self._earned or self.frozen:
+    def answered(self, sent_at: float) -> None:
+        """Take note of an answer to a call that was sent then."""
+        self._heard |= sent_at >= self._cut_at
+        if not self._earned:
             return
         self._earned -= 1
-        if self.phase == "find":
-            self._resize(self.size + max(self._grain, self.size) / max(self._round, 1))
-            self._part += 1 / max(self._round, 1)
-        else:
-            self._part += 1 / max(self._round, SHORTEST_ROUND)
-        if self._part >= 1:
-            self._part -= 1
-            self._next_round()
+        self._answers += sent_at >= self._dropped_at
+        if self._answers >= IN_A_ROW:
+            self._drops = 0
+        self.go(self.size + self._climb())
 
     def dropped(self, now: float, sent_at: float, at: float) -> int:
         """Take note that a call was dropped for load while the size was ``at``.
 
-        Calls that are dropped together are one sign: what was sent before the last cut is none.
+        Calls that are dropped together are one sign: what was sent before the last is none.
         Returns how often calls were dropped in a row, 0 if it is no sign.
         """
-        if sent_at < self._cut_at:
+        if sent_at < self._dropped_at:
             return 0
-        self._cut_at = now
+        self._dropped_at = now
         self._drops += 1
+        # Where nothing is answered it is not the size: it is cut no further, and what it climbs
+        # back to is what it was before.
         if self._heard or self._drops <= len(CUTS):
-            self._retreat(min(self.size, max(at, self.floor)))
+            at = max(min(self.size, at), self.floor)
+            if self._heard or self._top is None or self._drops == 1:
+                self._top = at
+            self._cut_at = now
+            self.go(at * (1 - CUTS[min(self._drops, len(CUTS)) - 1]))
         self._heard = False
+        self._answers = self._earned = 0
         return self._drops
 
-    def settle(self, size: float, good: float | None = None, bad: float | None = None) -> None:
-        """Go to a size that something else has found out, and hold it."""
-        self._good, self._bad = good, bad
-        self._earned = 0
-        self._drops = 0
-        self._resize(size)
-        self._enter("hold")
-
-    def go(self, size: float) -> None:
-        """Go to a size for now; what is known of others stays."""
-        self._resize(size)
+    def settle(self, size: float) -> None:
+        """Go to a size that something else has found out."""
+        self._drops = self._answers = self._earned = 0
+        self.go(size)
+        self._top = self.size
 
     def find(self, size: float) -> None:
         """Look anew, from a size on."""
-        self._good = self._bad = None
         self._drops = 0
-        self._resize(size)
-        self._enter("find")
+        self._top = None
+        self.go(size)
 
-    def _retreat(self, at: float) -> None:
-        """Go to a smaller size: towards the one that was good, or below it if it is not now."""
-        good, held = self._good, self.phase == "hold"
-        if self.phase == "probe":
-            self._rest = min(2 * self._rest, LONGEST_REST)
-        if good is not None or self._drops < IN_A_ROW:
-            self._bad = at
-        if good is None or good > (1 - NEAR) * at:
-            self._good = None
-            if held and self._drops == 1:
-                self._bad, size = YIELD * at, HELD * at
-                self._rest = min(self._rest, YIELD_REST)
-            else:
-                size = at * CUTS[min(self._drops, len(CUTS)) - 1]
-                if self._drops >= IN_A_ROW:
-                    self._rest = FIRST_REST
-        elif self._drops == 1:
-            size = max(good, RETREAT * at)
-        else:
-            size = max(good, (good + at) / 2) if self._drops == 2 else good
-        self._earned = 0
-        self._resize(size)
-        self._enter("test")
-
-    def _next_round(self) -> None:
-        """A round has passed without a drop."""
-        self._drops = 0
-        self._rounds += 1
-        if self.phase == "find":
-            self._good = self.size / 2
-        elif self.phase == "test":
-            if self._rounds >= TEST_ROUNDS:
-                self._approach()
-        elif self.phase == "hold":
-            if self._rounds >= self._rest:
-                self._good = self.size
-                self._enter("probe")
-        else:
-            self._probe()
-
-    def _approach(self) -> None:
-        """The size is good: go half of what is left, or stay if that is little."""
-        self._good, bad = self.size, self._bad
-        gap = math.inf if bad is None else bad - self.size
-        if bad is None or gap <= max(self._grain, NEAR * bad) or self.size >= self.ceiling:
-            self._enter("hold")
-            return
-        self._resize(self.size + max(self._grain, gap / 2))
-        self._enter("test")
-
-    def _probe(self) -> None:
-        """Try a little more than in the last round."""
-        self._trail.append(self.size)
-        if len(self._trail) > TRAIL:
-            self._good = max(self._good or 0.0, self._trail.pop(0))
-            self._rest = FIRST_REST
-        growth = PROBE + HASTE * self._rounds
-        self._resize(self.size + max(self._grain, growth * self.size))
-
-    def _enter(self, phase: Phase) -> None:
-        self.phase: Phase = phase
-        self._rounds = 0
-        self._part = 0.0
-        self._trail.clear()
-
-    def _resize(self, size: float) -> None:
+    def go(self, size: float) -> None:
+        """Go to a size for now; what is known of others stays."""
         self.size = min(max(size, self.floor), self.ceiling)
+
+    def _climb(self) -> float:
+        """Return how much is gained with one answer."""
+        size, in_flight, top = self.size, self._in_flight, self._top
+        if top is None:
+            return max(1.0, size) / in_flight
+        away = 0.0 if self.patient else (size / top - 1) / NEAR
+        climb = self._gain(size, in_flight) * max(1.0, away * away)
+        return min(climb, HASTE * size / in_flight, self._most)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from batch.adapt.queueing import Queueing
-from batch.adapt.search import Search
+from batch.adapt.search import CUTS, Search
 
 START: Final = 8
+# What a window gains near the last drop with each answer is the least that these allow.
+GAIN: Final = 0.006  # calls: whatever the window, this part of it in a round trip
+FEWEST: Final = 50  # answers that make up for a cut, at the least: so seldom are small ones dropped
 
 
 class Window:
     """An adaptive number of calls on the wire, from 1 to a ceiling."""
 
-    __slots__ = ("_queueing", "_search", "_start", "_testing", "ceiling", "frozen", "limit")
+    __slots__ = ("_queueing", "_search", "_start", "_testing", "ceiling", "limit")
 
     def __init__(self, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
         self._start = start
-        self._search = Search(start, 1.0, ceiling, 1.0)
+        self._search = Search(start, 1.0, ceiling, _wider)
         self.restart()
 
     def restart(self) -> None:
@@ -26,7 +29,6 @@ class Window:
         self._search.begin(self._start)
         self._queueing = Queueing()
         self._testing = False  # of a queue: the size must stay what it is
-        self.frozen = False  # the same, for a test of something else
         self._update()
 
     def collapse(self) -> None:
@@ -40,11 +42,6 @@ class Window:
         return self._search.size
 
     @property
-    def steady(self) -> bool:
-        """Return whether a drop would be news: no greater size than a good one is being tried."""
-        return self._search.steady
-
-    @property
     def limiting(self) -> bool:
         """Return whether the window has held calls up lately."""
         return self._search.limiting
@@ -53,23 +50,24 @@ class Window:
         """Take note that so many calls are on the wire, as many as are allowed."""
         self._search.filled(in_flight)
 
-    def answered(self) -> None:
-        """Take note of an answer."""
-        if not (self.frozen or self._testing):
-            self._search.answered()
+    def answered(self, sent_at: float) -> None:
+        """Take note of an answer to a call that was sent then."""
+        if not self._testing:
+            self._search.answered(sent_at)
             self.limit = int(self._search.size)
 
     def trip(self, now: float, seconds: float) -> None:
         """Take note of how long an answer took that comes now. Times in seconds."""
         search = self._search
         found = self._queueing.trip(now, seconds, search.size, search.limiting)
+        search.patient = self._queueing.slower  # calls wait already, and none is ever dropped
         if found is None:
             return
         self._testing = found.testing
         if found.testing or found.queued_at is None:
             search.go(found.size)
         else:
-            search.settle(found.size, good=found.size, bad=found.queued_at)
+            search.settle(found.size)
         self._update()
 
     def dropped(self, now: float, sent_at: float, in_flight: int) -> int:
@@ -101,3 +99,8 @@ class Window:
 
     def _update(self) -> None:
         self.limit = int(self._search.size)
+
+
+def _wider(calls: float, _in_flight: int) -> float:
+    """Return what a window gains with an answer near the last drop."""
+    return min(GAIN, CUTS[0] * calls / FEWEST)

@@ -118,7 +118,7 @@ class Passage:
     def answered(self, among: int, sent_at: float) -> None:
         """Take note that a call was answered which went as one of so many on the wire."""
         self.schedule.answered(sent_at)
-        self.load.answered(among, self.slots.taken)
+        self.load.answered(sent_at, among, self.slots.taken)
 
     def reckon(self, seconds: float, difference: int | None) -> None:
         """Take note of a round trip, and of how many more tokens it took than it had paid for."""

@@ -10,24 +10,30 @@ from batch.gate.holdups import Holdup
 from batch.gate.waits import Bell, Waiter
 
 LONGEST: Final = 60.0  # seconds of a pause that nobody asked for
+# Such pauses are shorter by different parts, lest two clients, or one and the rhythm in which a
+# gateway has room, come to knock at the same moments for ever.
+SHORTER: Final = 0.4  # at the most
+GOLDEN: Final = (5**0.5 - 1) / 2  # its multiples' fractions are spread evenly, in no pattern
 
 
 class Schedule:
     """One pause for everybody under the same limit. Times in seconds."""
 
-    __slots__ = ("_asked_until", "_bell", "_clock", "_held_at", "_pause", "_why", "until")
+    __slots__ = ("_asked_until", "_bell", "_clock", "_held_at", "_parts", "_pause", "_why", "until")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._bell = Bell()
         self._held_at = -math.inf
         self._asked_until = -math.inf
-        self._pause = 0.0  # the last one that nobody asked for
+        self._pause = 0.0  # the last one that nobody asked for, before it was made shorter
+        self._parts = 0.0
         self._why: Holdup | None = None
         self.until = -math.inf
 
     def rejected(self, sent_at: float, asked: float | None, trip: float) -> bool:
-        """Pause after a rejection: as long as asked, else for ``trip``, and twice that next time.
+        """Pause after a rejection: as long as asked, else for about ``trip``, and twice that next
+        time.
 
         Returns whether it is news. Of calls that were sent before the last pause began and are
         rejected in it, none is; it moves the pause only if it asks for more.
@@ -37,8 +43,10 @@ class Schedule:
             self.asked(asked)
         elif fresh:
             self._pause = min(max(2 * self._pause, trip), LONGEST)
-            why = f"pause of {self._pause:.1f} s after a rate limit"
-            self.hold(self._pause, Holdup("gateway", why))
+            self._parts = (self._parts + GOLDEN) % 1
+            pause = self._pause * (1 - SHORTER * self._parts)
+            why = f"pause of {pause:.1f} s after a rate limit"
+            self.hold(pause, Holdup("gateway", why))
         return fresh
 
     def asked(self, seconds: float) -> None:

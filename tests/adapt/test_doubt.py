@@ -5,70 +5,75 @@ from collections.abc import Callable
 
 import pytest
 
-from batch.adapt.doubt import Doubt
+from batch.adapt.doubt import Doubt, Sizes
 
-SIZE = 20
+SIZE = 100.0
+ROUND = 50  # calls that are on their way when the size is cut: their drops are no further reason
 
 
 class Client:
-    """Calls of which a share is dropped, at sizes that a test of them leads to."""
+    """Calls of which a share is dropped, at a size that climbs, and is cut by signs of load."""
 
-    def __init__(self, share: Callable[[float], float], seed: int = 1) -> None:
-        self.share = share  # of calls, with so many on the wire
-        self.size = float(SIZE)
+    def __init__(
+        self, share: Callable[[float], float], seed: int = 1, of: Sizes = "calls"
+    ) -> None:
+        self.share = share  # of calls, at a size
+        self.size = self.most = SIZE
+        self.of = of
         self.doubt = Doubt()
-        self.said: list[str] = []
         self.chance = random.Random(seed)
+        self.since = 0  # calls since the last cut
 
     def calls(self, count: int) -> list[str]:
         """Hear of so many calls; returns what was said of those that were dropped."""
-        of_drops = []
+        said = []
         for _ in range(count):
+            self.since += 1
             if self.chance.random() < self.share(self.size):
-                opinion = self.doubt.dropped(alone=True, in_flight=int(self.size))
-                of_drops.append(opinion)
+                said.append(self.doubt.dropped(self.of, self.size))
+                if said[-1] == "vain":
+                    self.size = self.doubt.before
+                elif said[-1] == "sign" and self.since > ROUND:
+                    self.size *= 0.95
+                    self.since = 0
             else:
-                opinion = self.doubt.answered(int(self.size))
-            self.said.append(opinion)
-            if opinion == "half":
-                self.size = SIZE / 2
-            elif opinion in ("vain", "load"):
-                self.size = SIZE
-        return of_drops
+                self.doubt.answered(self.of, self.size)
+                self.size *= 1.0002
+            self.most = max(self.most, self.size)
+        return said
 
-    def until(self, opinion: str, most: int = 5_000) -> int:
-        """Hear of calls until something is said, and return how many it took."""
-        for count in range(1, most):
-            self.calls(1)
-            if self.said[-1] == opinion:
-                return count
-        raise AssertionError(f"{opinion!r} was not said in {most} calls")
+    def until_vain(self, most: int) -> None:
+        """Hear of calls until drops are found to be no sign."""
+        for _ in range(most):
+            if "vain" in self.calls(1):
+                return
+        raise AssertionError(f"drops were taken for signs in {most} calls")
 
 
-def random_drops(share: float) -> Callable[[float], float]:
+def by_chance(share: float) -> Callable[[float], float]:
     return lambda _: share
 
 
-def load(size: float) -> float:
-    """As much as 20 at once is a little too much."""
-    return 0.05 if size >= SIZE else 0.0
+def load(share: float, width: float) -> Callable[[float], float]:
+    """Up to 100 hardly a call is dropped; above, ever more of them are."""
+    return lambda size: min(1.0, share * max(0.0, (size - SIZE) / (width * SIZE)))
 
 
 def test_a_drop_is_a_sign_of_load_as_long_as_nothing_speaks_against_it() -> None:
     doubt = Doubt()
 
-    assert [doubt.dropped(True, SIZE) for _ in range(3)] == ["sign"] * 3
-    assert not doubt.testing
+    assert [doubt.dropped("calls", SIZE) for _ in range(20)] == ["sign"] * 20
 
 
+@pytest.mark.parametrize("of", ["calls", "rate"])
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("share", [0.03, 0.05, 0.2])
-def test_drops_in_the_same_share_at_half_the_size_are_no_sign_from_then_on(
-    share: float, seed: int
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_drops_in_the_same_share_at_smaller_sizes_are_no_sign_from_then_on(
+    share: float, seed: int, of: Sizes
 ) -> None:
-    client = Client(random_drops(share), seed)
+    client = Client(by_chance(share), seed, of)
 
-    client.until("vain")
+    client.until_vain(most=round(150 / share))
     later = client.calls(2_000)
 
     assert later
@@ -76,113 +81,98 @@ def test_drops_in_the_same_share_at_half_the_size_are_no_sign_from_then_on(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_drops_that_end_at_half_the_size_were_for_load(seed: int) -> None:
-    client = Client(load, seed)
+@pytest.mark.parametrize(("share", "width"), [(1.0, 0.01), (0.5, 0.1), (0.2, 0.3)])
+def test_load_is_never_taken_for_chance(share: float, width: float, seed: int) -> None:
+    client = Client(load(share, width), seed)
 
-    client.until("load")
+    said = client.calls(50_000)
 
-    assert "half" in client.said
-    assert "vain" not in client.said
-
-
-def test_the_size_stays_what_it_is_while_drops_are_counted() -> None:
-    client = Client(random_drops(0.05))
-    testing = []
-
-    for _ in range(2_000):
-        testing.append(client.doubt.testing)
-        client.calls(1)
-
-    begun, ended = testing.index(True), client.said.index("vain") + 1
-    assert all(testing[begun:ended])
-    assert not any(testing[ended : ended + 100])
+    assert len(said) > 100
+    assert set(said) == {"sign"}
 
 
-def test_drops_in_a_row_without_a_round_between_them_raise_no_doubt() -> None:
+def test_after_a_finding_it_is_known_how_large_a_size_was_before_all_those_signs() -> None:
+    client = Client(by_chance(0.05))
+
+    client.until_vain(most=3_000)
+
+    assert client.doubt.before == pytest.approx(client.most, rel=0.05)
+
+
+def test_drops_of_calls_that_others_held_up_are_counted_apart() -> None:
+    """A pace of 50 a second and 100 calls at once are not two sizes of one thing."""
     doubt = Doubt()
-    doubt.dropped(True, SIZE)
 
-    for _ in range(15):
+    for of, size in [("calls", 100.0)] * 10 + [("rate", 50.0)] * 10:
         for _ in range(20):
-            doubt.answered(SIZE)
-        assert doubt.dropped(False, SIZE) == "sign"
-
-    assert not doubt.testing
+            doubt.answered(of, size)  # type: ignore[arg-type]
+        assert doubt.dropped(of, size) == "sign"  # type: ignore[arg-type]
 
 
-def test_calls_that_were_sent_before_the_size_changed_are_not_counted() -> None:
-    # Given: four drops, after which calls are counted, and a hundred on the wire
-    doubt = Doubt()
-    for _ in range(4):
-        for _ in range(20):
-            doubt.answered(100)
-        doubt.dropped(True, 100)
-    assert doubt.testing
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.5])
+def test_a_gateway_that_rejects_nearly_everything_is_never_ignored(share: float) -> None:
+    """To send less does not help there either, but a pause might."""
+    client = Client(by_chance(share))
 
-    said = [doubt.dropped(True, 100) for _ in range(100)]
-
-    assert said == ["none"] * 100
+    assert set(client.calls(3_000)) == {"sign"}
 
 
-def test_a_gateway_that_rejects_nearly_everything_is_never_ignored() -> None:
-    """Half the size does not help there either, but a pause might."""
-    for share in (1.0, 0.9, 0.5):
-        client = Client(random_drops(share))
+@pytest.mark.parametrize(("calls", "said"), [(20, {"sign", "vain", "none"}), (200, {"sign"})])
+def test_drops_so_rare_that_others_may_have_caused_them_are_not_doubted(
+    calls: int, said: set[str]
+) -> None:
+    doubt, opinions = Doubt(), set[str]()
 
-        of_drops = client.calls(1_000)
+    for size in (100.0, 50.0):
+        for _ in range(10):
+            for _ in range(calls):
+                doubt.answered("calls", size)
+            opinions.add(doubt.dropped("calls", size))
 
-        assert of_drops[-50:].count("sign") >= 25
+    assert opinions == said
 
 
 def test_more_drops_than_were_found_to_be_no_sign_are_one_again() -> None:
-    client = Client(random_drops(0.05))
-    client.until("vain")
+    client = Client(by_chance(0.05))
+    client.until_vain(most=3_000)
 
-    client.share = random_drops(0.6)
-    client.until("sign", most=40)
+    client.share = by_chance(0.6)
 
-    assert client.doubt.recent > 0.1
+    assert "sign" in client.calls(40)
 
 
 def test_after_a_long_time_without_a_drop_the_next_one_is_a_sign_again() -> None:
-    client = Client(random_drops(0.05))
-    client.until("vain")
+    client = Client(by_chance(0.05))
+    client.until_vain(most=3_000)
 
-    client.share = random_drops(0.0)
+    client.share = by_chance(0.0)
     client.calls(1_100)
 
-    assert client.doubt.dropped(True, SIZE) == "sign"
+    assert client.doubt.dropped("calls", SIZE) == "sign"
 
 
-def test_so_few_drops_that_they_hold_nothing_up_end_a_test() -> None:
-    client = Client(random_drops(0.05))
-    begun = next(n for n in range(2_000) if client.calls(1) and client.doubt.testing)
-
-    client.share = random_drops(0.0)
-    client.calls(200)
-
-    assert begun
-    assert not client.doubt.testing
-    assert not {"half", "vain", "load"} & set(client.said)
-
-
-def test_signs_are_counted_anew_after_a_long_time_without_one() -> None:
+def test_what_was_counted_long_ago_says_nothing_of_what_is_dropped_now() -> None:
+    # Given: nearly enough drops for a finding
     doubt = Doubt()
+    for size in (100.0, 50.0):
+        for _ in range(5 if size == 100 else 4):
+            for _ in range(20):
+                doubt.answered("calls", size)
+            assert doubt.dropped("calls", size) == "sign"
 
-    for _ in range(5):
-        for _ in range(3):
-            doubt.dropped(True, SIZE)
-        doubt.forget()
+    # When: there is none for a long time
+    for _ in range(1_100):
+        doubt.answered("calls", 50.0)
 
-    assert not doubt.testing
+    assert doubt.dropped("calls", 50.0) == "sign"
 
 
 def test_the_recent_share_follows_what_is_dropped() -> None:
-    client = Client(random_drops(0.3))
+    client = Client(by_chance(0.3))
 
     client.calls(500)
     high = client.doubt.recent
-    client.share = random_drops(0.0)
+    client.share = by_chance(0.0)
     client.calls(500)
 
     assert 0.1 < high < 0.5

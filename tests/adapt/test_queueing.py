@@ -49,6 +49,11 @@ def queue(capacity: float) -> Callable[[float], float]:
     return lambda size: SECONDS * max(1.0, size / capacity)
 
 
+def shared(capacity: float, others: float) -> Callable[[float], float]:
+    """The same with the calls of somebody else in its queue, who keeps as many there."""
+    return lambda size: SECONDS * max(1.0, (size + others) / capacity)
+
+
 def steady(seconds: float) -> Callable[[float], float]:
     return lambda _: seconds
 
@@ -82,6 +87,16 @@ def test_one_finding_after_the_other_leads_to_what_the_gateway_works_on() -> Non
     last = len(client.findings)
     client.answers(5_000)
     assert len(client.findings) == last
+
+
+def test_a_queue_in_which_calls_of_as_large_a_client_wait_is_found_as_well() -> None:
+    """To give up a fifth of a half of the calls in a queue does cost a little."""
+    client = accustomed(100)
+
+    client.seconds = shared(100, others=100)
+    found = client.until_found()
+
+    assert found.queued_at == 100
 
 
 def test_answers_that_take_longer_for_another_reason_leave_the_window_what_it_was() -> None:
@@ -202,3 +217,25 @@ def test_a_test_that_is_broken_off_is_forgotten() -> None:
     assert client.findings[0].testing
     assert client.findings[0].size < 100
     assert client.findings[-1].size == client.findings[0].size
+
+
+@pytest.mark.parametrize(("times", "slower"), [(1.0, False), (1.3, True)])
+def test_it_is_noticed_when_answers_take_a_little_longer(times: float, slower: bool) -> None:
+    client = accustomed(100)
+
+    client.seconds = steady(times * SECONDS)
+    client.answers(300)
+
+    assert client.queueing.slower is slower
+    assert not client.findings  # and nothing is put to the test for it
+
+
+def test_answers_that_are_as_quick_as_before_are_not_slow_any_more() -> None:
+    client = accustomed(100)
+    client.seconds = steady(1.3 * SECONDS)
+    client.answers(300)
+
+    client.seconds = steady(SECONDS)
+    client.answers(300)
+
+    assert not client.queueing.slower

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from batch.adapt.reach import Reach
@@ -17,28 +19,27 @@ def test_nothing_is_known_of_a_gateway_before_it_has_answered() -> None:
 
     assert reach.most == 0
     assert not reach.beyond(5)
-    assert reach.at_top(1)
+    assert not reach.crowded
 
 
-def test_a_rejection_beside_fewer_than_were_answered_is_not_of_their_number() -> None:
+def test_a_rejection_beside_clearly_fewer_than_were_answered_is_not_of_their_number() -> None:
     reach = after(3, 40, 20)
 
     assert reach.most == 40
-    assert reach.beyond(30)
-    assert reach.beyond(38)
+    assert reach.beyond(20)
+    assert reach.beyond(34)
 
 
-def test_a_rejection_beside_as_many_as_were_answered_may_be_of_their_number() -> None:
+@pytest.mark.parametrize("among", [36, 40, 41])
+def test_a_rejection_beside_about_as_many_as_were_answered_may_be_of_their_number(
+    among: int,
+) -> None:
     """Those that were answered were perhaps just on their way."""
-    reach = after(40)
-
-    assert not reach.beyond(40)
-    assert not reach.at_top(40)
-    assert reach.at_top(41)
+    assert not after(40).beyond(among)
 
 
-@pytest.mark.parametrize("among", [1, 2, 10, 19])
-def test_beside_few_one_more_or_less_is_enough_to_tell(among: int) -> None:
+@pytest.mark.parametrize("among", [1, 2, 6])
+def test_beside_few_as_many_are_enough_to_tell(among: int) -> None:
     assert after(among).beyond(among)
 
 
@@ -78,3 +79,33 @@ def test_with_many_on_the_wire_it_is_kept_for_some_rounds_of_them() -> None:
         reach.answered(500)
 
     assert reach.most == 1_000
+
+
+def varying(share: float, above: int, seed: int) -> Reach:
+    """About 100 calls are on the wire; of those beside more than so many, a share is rejected."""
+    reach, chance = Reach(), random.Random(seed)
+    for _ in range(2_000):
+        among = round(chance.gauss(100, 8))
+        if among > above and chance.random() < share:
+            reach.rejected(among)
+        else:
+            reach.answered(among)
+    return reach
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_calls_are_rejected_only_beside_more_than_usual_they_are_too_many(seed: int) -> None:
+    assert varying(share=1.0, above=112, seed=seed).crowded
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_calls_are_rejected_beside_any_number_of_others_it_is_not_that(seed: int) -> None:
+    assert not varying(share=0.02, above=0, seed=seed).crowded
+
+
+def test_one_rejection_far_above_what_is_usual_decides_nothing_alone() -> None:
+    reach = after(*[100, 104] * 100)
+
+    reach.rejected(10_000)
+
+    assert not reach.crowded

@@ -57,7 +57,7 @@ class Client:
         if rejected:
             self.load.rejected(self.now, sent_at, in_flight, in_flight / ROUND)
         else:
-            self.load.answered(among, in_flight)
+            self.load.answered(sent_at, among, in_flight)
         heapq.heappop(self.on_wire)
         self.working -= not rejected
         self.ends.append((self.now, not rejected))

@@ -471,11 +471,12 @@ def test_the_first_rejections_slow_down_and_only_those_that_go_on_pause() -> Non
             pauses.append(max(0.0, schedule.until - clock()))
             await asyncio.sleep(pauses[-1])
 
-        # Then: as long as a rejection takes to come back, and twice as long each time
+        # Then: about as long as a rejection takes to come back, and twice as long each time
         asked = [pause for pause in pauses if pause]
         assert pauses[0] == 0
         assert len(asked) >= 4
         assert pauses[-len(asked) :] == asked
-        assert asked[:4] == pytest.approx([0.5, 1, 2, 4])
+        most = (0.5, 1, 2, 4)
+        assert all(0.6 * m <= pause <= m for pause, m in zip(asked, most, strict=False))
 
     run(main())

@@ -59,22 +59,31 @@ class Gateway:
         scenario, sent = self.scenario, self._clock()
         trip = self._draw_trip()
         arrives = sent + scenario.network
+        if not scenario.declared:
+            # Ways differ. If they did not, two clients could fall into step, each always in time
+            # for what the bucket gets, one of them with twice the rate of the other.
+            await asyncio.sleep(scenario.network * (0.5 + self._random.random()))
+            arrives = self._clock()
         try:
             refusal = self._refuses(arrives, lane, tokens, trip)
         except Interrupted:
-            await asyncio.sleep(2 * scenario.network)
+            await asyncio.sleep(self._way_back(sent))
             raise
         if refusal is not None:
-            await asyncio.sleep(2 * scenario.network)
+            await asyncio.sleep(self._way_back(sent))
             status, headers, body = refusal
             return self._reply(sent, status, headers, body), trip
         if scenario.kind == "queue":
             await self._in_line(trip)
         else:
-            await asyncio.sleep(trip)
+            await asyncio.sleep(max(0.0, sent + trip - self._clock()))
         body = b'{"choices":[{"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}'
         body += b'],"usage":{"prompt_tokens":1,"completion_tokens":%d}}' % max(0, tokens - 1)
         return self._reply(sent, 200, self._headers(), body), trip
+
+    def _way_back(self, sent: float) -> float:
+        """Return how long it is until a refusal of what was sent then is there."""
+        return max(0.0, sent + 2 * self.scenario.network - self._clock())
 
     def _reply(self, sent: float, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
         ms = round((self._clock() - sent) * 1000)
@@ -131,8 +140,9 @@ class Gateway:
 
     async def _in_line(self, trip: float) -> None:
         """Be worked on when it is one's turn."""
-        network = self.scenario.network
-        await asyncio.sleep(network)
+        scenario, network = self.scenario, self.scenario.network
+        if scenario.declared:
+            await asyncio.sleep(network)
         if self._working < self.scenario.capacity_at(self._clock()) and not self._queue:
             self._working += 1
         else:

@@ -69,7 +69,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def network(self) -> float:
         """Return what a message takes, each way."""
-        return max(0.001, 0.02 * self.latency)
+        return min(0.02, max(0.001, 0.02 * self.latency))
 
     @property
     def declared(self) -> bool:
@@ -137,9 +137,9 @@ PRESETS: dict[str, Scenario] = {
     "c": _replace(_BY_COUNT, kind="reset"),
     "d": changing(_replace(_BY_RATE, capacity=50, latency=0.2), (10, 1), 30),
     "d-down": changing(_replace(_BY_RATE, capacity=500, latency=0.2), (0.1, 1), 30),
-    "d-count": changing(_FEW, (10, 1), 30),
-    "d-queue": changing(_replace(_FEW, kind="queue"), (10, 1), 30),
-    "d-reset": changing(_replace(_FEW, kind="reset"), (10, 1), 30),
+    "d-count": changing(_FEW, (10, 1), 10),
+    "d-queue": changing(_replace(_FEW, kind="queue"), (10, 1), 10),
+    "d-reset": changing(_replace(_FEW, kind="reset"), (10, 1), 10),
     "e": _replace(_BY_RATE, capacity=100, named_every=120, seconds=400),
     "e-open": _replace(_BY_RATE, kind="open", ceiling=32, named_every=120, seconds=400),
     "f": _replace(_BY_RATE, starts=_TWO, seconds=330),
