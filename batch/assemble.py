@@ -75,7 +75,7 @@ class Joined:
         self.deliver: Deliver | None = None
         self.gauges: Gauges | None = None
         history = book.history
-        self.before = history.answered.count + history.failed.count - len(plan.redo or ())
+        self.before = plan.ended(history) - len(plan.redo or ())
 
     async def deliver_all(self, way: Access | None) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
@@ -91,8 +91,10 @@ class Joined:
             try:
                 await self._note_settings()
                 if self.plan.todo:
+                    for told in self.plan.opened.inputs.told():
+                        self.watch.say(told)
                     self.watch.say(self.plan.announcement)
-                    self.watch.begin(self.plan.opened.census.lines, self.before)
+                    self.watch.begin(self.plan.asked, self.before)
                     async with gateway(self.plan.settings, way) as reached:
                         await self._pipe(reached)
             except Refusal as refusal:
@@ -103,7 +105,7 @@ class Joined:
     async def _note_settings(self) -> None:
         """Have the journal say under which settings a run with kept answers goes on."""
         if self.plan.opened.new_identity:
-            run = {"identity": identity(self.plan.settings, self.plan.script)}
+            run = {"identity": identity(self.plan.settings, self.plan.script, self.plan.texts)}
             await self.book.keep(Entry(kind="settings", run=run))
 
     async def _close(self) -> None:
@@ -115,7 +117,9 @@ class Joined:
         self.watch.end()
 
     async def _pipe(self, way: Access) -> None:
-        reader = Reader(formats(), input_settings(self.plan.settings))
+        opened = self.plan.opened
+        settings = input_settings(self.plan.settings, opened.reading)
+        reader = Reader(formats(), settings, opened.inputs.forms)
         with spill(self.files, self.plan, reader.parse) as waiting:
             await self._send_all(way, reader, waiting)
 
@@ -205,7 +209,7 @@ class Joined:
         """Return where the run stands."""
         history, gauges = self.book.history, self.gauges
         return Snapshot(
-            total=self.plan.opened.census.lines,
+            total=self.plan.asked,
             done=self.before + self.book.committed,
             ok=history.answered.count,
             failed=history.failed.count,
@@ -236,5 +240,7 @@ class Joined:
             base_url=self.base_url,
             notes=found.notes if (found := self.plan.opened.found) else (),
             bottlenecks=self.gauges.bottlenecks if self.gauges else (),
+            tags=self.plan.settings.tags,
+            chosen=self.plan.opened.chosen,
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)

@@ -18,7 +18,7 @@ from batch.ledger.lines import LineSet
 from batch.ledger.state import History, Open
 from batch.ledger.totals import Key, Sums, Totals
 
-VERSION: Final = 1
+VERSION: Final = 2
 CHECKSUM: Final = 16  # bytes
 
 

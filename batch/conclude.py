@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,11 +13,13 @@ import orjson
 from batch.advice import Closure, paragraphs
 from batch.bottleneck import Bottleneck
 from batch.files import Files, read_whole
+from batch.inputs.chosen import Chosen
 from batch.ledger import publish
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import History
+from batch.ledger.totals import NOTHING
 from batch.live import read_live
 from batch.summary import (
     NO_ACCESS,
@@ -32,6 +34,7 @@ from batch.summary import (
 from batch.wording import agreeing, counted
 
 PARTIAL: Final = 3
+_PART: Final = "every line that was to be asked is answered"
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -47,22 +50,25 @@ class Facts(msgspec.Struct, frozen=True):
     base_url: str = ""
     notes: Sequence[str] = ()
     bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
+    tags: Mapping[str, str] = NOTHING  # as they were said this time
+    chosen: Chosen | None = None  # the lines that were to be asked; None: all
 
 
 def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     """Return what a session came to. Publishes it, unless nothing happened since it was last."""
-    stand = _standing(files, paths, book.run_id, book.history, facts.total)
+    stand = _standing(files, paths, book.run_id, book.history, facts.total, facts.tags)
     reasons = dict(facts.reasons)
-    advice = paragraphs(facts.closed, stand.pending or 0, facts.base_url)
+    pending, failed = _asked_for(stand, book.history, facts.chosen)
+    advice = paragraphs(facts.closed, pending, facts.base_url)
     if advice:
         reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
-    if stand.pending and not reasons:
-        were = agreeing(stand.pending, "was", "were")
-        reasons[NOT_ASKED] = f"{counted(stand.pending, 'line')} {were} not asked"
-    if stand.failed:
-        reasons[PARTIAL] = f"{counted(stand.failed, 'line')} failed"
+    if pending and not reasons:
+        were = agreeing(pending, "was", "were")
+        reasons[NOT_ASKED] = f"{counted(pending, 'line')} {were} not asked"
+    if failed:
+        reasons[PARTIAL] = f"{counted(failed, 'line')} failed"
     if not reasons:
-        reasons[0] = "every line is answered"
+        reasons[0] = "every line is answered" if facts.chosen is None else _PART
     what = Session(
         started_at=facts.started_at,
         seconds=facts.seconds,
@@ -73,15 +79,25 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         advice=advice,
         notes=facts.notes,
         bottlenecks=facts.bottlenecks,
+        chosen=facts.chosen.words if facts.chosen else "",
+        unasked=(stand.pending or 0) - pending,
     )
     summary = manifest(stand, what)
     if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
         # A disk that is full has ended the run already, and these files can be made again.
         with contextlib.suppress(OSError):
-            publish.publish_usage(files, paths, book.history, book.run_id)
+            publish.publish_usage(files, paths, book.history, book.run_id, stand.labels)
             publish.publish_object(files, paths.manifest, summary)
             files.remove(paths.live)
     return Outcome(exit_code(reasons), summary, closing_lines(stand, what))
+
+
+def _asked_for(stand: Standing, history: History, chosen: Chosen | None) -> tuple[int, int]:
+    """Return how many of the lines that were to be asked have no record, and how many failed."""
+    if chosen is None:
+        return stand.pending or 0, stand.failed
+    failed = chosen.count(lambda ordinal: ordinal in history.failed)
+    return chosen.lines - chosen.count(history.ended), failed
 
 
 def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
@@ -99,13 +115,19 @@ def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
     return Outcome(code, summary, lines)
 
 
+def usage(files: Files, paths: Paths, found: Found) -> Iterator[dict[str, Any]]:
+    """Yield a run's usage totals as its logs have them."""
+    stand = _standing(files, paths, found.run_id, found.history, None)
+    return publish.usage_rows(files, paths, found.history, found.run_id, stand.labels)
+
+
 def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:
     """Return whether the published files say other than the logs: a session died before its end."""
     try:
         before = orjson.loads(read_whole(files, paths.manifest) or b"null") or {}
     except orjson.JSONDecodeError:
         return True
-    told = ("status", "request_counts", "usage")
+    told = ("status", "request_counts", "usage", "metadata")
     return any(before.get(name) != summary[name] for name in told) or not files.identity(
         paths.usage
     )
@@ -135,8 +157,23 @@ def _from_here(path: str) -> str:
     return path if near.startswith("..") else near
 
 
+def _tags(files: Files, paths: Paths, header: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags that the run has: those it began with, and those of later sessions."""
+    try:
+        before: Any = orjson.loads(read_whole(files, paths.manifest) or b"null")
+    except orjson.JSONDecodeError:
+        before = None
+    later = before.get("metadata") if isinstance(before, dict) else None
+    return {**(header.get("tags") or {}), **(later or {})}
+
+
 def _standing(
-    files: Files, paths: Paths, run_id: str, history: History, total: int | None
+    files: Files,
+    paths: Paths,
+    run_id: str,
+    history: History,
+    total: int | None,
+    tags: Mapping[str, str] = NOTHING,
 ) -> Standing:
     header: dict[str, Any] = (history.header.run or {}) if history.header else {}
     failed = publish.failed_lines(files, paths, history)
@@ -154,4 +191,5 @@ def _standing(
         tasks=sum(one.state is not None for one in history.open.values()),
         usage=history.totals.sum(),
         header=header | {"identity": history.identity},
+        tags={**_tags(files, paths, header), **tags},
     )

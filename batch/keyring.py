@@ -12,9 +12,10 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from batch.envfile import read_env_file
 from batch.errors import BadConfig
 from batch.secret import Secret
-from batch.settings import GatewaySettings, KeySetting
+from batch.settings import GatewaySettings, KeySetting, looks_like_a_key
 
 # The address in the gateway's own documentation of its API.
 GATEWAY: Final = "https://api.wenwen-ai.com"
@@ -22,6 +23,21 @@ GATEWAY: Final = "https://api.wenwen-ai.com"
 BASE_URL_NAMES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 KEY_NAME: Final = "OPENAI_API_KEY"
 KEY_FILE_LIMIT: Final = 16_384  # bytes; a longer file holds something else
+
+
+def surrounding(gateway: GatewaySettings, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with what the settings' ``.env`` file adds to it.
+
+    Raises ``BadConfig`` if that file holds a key and is open to everybody.
+    """
+    env = read_env_file(gateway.env_file)
+    for name, value in env.values.items():
+        if env.shared and looks_like_a_key(value):
+            raise BadConfig(
+                f"{env.path}:{env.lines[name]}: {name} holds a key, and every user of this "
+                f"machine can read this file. Run: chmod 600 {env.path}"
+            )
+    return env.under(environ)
 
 
 def resolve_base_url(gateway: GatewaySettings, environ: Mapping[str, str]) -> str:
@@ -64,7 +80,8 @@ def _read_key(place: KeySetting, environ: Mapping[str, str]) -> str:
     value = value.rstrip("\r\n")
     if not value and place.env == KEY_NAME:
         raise BadConfig(
-            f"no key for the gateway. Either export {KEY_NAME}, or say where the key is with "
+            f"no key for the gateway. Either export {KEY_NAME}, or write it into a file .env "
+            "beside the job or in this folder, or say where the key is with "
             "--key 'MODELS=env:NAME' or --key 'MODELS=file:PATH', or as [[keys]] in the user "
             "config, or try a run without a gateway: --mock"
         )

@@ -18,9 +18,12 @@ import orjson
 
 from batch.errors import BadData, CannotWrite, NoInput
 from batch.files import Files
+from batch.inputs.chosen import Choice, Chooser, Chosen
+from batch.inputs.filling import Filler
 from batch.inputs.lines import RawLine
 from batch.inputs.named import Named
-from batch.inputs.scan import Census, scan
+from batch.inputs.scan import BUFFER_BYTES, Census, Look, scan
+from batch.inputs.settings import Reading
 from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
 from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
@@ -41,6 +44,8 @@ class Wanted(msgspec.Struct, frozen=True):
     identity: Identity | None  # None: whatever the earlier run's was
     keep_answers: bool = False
     note_models: bool = False  # which models do the lines name?
+    reading: Reading = Reading()
+    choice: Choice = Choice()  # which lines are to be asked
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -52,6 +57,8 @@ class Opened(msgspec.Struct, frozen=True):
     new_identity: bool  # kept answers under other settings: the journal must note them
     dropped: int = 0  # failed lines that changed, and are asked again
     models: AbstractSet[str] | None = None  # that lines name, "" if one names none; None: not known
+    reading: Reading = Reading()
+    chosen: Chosen | None = None  # the lines to be asked; None: all
 
 
 def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) -> Opened:
@@ -61,19 +68,28 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
     differs = _differences(found, wanted.identity)
     if differs and not keep_answers:
         raise _other_settings(paths, found, differs)
-    inputs = open_inputs(wanted.inputs, paths.spool, wanted.max_line_bytes)
-    named = Named(wanted.note_models)
+    reading = wanted.reading
+    inputs = open_inputs(wanted.inputs, paths.spool, wanted.max_line_bytes, reading=reading)
+    named, chooser = Named(wanted.note_models, inputs.forms), Chooser(wanted.choice)
     if found is None:
-        census = scan(inputs, paths.cache, named.visit)
-        return Opened(None, inputs, census, False, models=named.models())
+
+        def visit_new(line: RawLine) -> None:
+            named.visit(line)
+            chooser.visit(line)
+
+        look = Look(inputs.forms, Filler(reading))
+        census = scan(inputs, paths.cache, visit_new, BUFFER_BYTES, look)
+        return Opened(None, inputs, census, False, 0, named.models(), reading, chooser.chosen())
     comparison = Comparison(found.history)
 
     def visit(line: RawLine) -> None:
         named.visit(line)
+        chooser.visit(line)
         if comparison.wants(line.ordinal):
             comparison.visit(line.ordinal, line.sum)
 
-    census = scan(inputs, paths.cache, visit)
+    look = Look(inputs.forms, Filler(reading), lambda line: not found.history.ended(line.ordinal))
+    census = scan(inputs, paths.cache, visit, BUFFER_BYTES, look)
     if comparison.missing:
         raise _shorter(paths, found.history, comparison.missing)
     changed = _changed(files, found, inputs, comparison)
@@ -82,7 +98,8 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
         raise _other_lines(paths, found.history, refused)
     for one in changed.values():
         found.history.forget(one.ordinal, one.sum)
-    return Opened(found, inputs, census, bool(differs), len(changed), named.models())
+    models, chosen = named.models(), chooser.chosen()
+    return Opened(found, inputs, census, bool(differs), len(changed), models, reading, chosen)
 
 
 def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import orjson
 
 from batch.feed import Lines
 from batch.inputs.envelope import Reader
+from batch.inputs.form import UTF8, known_encoding
 from batch.ledger.paths import Paths
 from batch.ledger.state import History, Open
 from batch.opening import Opened
@@ -16,8 +19,13 @@ from batch.records import BadLine, Row
 from batch.script import Script
 from batch.secret import Redactor
 from batch.settings import Settings
+from batch.texts import digests
 from batch.wording import counted
 
+if TYPE_CHECKING:  # it loads a library that only templates need
+    from batch.template import Text
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
 
 
@@ -29,21 +37,35 @@ class Plan(msgspec.Struct, frozen=True):
     opened: Opened
     script: Script
     redo: Mapping[int, int] | None = None  # retry: lines to ask again → attempts so far
+    texts: Mapping[str, Text] = {}  # the templates
 
     @property
     def todo(self) -> int:
         """Return how many lines are to be asked."""
         if self.redo is not None:
             return len(self.redo)
-        found = self.opened.found
-        ended = found.history.answered.count + found.history.failed.count if found else 0
-        return self.opened.census.lines - ended
+        return self.asked - (self.ended(self.opened.found.history) if self.opened.found else 0)
+
+    @property
+    def asked(self) -> int:
+        """Return how many lines this command is for, whether they have ended or not."""
+        chosen = self.opened.chosen
+        return self.opened.census.lines if chosen is None else chosen.lines
+
+    def ended(self, history: History) -> int:
+        """Return how many of these have ended."""
+        if self.opened.chosen is not None:
+            return self.opened.chosen.count(history.ended)
+        return history.answered.count + history.failed.count
 
     def pending(self, reader: Reader, history: History, redactor: Redactor) -> Lines:
         """Yield the lines still to be asked, understood; now and then None for a breath."""
-        redo, skipped = self.redo, 0
+        redo, chosen, skipped = self.redo, self.opened.chosen, 0
         for line in self.opened.inputs.lines():
+            if chosen is not None and line.ordinal > chosen.last:
+                return
             wanted = line.ordinal in redo if redo is not None else not history.ended(line.ordinal)
+            wanted = wanted and (chosen is None or line.ordinal in chosen)
             if wanted:
                 yield _without_keys(reader.parse(line), redactor)
                 continue
@@ -65,10 +87,12 @@ class Plan(msgspec.Struct, frozen=True):
     def announcement(self) -> str:
         """Return what is about to happen, for people."""
         limits = self.settings.limits
-        chosen = "" if limits.concurrency else " (nothing else was said; -c N changes it)"
+        unsaid = "" if limits.concurrency else " (nothing else was said; -c N changes it)"
+        chosen = self.opened.chosen
+        part = f" ({chosen.words})" if chosen is not None else ""
         return (
-            f"{counted(self.opened.census.lines, 'line')}, {self.todo:,} to ask, "
-            f"at most {limits.at_most} at once{chosen}"
+            f"{counted(self.opened.census.lines, 'line')}, {self.todo:,} to ask{part}, "
+            f"at most {limits.at_most} at once{unsaid}"
         )
 
 
@@ -79,17 +103,31 @@ def _without_keys(line: Row | BadLine, redactor: Redactor) -> Row | BadLine:
     return msgspec.structs.replace(line, message=redactor.clean_text(line.message))
 
 
-def identity(settings: Settings, script: Script) -> dict[str, Any]:
+def identity(
+    settings: Settings, script: Script, texts: Mapping[str, Text] = NOTHING
+) -> dict[str, Any]:
     """Return what makes another answer: it must not change while a run goes on."""
     request = settings.request
+    built = {
+        **digests(texts),
+        "params": _written(request.params),
+        "encoding": None if known_encoding(request.encoding) == UTF8 else request.encoding,
+        "id_column": request.id_column,
+    }
     return {
         "model": request.model,
         "override_model": request.override_model,
         "endpoint": request.endpoint,
         "add_usage": request.add_usage,
         "mock": settings.run.mock,
+        **{name: value for name, value in built.items() if value is not None},
         **script.identity(),
     }
+
+
+def _written(params: Mapping[str, Any]) -> str | None:
+    """Return parameters as a text, which is the same whatever their order."""
+    return orjson.dumps(params, option=orjson.OPT_SORT_KEYS).decode() if params else None
 
 
 def as_recorded(settings: Settings, then: Mapping[str, Any]) -> Settings:
@@ -98,6 +136,9 @@ def as_recorded(settings: Settings, then: Mapping[str, Any]) -> Settings:
         settings.request,
         **{name: then.get(name) for name in ("model", "override_model", "endpoint")},
         add_usage=bool(then.get("add_usage", True)),
+        encoding=then.get("encoding"),
+        params=orjson.loads(then.get("params") or "{}"),
+        id_column=then.get("id_column"),
     )
     mock = bool(then.get("mock"))
     return msgspec.structs.replace(

@@ -217,6 +217,23 @@ class Flaw(msgspec.Struct, frozen=True):
     answer: Answer
 
 
+class Vote(msgspec.Struct, frozen=True):
+    """What one answer was read as. None: as nothing that it may be."""
+
+    value: Any
+    repaired: tuple[str, ...] = ()  # what was mended for that, without asking again
+
+
+class Label(msgspec.Struct, frozen=True):
+    """What became of a line that is labeled."""
+
+    value: Any  # None: nothing
+    requests: int  # that were answered, and are paid
+    votes: tuple[Vote, ...]
+    confidence: float = 1.0  # share of the votes that were cast for it
+    tie: bool = False  # another value has as many votes
+
+
 class Timing(msgspec.Struct, frozen=True):
     """When and how often a line was asked."""
 
@@ -251,3 +268,4 @@ class Result(msgspec.Struct, frozen=True):
     maybe_billed: int = 0  # attempts that may have been billed though no answer came of them
     pack: tuple[int, int] | None = None  # this line's place in its pack, and the pack's size
     flawed: Answer | None = None  # the answer that a script rejected, kept beside the error
+    label: Label | None = None  # of a line that is labeled

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import msgspec
 
 from batch import __version__, conclude
 from batch.assemble import Joined
 from batch.catalogue import Catalogue
-from batch.errors import BadUsage, NoInput
+from batch.errors import BadUsage, CannotWrite, NoInput, Refusal
 from batch.files import Files, OsFiles
 from batch.halt import Halt
 from batch.inquiry import ask
-from batch.keyring import read_keys, resolve_keys
+from batch.keyring import read_keys, resolve_keys, surrounding
+from batch.labeling.script import recorded
 from batch.ledger.book import Book
 from batch.ledger.hold import held, keep_aside
 from batch.ledger.paths import Paths
@@ -27,23 +29,26 @@ from batch.plan import Plan, as_recorded, identity
 from batch.script import AskOnce
 from batch.session import Ending, Watch, abrupt
 from batch.settings import KeySetting, Settings, UserSettings
-from batch.shares import Access, access, address, inflight_bytes
+from batch.shares import Access, access, address, choice, inflight_bytes
 from batch.shares import script as script_of
 from batch.summary import Outcome
+from batch.texts import keep, kept, read_texts, reading
 
 
 async def run(settings: Settings, watch: Watch) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
     files, paths = OsFiles(), paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
-    script = script_of(settings)
+    script, texts = script_of(settings), read_texts(settings.request)
     refuse_output(settings.inputs, paths)
     wanted = Wanted(
         inputs=settings.inputs,
         max_line_bytes=settings.limits.max_line_bytes,
-        identity=identity(settings, script),
+        identity=identity(settings, script, texts),
         keep_answers=settings.run.keep_answers,
         note_models=len(settings.keys) > 1,
+        reading=reading(settings.request, texts),
+        choice=choice(settings.run),
     )
     if settings.run.new_run:
         with held(files, paths), abrupt(watch):
@@ -53,7 +58,7 @@ async def run(settings: Settings, watch: Watch) -> Outcome:
     with held(files, paths):
         with abrupt(watch):
             opened = open_run(files, paths, recover(files, paths), wanted)
-        return await _conduct(files, Plan(settings, paths, opened, script), watch)
+        return await _conduct(files, Plan(settings, paths, opened, script, None, texts), watch)
 
 
 async def retry(
@@ -67,11 +72,14 @@ async def retry(
         if found is None:
             raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
         settings = as_recorded(settings, found.history.identity)
+        script = recorded(found.history.identity) or AskOnce()
+        texts = kept(files, paths, found.history.identity)
         wanted = Wanted(
             recorded_inputs(found.history, paths),
             settings.limits.max_line_bytes,
             identity=None,
             note_models=len(settings.keys) > 1,
+            reading=reading(settings.request, texts),
         )
         with abrupt(watch):
             opened = open_run(files, paths, found, wanted)
@@ -86,7 +94,7 @@ async def retry(
             watch.say("nothing is sent: no line failed in a way that this would ask again")
             if any(one.class_ == "outcome_unknown" for one in failed):
                 watch.say("work that may have been done and paid is asked for with --ambiguous")
-        return await _conduct(files, Plan(settings, paths, opened, AskOnce(), redo), watch)
+        return await _conduct(files, Plan(settings, paths, opened, script, redo, texts), watch)
 
 
 def status(output: str) -> Outcome:
@@ -99,9 +107,20 @@ def status(output: str) -> Outcome:
     return conclude.standing(files, paths, found, time.time())
 
 
+def usage(paths: Paths) -> Iterator[dict[str, Any]] | None:
+    """Return a run's usage totals as its logs have them; None if these cannot be read."""
+    files = OsFiles()
+    try:
+        found = recover(files, paths)
+    except Refusal:
+        return None  # what refuses a run to go on refuses no report
+    return conclude.usage(files, paths, found) if found else None
+
+
 async def models(settings: UserSettings, places: Sequence[KeySetting] = ()) -> Catalogue:
     """Ask which models the keys may call: those at these places, else those of the settings."""
-    keys = read_keys(places, os.environ) if places else resolve_keys(settings.keys, os.environ)
+    environ = surrounding(settings.gateway, os.environ)
+    keys = read_keys(places, environ) if places else resolve_keys(settings.keys, environ)
     return await ask(settings, Access(address(settings, os.environ), tuple(keys)))
 
 
@@ -161,8 +180,10 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
         "output": os.path.basename(paths.results),
         "lines": opened.census.lines,
         "inputs": opened.inputs.describe(),
-        "identity": identity(settings, plan.script),
+        "identity": identity(settings, plan.script, plan.texts),
+        "tags": settings.tags,
     }
+    _keep_texts(files, plan)
     book.begin(opened.found, header)
     for note in opened.found.notes if opened.found else ():
         watch.say(note)
@@ -174,6 +195,14 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
         return joined.conclude()
     finally:
         book.release()
+
+
+def _keep_texts(files: Files, plan: Plan) -> None:
+    """Keep the templates before anything is on record that they were asked."""
+    try:
+        keep(files, plan.paths, plan.texts)
+    except OSError as error:
+        raise CannotWrite(f"{plan.paths.prompts}: {error.strerror}. Nothing was sent.") from error
 
 
 def _wanted_again(class_: str, can: bool, only: frozenset[str] | None, ambiguous: bool) -> bool:

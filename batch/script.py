@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from batch.records import Answer, Flaw, Request, Row
+from batch.records import Answer, Flaw, Label, Request, Row
 
 Identity: TypeAlias = Mapping[str, str | int]
 # From the name of a format and several bodies with the same ``pack_key`` to one body.
@@ -28,6 +28,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What becomes of the rows: for each of them an answer, or a flaw."""
 
     outcomes: tuple[Answer | Flaw, ...]
+    label: Label | None = None  # of a unit of one row that is labeled
 
 
 class Script(Protocol):
@@ -44,7 +45,10 @@ class Script(Protocol):
         ...
 
     def begin(self, rows: Sequence[Row]) -> Ask:
-        """Return the first requests of a unit of one row, or of up to ``width`` rows."""
+        """Return the first requests of a unit of one row, or of up to ``width`` rows.
+
+        Raises ``Refused`` for rows that it cannot ask.
+        """
         ...
 
     def more(self, rows: Sequence[Row], answers: Sequence[Answer]) -> Ask | Verdict:

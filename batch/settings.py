@@ -7,8 +7,10 @@ tree, only the place where it is: ``keyring.py`` reads it there.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
+import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, TypeVar
 
@@ -18,11 +20,13 @@ from msgspec.structs import fields
 from batch.errors import BadConfig
 from batch.gate.settings import CONCURRENCY, INFLIGHT_BYTES
 from batch.inputs.settings import MAX_LINE_BYTES
+from batch.labeling.votes import Tie
 from batch.records import Makes
 from batch.retry import RetryPolicy
 from batch.transport import TransportSettings
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # of money, or of one currency in another
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 # In a file, relative to the folder of that file; ~ is the home.
 Place = Annotated[str, msgspec.Meta(extra={"place": True})]
@@ -33,6 +37,7 @@ _KEY_LOOK = re.compile(
 )
 # A room's own defaults are the defaults here, so that each stands in one place.
 _TRANSPORT: Final = {one.name: one.default for one in fields(TransportSettings)}
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A number of bytes, perhaps with a unit.
 _SIZE = re.compile(r"(\d+) ?([A-Za-z]*)", re.ASCII)
@@ -108,10 +113,38 @@ class RequestSettings(_Section, frozen=True, kw_only=True):
     endpoint: str | None = None
     add_usage: bool = True  # a streamed request asks for its usage
     pack: Count = 1  # lines that one request asks, where the endpoint takes several
+    prompt: Place | None = None  # template: what to ask of each row of data
+    system: Place | None = None  # template: the system text of rows, and of prompts without one
+    params: dict[str, Any] = {}  # fields of the bodies that are made of rows and prompts
+    encoding: str | None = None  # of the inputs, if not UTF-8
+    id_column: str | None = None  # where rows have their ids, if not under custom_id or id
 
     def __post_init__(self) -> None:
         if self.endpoint is not None and not self.endpoint.startswith("/"):
             raise ValueError("endpoint is a path, such as /v1/chat/completions")
+
+
+class LabelSettings(_Section, frozen=True, kw_only=True):
+    """What an answer may be, and how often it is asked for. Part of the run's identity."""
+
+    labels: tuple[str, ...] = ()  # one of these
+    schema: Place | None = None  # or what fits the JSON Schema in this file
+    field: str | None = None  # where the label stands in the answer; of a schema: what is compared
+    votes: Annotated[int, msgspec.Meta(ge=1, le=99)] = 1  # for each line
+    retries: Annotated[int, msgspec.Meta(ge=0, le=99)] = 2  # paid, for each line in all
+    tie: Tie = "first"
+
+    def __post_init__(self) -> None:
+        if self.labels and self.schema:
+            raise ValueError("give either labels or a schema")
+        said = self.field or self.votes > 1 or self.tie != "first"
+        if said and not self.wanted:
+            raise ValueError("votes, field and tie are for labels: give labels or a schema too")
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether lines are to be labeled."""
+        return bool(self.labels or self.schema)
 
 
 class MediaSettings(_Section, frozen=True, kw_only=True):
@@ -131,6 +164,7 @@ class GatewaySettings(_Section, frozen=True, kw_only=True):
     """Where the gateway is, how to reach it, and how long to wait for it."""
 
     base_url: str | None = None
+    env_file: Place | None = None  # variables beside the environment's, keys among them
     ca_bundle: Place | None = None
     allow_http: bool = False
     timeout: Seconds = _TRANSPORT["total_seconds"]  # a text answer, to its last byte
@@ -165,11 +199,76 @@ class Limits(Pace, frozen=True, kw_only=True):
         return self.concurrency or CONCURRENCY
 
 
+def _require_currency(name: str | None) -> None:
+    if name is not None and not _CURRENCY.fullmatch(name):
+        raise ValueError("a currency has a code of three letters, such as USD")
+
+
+class ModelPrice(_Section, frozen=True, kw_only=True):
+    """What a model costs. A unit that is left out has no price, except where another stands for it.
+
+    Cached input and cache writes cost what input costs, reasoning what output costs, unless said.
+    """
+
+    input_per_mtok: Amount | None = None  # a million tokens; so all of these
+    cached_input_per_mtok: Amount | None = None
+    cache_write_per_mtok: Amount | None = None
+    input_audio_per_mtok: Amount | None = None
+    input_image_per_mtok: Amount | None = None
+    output_per_mtok: Amount | None = None
+    reasoning_per_mtok: Amount | None = None
+    output_audio_per_mtok: Amount | None = None
+    output_image_per_mtok: Amount | None = None
+    per_image: Amount | None = None
+    per_second: Amount | None = None  # of sound or film
+    per_million_characters: Amount | None = None  # of text to speak
+    per_request: Amount | None = None  # whatever it takes
+    currency: str | None = None  # else that of the section
+    source: str | None = None  # who says so
+    as_of: str | None = None  # and when: 2026-11-01
+
+    def __post_init__(self) -> None:
+        amounts = [getattr(self, one.name) for one in fields(self) if "per_" in one.name]
+        if all(amount is None for amount in amounts):
+            raise ValueError("a model's price has at least one amount, such as input_per_mtok")
+        _require_currency(self.currency)
+
+
+class PriceSettings(_Section, frozen=True, kw_only=True):
+    """What models cost. Operational: it changes no answer."""
+
+    currency: str | None = None  # of amounts and of totals; USD if nothing is said
+    source: str | None = None
+    as_of: str | None = None
+    listed: bool = True  # genai-prices for models that are not here, if it is installed
+    multiplier: Amount | None = None  # what the gateway takes of those list prices
+    rates: dict[str, Amount] = {}  # currency → how much of it one US dollar is
+    models: dict[str, ModelPrice] = {}  # a name or a pattern; the name, else the first that matches
+
+    def __post_init__(self) -> None:
+        for name, rate in self.rates.items():
+            _require_currency(name)
+            if not rate:
+                raise ValueError(f"the rate of {name} is how much of it one US dollar is")
+        _require_currency(self.currency)
+
+
+class PriceFile(_Section, frozen=True, kw_only=True):
+    """What a price file holds: the section as it may also stand in settings."""
+
+    prices: PriceSettings = PriceSettings()
+
+
 class RunSettings(_Section, frozen=True, kw_only=True):
     """How this run is conducted."""
 
     new_run: bool = False  # keep the old output aside and start over
     keep_answers: bool = False  # answers to unchanged lines stay under changed settings
+    head: Count | None = None  # ask only so many lines, the first ones
+    sample: Count | None = None  # ask only so many lines, chosen by chance
+    seed: int | None = None  # another one chooses other lines
+    date: str | None = None  # what {date} stands for in paths: 2026-11-26
+    tz: str | None = None  # where it is yesterday if no date is said: Europe/Berlin
     mock: bool = False
     mock_fail: str | None = None  # 429=5%,500=1%
     mock_latency: Annotated[float, msgspec.Meta(ge=0, le=3_600_000)] | None = None  # ms
@@ -179,6 +278,14 @@ class RunSettings(_Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.new_run and self.keep_answers:
             raise ValueError("new_run and keep_answers exclude each other")
+        if self.head and self.sample:
+            raise ValueError("head and sample exclude each other")
+        if self.seed is not None and not self.sample:
+            raise ValueError("seed goes with sample: it chooses other lines")
+        if self.date is not None and not is_date(self.date):
+            raise ValueError("date is a day, written as 2026-11-26")
+        if self.tz is not None and not is_time_zone(self.tz):
+            raise ValueError("tz is a time zone, such as Europe/Berlin or UTC")
         dials = (self.mock_fail, self.mock_latency, self.mock_seed)
         if not self.mock and any(dial is not None for dial in dials):
             # Refused, because what was meant as a rehearsal would be sent and paid.
@@ -192,14 +299,17 @@ class UserSettings(_Section, frozen=True, kw_only=True):
     keys: tuple[KeySetting, ...] = ()  # the first match wins
     limits: Limits = Limits()
     media: MediaSettings = MediaSettings()
+    prices: PriceSettings = PriceSettings()
+    tags: dict[str, str] = {}  # kept with the usage totals, for reports
 
 
 class Settings(UserSettings, frozen=True, kw_only=True):
     """Everything a user can set."""
 
-    inputs: tuple[str, ...] = ()
-    output: str
+    inputs: tuple[Place, ...] = ()
+    output: Place
     request: RequestSettings = RequestSettings()
+    label: LabelSettings = LabelSettings()
     run: RunSettings = RunSettings()
 
 
@@ -211,6 +321,23 @@ def build(tree: Mapping[str, Any], shape: type[S]) -> S:
         what, _, where = str(wrong).partition(" - at `$")
         path = re.findall(r"\w+", where)
         raise BadSetting(tuple(path), what.replace("`", "")) from None
+
+
+def is_date(text: str) -> bool:
+    """Return whether a text is a day as it is written in paths."""
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def is_time_zone(name: str) -> bool:
+    """Return whether there is a time zone of a name."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):  # also for what is no name at all
+        return False
+    return True
 
 
 def looks_like_a_key(text: str) -> bool:

@@ -10,9 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from batch import __version__
+from batch.errors import BadUsage
 from batch.gate.settings import GateSettings, KeyLimits
-from batch.inputs.settings import InputSettings
-from batch.keyring import resolve_base_url, resolve_keys
+from batch.inputs.chosen import Choice
+from batch.inputs.settings import InputSettings, Reading
+from batch.keyring import resolve_base_url, resolve_keys, surrounding
+from batch.labeling.kinds import Fitting, Kind, Labels, read_schema
+from batch.labeling.script import Labeling
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
 from batch.retry import RetryPolicy
@@ -25,6 +29,8 @@ from batch.transport.sessions import tls_context
 from batch.wire import formats
 
 RECORDS: Final = 4  # of the bytes in flight one part in so many is for what waits for its commit
+
+_READING: Final = Reading()
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -39,14 +45,14 @@ def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
     if settings.run.mock:
         dials(settings.run)
         return None
-    keys = tuple(resolve_keys(settings.keys, environ))
+    keys = tuple(resolve_keys(settings.keys, surrounding(settings.gateway, environ)))
     tls_context(settings.gateway.ca_bundle)  # a wrong one is told before anything is written
     return Access(address(settings, environ), keys)
 
 
 def address(settings: UserSettings, environ: Mapping[str, str]) -> str:
     """Return the gateway's base URL. Raises BadConfig for what is none."""
-    url = resolve_base_url(settings.gateway, environ)
+    url = resolve_base_url(settings.gateway, surrounding(settings.gateway, environ))
     return normalise_base_url(url, settings.gateway.allow_http)
 
 
@@ -101,7 +107,12 @@ def inflight_bytes(settings: Settings) -> tuple[int, int]:
     return every - records, records
 
 
-def input_settings(settings: Settings) -> InputSettings:
+def choice(run: RunSettings) -> Choice:
+    """Return which lines are to be asked."""
+    return Choice(run.head, run.sample, run.seed or 0)
+
+
+def input_settings(settings: Settings, reading: Reading = _READING) -> InputSettings:
     """Return what is read and what is filled in."""
     request = settings.request
     return InputSettings(
@@ -112,6 +123,7 @@ def input_settings(settings: Settings) -> InputSettings:
         add_usage=request.add_usage,
         makes=tuple(settings.media.makes.items()),
         max_line_bytes=settings.limits.max_line_bytes,
+        reading=reading,
     )
 
 
@@ -126,6 +138,16 @@ def retry_policy(settings: Settings) -> RetryPolicy:
 def script(settings: Settings) -> Script:
     """Return how lines are asked."""
     width = settings.request.pack
+    label = settings.label
+    if label.wanted:
+        if width > 1:
+            raise BadUsage("--pack asks lines together, and labels are asked for one by one")
+        kind: Kind
+        if label.schema:
+            kind = Fitting(read_schema(label.schema), label.field)
+        else:
+            kind = Labels(label.labels, label.field)
+        return Labeling(kind, label.votes, label.retries, label.tie)
     if width == 1:
         return AskOnce()
     return Pack(width, lambda name, bodies: formats()[name].pack(bodies))

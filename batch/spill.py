@@ -21,7 +21,7 @@ import msgspec
 from batch.errors import BadData, CannotWrite
 from batch.files import Files, write_all
 from batch.inputs.again import Again, Spot, read_spots
-from batch.inputs.lines import RawLine, line_sum
+from batch.inputs.lines import RawLine
 from batch.inputs.source import Source
 from batch.records import BadLine, Row
 
@@ -138,14 +138,17 @@ class Spill:
     def _row(self, note: Note, raw: bytes) -> Row:
         if note.place == WHOLE:
             return Row(*msgspec.msgpack.decode(raw))
-        source = self._sources[note.place].name
-        if line_sum(raw) != note.sum:
+        source = self._sources[note.place]
+        where = note.place, note.offset
+        line = RawLine(
+            note.ordinal, note.number, source.name, raw, note.size, 0, *where, source.form.salt
+        )
+        if line.sum != note.sum:
             raise BadData(
-                f"{source}:{note.number}: the line was changed while the run was reading it. "
+                f"{line.where}: the line was changed while the run was reading it. "
                 "Run the same command again."
             )
-        line = (note.ordinal, note.number, source, raw, note.size, 0, note.place, note.offset)
-        row = self._parse(RawLine(*line))
+        row = self._parse(line)
         assert isinstance(row, Row)  # only those are put here, and the bytes are the same
         return row
 

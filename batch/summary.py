@@ -63,6 +63,14 @@ class Standing(msgspec.Struct, frozen=True):
     tasks: int  # lines whose task or download is paid and goes on, whether pending or late
     usage: Mapping[str, Any]
     header: Mapping[str, Any]
+    tags: Mapping[str, str] = {}
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Return whose usage it is, as far as that was said."""
+        mock = self.header.get("identity", {}).get("mock")
+        said = {"job": self.header.get("job"), "tags": dict(self.tags), "mock": mock}
+        return {name: value for name, value in said.items() if value}
 
     @property
     def pending(self) -> int | None:
@@ -82,6 +90,8 @@ class Session(msgspec.Struct, frozen=True):
     advice: Sequence[Sequence[str]] = ()  # the same for people: a paragraph each
     notes: Sequence[str] = ()
     bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
+    chosen: str = ""  # the flag by which only some lines were to be asked
+    unasked: int = 0  # lines that were therefore not to be asked, and have no record
 
 
 def exit_code(reasons: Mapping[int, str]) -> int:
@@ -98,7 +108,7 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
     return {
         "object": "batch",
         "id": standing.run_id,
-        "status": STATUS.get(code, "failed") if code is not None else _status(standing),
+        "status": _status(standing, code, session),
         "endpoint": standing.header.get("identity", {}).get("endpoint"),
         "completion_window": None,
         "created_at": standing.created_at,
@@ -117,6 +127,7 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
             "output_tokens_details": {"reasoning_tokens": usage.get("output_reasoning_tokens")},
             "total_tokens": _total(usage),
         },
+        "metadata": dict(standing.tags) or None,
         "x_run": {
             "schema": SCHEMA,
             "exit_code": code,
@@ -176,8 +187,10 @@ def _slowed(session: Session | None) -> Sequence[str]:
     return (f"slowed   by {most.sentence('the time')}",) if most.share >= WORTH_SHARE else ()
 
 
-def _status(standing: Standing) -> str:
-    return "completed" if standing.pending == 0 else "in_progress"
+def _status(standing: Standing, code: int | None, session: Session | None) -> str:
+    if code is None or (code in (0, 3) and session is not None and session.unasked):
+        return "completed" if standing.pending == 0 else "in_progress"
+    return STATUS.get(code, "failed")
 
 
 def _total(usage: Mapping[str, Any]) -> int | None:
@@ -189,8 +202,11 @@ def _done(standing: Standing, session: Session | None) -> str:
     parts = [f"{standing.ok:,} ok", f"{standing.failed:,} failed"]
     if standing.classes:
         parts[1] += f" ({', '.join(f'{n:,} {name}' for name, n in standing.classes.items())})"
-    if standing.pending:
-        parts.append(f"{standing.pending:,} pending")
+    unasked = session.unasked if session else 0
+    if standing.pending and standing.pending > unasked:
+        parts.append(f"{standing.pending - unasked:,} pending")
+    if session is not None and unasked:
+        parts.append(f"{unasked:,} not to be asked ({session.chosen})")
     if standing.tasks:
         parts.append(f"{counted(standing.tasks, 'task')} under way")
     if session is not None and session.recorded:
@@ -233,6 +249,12 @@ def _large(count: float | None) -> str:
 def _next(standing: Standing, session: Session | None) -> str:
     if standing.pending and session is not None and NOT_ASKED in session.reasons:
         return f"the wbatch run that began {standing.shown} goes on with the pending lines"
+    if session is not None and session.unasked and session.unasked == standing.pending:
+        others = "other line" if session.unasked == 1 else f"other {session.unasked:,} lines"
+        return (
+            f"wbatch show {standing.shown}; without {session.chosen} the same command asks the "
+            f"{others}"
+        )
     if standing.pending:
         first = "with that mended, " if session and NO_ACCESS in session.reasons else ""
         return f"{first}the same command again goes on from here"

@@ -121,7 +121,9 @@ class Unit:
             if isinstance(outcome, Flaw):
                 fault = Fault(outcome.code, outcome.message, retryable=True)
                 flawed = self._result(row, fault, now)
-                results.append(msgspec.structs.replace(flawed, flawed=outcome.answer))
+                results.append(
+                    msgspec.structs.replace(flawed, flawed=outcome.answer, label=verdict.label)
+                )
                 continue
             answer = outcome
             if asked > 1:
@@ -129,6 +131,8 @@ class Unit:
             result = self._result(row, answer, now)
             if len(self.rows) > 1:
                 result = msgspec.structs.replace(result, pack=(place, good))
+            if verdict.label is not None:
+                result = msgspec.structs.replace(result, label=verdict.label)
             results.append(result)
             place += 1
         return results

@@ -1,49 +1,81 @@
 #!/bin/sh
-# A run offline: killed half-way, carried on with, totalled. Called by `make demo`; needs no key.
+# What wbatch is for, offline: label, kill, carry on, score, a night, the costs. Called by
+# `make demo`; needs no key.
 set -eu
 wbatch=${1:-wbatch}
-lines=400
-rm -rf demo && mkdir demo
+case $wbatch in /*) ;; */*) wbatch=$PWD/$wbatch ;; esac
+rows=200
+rm -rf demo
+"$wbatch" -q init --kind label demo
+"$wbatch" -q init --kind nightly demo/nightly
+"$wbatch" -q init --kind costs demo/costs
+cd demo
 
 step() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 show() { printf '$ %s\n' "$*"; }
+# The twenty reviews ten times, each with an id of its own.
+many() {
+    head -n 1 "$1"
+    i=0
+    while [ $i -lt $((rows / 20)) ]; do
+        i=$((i + 1))
+        tail -n +2 "$1" | sed "s/^r/r$i-/"
+    done
+}
 
-step "1/5  A file of $lines prompts"
-i=0
-while [ $i -lt $lines ]; do
-    i=$((i + 1))
-    printf '{"custom_id":"review-%d","body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Is review %d positive or negative?"}]}}\n' $i $i
-done > demo/prompts.jsonl
-head -n 1 demo/prompts.jsonl
+step "1/7  $rows reviews, a prompt, and what people said of them"
+many inputs/reviews.csv > many.csv && mv many.csv inputs/reviews.csv
+many gold/reviews.csv > many.csv && mv many.csv gold/reviews.csv
+head -n 3 inputs/reviews.csv
+show "cat label_reviews.toml"
+sed -n '/^inputs/,/^retries/p' label_reviews.toml
 
-run="$wbatch run demo/prompts.jsonl -o demo/out.jsonl -c 16 --mock --mock-latency 300 --mock-fail 500=4%,cut=1%"
-step "2/5  The run, against a gateway inside the process that fails now and then; killed at half"
-show "$run"
-$run &
+run="run label_reviews.toml --mock --mock-latency 250 --mock-fail 500=4%,cut=1%,label=10%"
+step "2/7  The run, against a gateway in the process that fails now and then; killed at half"
+show "wbatch $run"
+# shellcheck disable=SC2086
+"$wbatch" $run &
 pid=$!
-while kill -0 $pid 2> /dev/null && [ "$(cat demo/out.jsonl 2> /dev/null | wc -l)" -lt $((lines / 2)) ]; do
+answers() { cat label_reviews.out.jsonl 2> /dev/null | wc -l; }
+while kill -0 $pid 2> /dev/null && [ "$(answers)" -lt $((rows / 2)) ]; do
     sleep 0.1
 done
 kill -9 $pid 2> /dev/null || true
 wait $pid 2> /dev/null || true
-printf 'killed with kill -9: %s answers are on disk\n' "$(wc -l < demo/out.jsonl)"
+printf 'killed with kill -9: %s answers are on disk\n' "$(answers)"
 
-step "3/5  The same command again: it carries on"
-show "$run"
-$run
+step "3/7  The same command again: it carries on; and once more: nothing is left to send"
+show "wbatch $run"
+# shellcheck disable=SC2086
+"$wbatch" $run
+# shellcheck disable=SC2086
+"$wbatch" -q $run
 
-step "4/5  And again: nothing is left to send"
-$run
+step "4/7  Look at two of them"
+show "wbatch show label_reviews.out.jsonl 2"
+"$wbatch" show label_reviews.out.jsonl 2
 
-step "5/5  What it used, and one answer"
-show "cat demo/out.run/usage.jsonl"
-cat demo/out.run/usage.jsonl
-show "tail -n 1 demo/out.jsonl"
-tail -n 1 demo/out.jsonl
+step "5/7  How good the labels are (the mock only counts words), and the page"
+show "wbatch score label_reviews.out.jsonl --gold gold/reviews.csv --html score.html"
+"$wbatch" score label_reviews.out.jsonl --gold gold/reviews.csv --html score.html
+
+step "6/7  A night: the day's file becomes the day's answers"
+show "wbatch run nightly/nightly_triage.toml --date 2026-11-26 --mock"
+"$wbatch" run nightly/nightly_triage.toml --date 2026-11-26 --mock
+
+step "7/7  What all of it used, and would cost (prices that are made up), and the page"
+"$wbatch" -q run costs/monthly_costs.toml --mock
+prices="--mock --prices costs/monthly_costs.prices.toml"
+show "wbatch report . $prices --by run,model"
+# shellcheck disable=SC2086
+"$wbatch" report . $prices --by run,model
+show "wbatch report . $prices --by day,model --html costs.html"
+# shellcheck disable=SC2086
+"$wbatch" report . $prices --by day,model --html costs.html
 
 cat << 'TEXT'
 
-Now with a gateway of your own:
+The pages are demo/score.html and demo/costs.html. With a gateway of your own:
   export OPENAI_API_KEY=...        # and OPENAI_BASE_URL, unless it is the built-in one
-  .venv/bin/wbatch run sample_inputs/batch_openai.jsonl -o answers.jsonl
+  cd demo && ../.venv/bin/wbatch run label_reviews.toml --new-run
 TEXT

@@ -148,7 +148,10 @@ UNKNOWN = [
             "tpm_bucket, match, env, file, name"
         ),
     ),
-    ("zzz = 1", "1: unknown setting zzz. Here may stand: gateway, keys, limits, media"),
+    (
+        "zzz = 1",
+        f"1: unknown setting zzz. Here may stand: {', '.join(UserSettings.__struct_fields__)}",
+    ),
 ]
 
 

@@ -23,6 +23,7 @@ from batch.inputs.source import Source
 from batch.inputs.sources import Inputs, open_inputs
 from batch.records import BadLine, Row
 from batch.spill import BUFFER_NOTES, Spill
+from batch.wire import formats
 from tests.inputs.toy import toy_formats
 from tests.rig import at_once, rows, unread
 
@@ -85,6 +86,43 @@ class Disk(OsFiles):
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+def test_rows_of_a_table_come_back_as_they_were(folder: Folder) -> None:
+    # Given
+    folder.write("in.csv", MARK + b"".join(b'r%d,"a\r\nb ""%d"""\r\n' % (n, n) for n in range(9)))
+    path = folder.path / "in.csv"
+    path.write_bytes(path.read_bytes().replace(MARK, MARK + b"id,prompt\r\n"))
+    inputs = folder.open()
+    settings = InputSettings((), model="m")
+    folder.reader = Reader(formats(), settings, inputs.forms)
+    rows = folder.rows(inputs)
+
+    # When
+    with folder.spill(inputs.sources) as spill:
+        for row in rows:
+            assert spill.put("m", row)
+        back = take_all(spill, "m", len(rows))
+
+    # Then
+    assert back == rows
+    assert [row.custom_id for row in back] == [f"r{n}" for n in range(9)]
+
+
+def test_a_row_that_was_changed_while_it_waited_is_refused(folder: Folder) -> None:
+    # Given
+    path = folder.write("in.csv", b"id,prompt\n1,abc\n")
+    inputs = folder.open()
+    folder.reader = Reader(formats(), InputSettings((), model="m"), inputs.forms)
+
+    with folder.spill(inputs.sources) as spill:
+        assert spill.put("m", folder.rows(inputs)[0])
+        with path.open("r+b") as file:
+            file.write(b"id,prompt\n1,abd\n")
+
+        # When, then
+        with pytest.raises(BadData, match=r"in\.csv:2: the line was changed"):
+            take(spill, "m")
 
 
 def take(spill: Spill, lane: str, rows: int = 200, size: int = 1 << 20) -> list[Row]:

@@ -21,8 +21,15 @@ from batch.cli.shape import HELP_NAMES, PREFIX, LazyCommand, Placed, manners
 COMMANDS: Final = {
     "run": "Send every line of the inputs, or carry on where it stopped.",
     "retry": "Send again the lines of a run that ended with an error.",
+    "report": "Say what runs cost, by day, model, job and more.",
     "status": "Say how far a run is, from its files alone.",
+    "show": "Show prompts and answers side by side.",
+    "export": "Write the answers for other programs: CSV, JSONL, Parquet, arrays.",
+    "check": "Look at every line and setting before anything is sent.",
+    "score": "Say how good labels are, beside those that people gave.",
     "models": "Say which models each key may call.",
+    "init": "Write a folder with a job that runs as it is, to begin from.",
+    "config": "Say of each setting what it is and where it comes from.",
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
 }
 INTERRUPTED: Final = 130

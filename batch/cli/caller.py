@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -17,9 +18,15 @@ import click
 class Caller:
     """One call of the command. ``engine`` stands in for the real one where it is given."""
 
-    def __init__(self, engine: Any = None, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        engine: Any = None,
+        environ: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.engine = engine
         self.environ = environ
+        self.clock = clock
         self.quiet = False
         self.verbose = 0
         self.json = False

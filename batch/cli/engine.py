@@ -8,13 +8,14 @@ import io
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 
 import orjson
 
 from batch.cli.caller import Caller
 from batch.errors import CannotWrite
+from batch.ledger.paths import Paths
 from batch.progress import Progress, choose_style
 from batch.settings import KeySetting, Settings, UserSettings
 from batch.summary import Outcome
@@ -40,6 +41,10 @@ class Engine(Protocol):
 
     def status(self, output: str) -> Outcome:
         """Read how far a run is."""
+        ...
+
+    def usage(self, paths: Paths) -> Iterable[Mapping[str, Any]] | None:
+        """Read a run's usage totals out of its logs."""
         ...
 
     def models(

@@ -11,6 +11,7 @@ from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
 from batch.cli.options import (
     CONDUCTED,
+    job_options,
     limit_options,
     media_options,
     patience_options,
@@ -45,6 +46,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
     is_flag=True,
     help="Also lines whose paid work may have been done: it may be paid twice.",
 )
+@job_options
 @media_options
 @way_options
 @patience_options

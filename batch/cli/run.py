@@ -13,25 +13,33 @@ from batch.cli.options import (
     ASKED,
     CONDUCTED,
     REHEARSED,
+    first_look_options,
+    job_options,
+    label_options,
     limit_options,
     media_options,
     patience_options,
+    read_tags,
+    row_options,
     way_options,
 )
 from batch.cli.shape import EXIT_CODES, make_command, option
+from batch.cli.spoken import job_of
 from batch.errors import BadUsage
 from batch.settings import Settings
 
 EXAMPLES: Final = """
 wbatch run prompts.jsonl -o out.jsonl --mock            # a rehearsal, without a key
 wbatch run prompts.jsonl -o out.jsonl -m gpt-4o-mini    # again: carries on
+wbatch run reviews.csv -p prompt.txt -m gpt-4o-mini -o out.jsonl --head 5
 wbatch run a.jsonl b.jsonl -o out.jsonl -c 32 --rpm 500
 wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
+wbatch run jobs/nightly.toml --date 2026-11-26
 """
 
 
 @make_command(
-    usage="-o OUT [OPTIONS]",
+    usage="JOB.toml [OPTIONS] | -o OUT [OPTIONS]",
     endings=(
         ("Exit codes", "\n".join(f"{code:<4} {meaning}" for code, meaning in EXIT_CODES)),
         ("Examples", EXAMPLES),
@@ -51,6 +59,16 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
     is_flag=True,
     help="Inputs or settings changed: answers to unchanged lines stay.",
 )
+@option(
+    CONDUCTED,
+    "--tag",
+    multiple=True,
+    callback=read_tags,
+    metavar="NAME=VALUE",
+    help="Keep this with the usage, to report costs by it. Repeatable.",
+)
+@first_look_options
+@job_options
 @option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
 @option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's.")
 @option(
@@ -75,6 +93,8 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
     metavar="N",
     help="So many lines a request where the endpoint takes several: embeddings.",
 )
+@row_options
+@label_options
 @media_options
 @way_options
 @patience_options
@@ -89,11 +109,14 @@ wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
 def command(ctx: click.Context, /, output: str | None, **_flags: Any) -> int:
     """Send every line of the INPUTs and write each answer to OUT, exactly once.
 
+    A JOB.toml holds inputs, output and settings in one file; flags outrank it.
+
     After anything went wrong the same command carries on: what is answered is not sent again.
     Errors, usage totals and the summary are in the folder beside OUT.
     """
     caller = ctx.ensure_object(Caller)
-    _check_output(output)
+    if job_of(ctx) is None:
+        _check_output(output)
     settings = settings_of(ctx, caller, Settings)
     return conduct(caller, lambda engine, watch: engine.run(settings, watch))
 

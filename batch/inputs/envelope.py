@@ -2,13 +2,15 @@
 
 A line is OpenAI's batch envelope, with or without method and url, the envelope of another vendor's
 batch files, or a bare body. The body is a slice of the line, so that numbers, order and spelling go
-out as the caller wrote them.
+out as the caller wrote them. Of a prompt, and of a row that a template made one of, the format of
+the endpoint builds the body, else that of the model's vendor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -16,14 +18,16 @@ import msgspec
 import orjson
 
 from batch.errors import BadBody, BadConfig
+from batch.inputs.filling import Filled, Filler
+from batch.inputs.form import PLAIN, Form, read_object
+from batch.inputs.ids import OWN_ID, generated_id, the_id
 from batch.inputs.lines import RawLine
 from batch.inputs.settings import InputSettings
 from batch.records import BadLine, Row
 from batch.wire import Ask, WireFormat
+from batch.wire._base import makes
 from batch.wording import shown
 
-OWN_ID: Final = "custom_id"
-MAX_ID: Final = 512  # characters
 _METHODS: Final = ("POST", "GET")
 _MAX_MESSAGE: Final = 500  # characters
 _KNOWN_URLS: Final = 256  # urls kept with their format: some formats name the model in it
@@ -42,9 +46,19 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class Reader:
     """Turns raw lines into rows."""
 
-    def __init__(self, formats: Mapping[str, WireFormat], settings: InputSettings) -> None:
-        """Raises ``BadConfig`` if the endpoint of the settings is not known."""
+    def __init__(
+        self,
+        formats: Mapping[str, WireFormat],
+        settings: InputSettings,
+        forms: Sequence[Form] = (),
+    ) -> None:
+        """``forms`` are those of the inputs; without them each line is a request.
+
+        Raises ``BadConfig`` if the endpoint of the settings is not known.
+        """
         self._formats = tuple(formats.values())
+        self._forms = forms
+        self._filler = Filler(settings.reading)
         self._settings = settings
         self._by_url = lru_cache(_KNOWN_URLS)(self._find)
         self._by_name = {f.name: (f, self._ask("POST", None)) for f in self._formats}
@@ -56,9 +70,17 @@ class Reader:
         """Return what a line asks, or why it asks nothing. Costs no request, raises nothing."""
         custom_id = None
         try:
-            document = self._document(line)
-            custom_id = self._custom_id(document)
-            route, body = self._understand(document, line.raw or b"")
+            raw, form = self._short_enough(line), self._form(line)
+            if form.kind == "requests":
+                raw = form.utf8(raw)
+                document = read_object(raw)
+                custom_id = self._custom_id(document)
+                route, body = self._understand(document, raw)
+            else:
+                fields = form.fields(raw)
+                custom_id = self._filler.id_of(fields)
+                written = {} if form.table else _fields.decode(form.utf8(raw))
+                route, body = self._built(self._filler.fill(fields, form), fields, written)
             shaped = route[0].shape(body, route[1])
         except BadBody as error:
             return _bad(line, custom_id, error.code, str(error))
@@ -83,21 +105,58 @@ class Reader:
             pack_key=shaped.pack_key,
         )
 
-    def _document(self, line: RawLine) -> dict[str, Any]:
-        """Return the line as JSON, strictly: orjson refuses NaN, bad UTF-8 and lone surrogates."""
+    def _form(self, line: RawLine) -> Form:
+        return self._forms[line.place] if line.place < len(self._forms) else PLAIN
+
+    def _short_enough(self, line: RawLine) -> bytes:
         if line.raw is None:
             raise BadBody(
                 f"The line has {line.size} bytes; at most {self._settings.max_line_bytes} are "
                 "allowed (--max-line-bytes).",
                 "line_too_long",
             )
-        try:
-            document = orjson.loads(line.raw)
-        except orjson.JSONDecodeError as error:
-            raise BadBody(_json_flaw(line.raw, error), "invalid_json") from None
-        if not isinstance(document, dict):
-            raise BadBody("The line is JSON, but not an object: {…}.")
-        return document
+        return line.raw
+
+    def _built(
+        self, filled: Filled, fields: Mapping[str, Any], written: Mapping[str, msgspec.Raw]
+    ) -> tuple[_Route, bytes]:
+        """Return the route of a prompt and the body that its format builds.
+
+        Fields of the body that the line has are put there as they are ``written``.
+        """
+        claims = [one for one in self._formats if filled.own and one.mine(fields)]
+        model = self._settings.override_model or filled.model or self._settings.model or ""
+        route = self._by_name[claims[0].name] if len(claims) == 1 else self._builder(model)
+        body = route[0].build(filled.prompt, filled.system, None)
+        if filled.model is None and not filled.params:
+            return route, body
+        beside = {"model": filled.model} if filled.model is not None else {}
+        changed = {
+            name: written[name]
+            if filled.own and name in written
+            else msgspec.Raw(orjson.dumps(value))
+            for name, value in {**beside, **filled.params}.items()
+        }
+        return route, msgspec.json.encode({**_fields.decode(body), **changed})
+
+    def _builder(self, model: str) -> _Route:
+        """Return what builds a model's bodies: what the settings say, else its vendor's format."""
+        if self._fallback is not None:
+            return self._fallback
+        kind = makes(model, self._ask("POST", None))
+        if kind != "text":
+            raise BadBody(
+                f"The model {shown(model)} makes no text but {kind}: which endpoint is the prompt "
+                "for? Say --endpoint, as in --endpoint /v1/images/generations.",
+                "unknown_endpoint",
+            )
+        fits = [
+            (len(pattern), one.name)
+            for one in self._formats
+            for pattern in one.builds_for
+            if fnmatchcase(model.lower(), pattern)
+        ]
+        return self._by_name[max(fits)[1]]
 
     def _understand(self, document: dict[str, Any], raw: bytes) -> tuple[_Route, bytes]:
         """Return the route of a line and the bytes of its body."""
@@ -200,11 +259,7 @@ class Reader:
             for other, body in self._id_places:
                 if other in document and isinstance(document.get(body), dict):
                     key = other
-        given = document.get(key)
-        custom_id = usable_id(given)
-        if custom_id is None and given is not None:
-            raise BadBody(f'The "{key}" must be a text of 1 to {MAX_ID} characters, or an integer.')
-        return custom_id
+        return the_id(key, document.get(key))
 
 
 def id_places(formats: Mapping[str, WireFormat]) -> tuple[tuple[str, str], ...]:
@@ -213,32 +268,11 @@ def id_places(formats: Mapping[str, WireFormat]) -> tuple[tuple[str, str], ...]:
     return tuple((one.id_key, one.body_key) for one in wrappers if one.id_key != OWN_ID)
 
 
-def generated_id(ordinal: int) -> str:
-    """Return the custom_id of a line that gives none."""
-    return f"line-{ordinal}"
-
-
-def usable_id(custom_id: object) -> str | None:
-    """Return a custom_id as text, or None if it cannot be one."""
-    # Integers are common in files that were made from tables; a bool is an int to Python only.
-    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
-        return str(custom_id)
-    return custom_id if isinstance(custom_id, str) and 0 < len(custom_id) <= MAX_ID else None
-
-
 def _without_id(raw: bytes) -> bytes:
     """Return a bare body without its custom_id, every other value as it was written."""
     fields = _fields.decode(raw)
     del fields["custom_id"]
     return msgspec.json.encode(fields)
-
-
-def _json_flaw(raw: bytes, error: orjson.JSONDecodeError) -> str:
-    try:
-        raw.decode()
-    except UnicodeDecodeError as flaw:
-        return f"The line is not UTF-8: byte {flaw.start + 1} is wrong."
-    return f"The line is not JSON: {error.msg} (character {error.pos + 1})."
 
 
 def _bad(line: RawLine, custom_id: str | None, code: str, message: str) -> BadLine:

@@ -1,7 +1,8 @@
 """Cuts streams of bytes into lines, in memory that neither lines nor files can grow.
 
 A line feed ends a line, and one carriage return before it belongs to that break. Nothing else does:
-U+2028 and its like are text.
+U+2028 and its like are text. Of a table each record is a line, though its fields may hold line
+breaks, and the first one, which names the columns, is none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from batch.errors import BadData, BatchError
+from batch.inputs.table import Table, ends_within_quotes
 
 SUM_BYTES: Final = 8
 UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -30,6 +32,11 @@ class Chunked(Protocol):
         """Return the name that messages use."""
         ...
 
+    @property
+    def table(self) -> Table | None:
+        """Return the layout of its records; None if each line stands for itself."""
+        ...
+
     def chunks(self) -> Iterator[bytes]:
         """Return the bytes in pieces of any size. Raises ``Damaged``."""
         ...
@@ -39,18 +46,19 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
     """One line that is not blank, not yet understood."""
 
     ordinal: int  # over all inputs, from 1; blank lines count
-    number: int  # in its file, from 1
+    number: int  # in its file, from 1: of a record that has several lines the first
     source: str  # file it came from, for messages
     raw: bytes | None  # without the line break; None if it is over the cap
     size: int  # bytes, without the line break
     long_sum: int = 0  # the sum of a line that is over the cap
     place: int = 0  # which of the sources that file is, from 0
     offset: int = 0  # of its first byte among the bytes of its source
+    salt: bytes = b""  # what tells its meaning and does not stand in it: the columns of its table
 
     @property
     def sum(self) -> int:
         """Return the line's identity beside its ordinal."""
-        return self.long_sum if self.raw is None else line_sum(self.raw)
+        return self.long_sum if self.raw is None else line_sum(self.raw, self.salt)
 
     @property
     def where(self) -> str:
@@ -58,9 +66,9 @@ class RawLine(msgspec.Struct, frozen=True, gc=False):
         return f"{self.source}:{self.number}"
 
 
-def line_sum(raw: bytes) -> int:
+def line_sum(raw: bytes, salt: bytes = b"") -> int:
     """Return the 64-bit hash of a line's bytes without the line break."""
-    return int.from_bytes(blake2b(raw, digest_size=SUM_BYTES).digest(), "big")
+    return int.from_bytes(blake2b(raw, digest_size=SUM_BYTES, key=salt).digest(), "big")
 
 
 def read_lines(sources: Iterable[Chunked], max_line_bytes: int) -> Iterator[RawLine]:
@@ -70,7 +78,8 @@ def read_lines(sources: Iterable[Chunked], max_line_bytes: int) -> Iterator[RawL
     """
     before = 0
     for place, source in enumerate(sources):
-        before += yield from _read_one(source, place, before, max_line_bytes)
+        read = _read_one if source.table is None else _read_records
+        before += yield from read(source, place, before, max_line_bytes)
 
 
 def _read_one(source: Chunked, place: int, before: int, cap: int) -> Generator[RawLine, None, int]:
@@ -93,6 +102,56 @@ def _read_one(source: Chunked, place: int, before: int, cap: int) -> Generator[R
                 yield RawLine(ordinal, number, name, None, item.size, item.sum(), place, at)
                 at += item.passed + 1
     return number
+
+
+def _read_records(
+    source: Chunked, place: int, before: int, cap: int
+) -> Generator[RawLine, None, int]:
+    """Yield the records of a table and return how many it has, blank lines included."""
+    assert source.table is not None
+    name, salt, count = source.name, source.table.salt, -1  # the first one names the columns
+    for number, offset, raw in records(source, cap, source.table.separator):
+        blank = not raw or raw.isspace()
+        if count < 0 and blank:
+            continue
+        count += 1
+        if count and not blank:
+            ordinal, size = before + count, len(raw)
+            yield RawLine(ordinal, number, name, raw, size, 0, place, offset, salt)
+    return max(count, 0)
+
+
+def records(source: Chunked, cap: int, separator: str) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the records of a source: line of the file, offset, and bytes without the line break.
+
+    Raises ``BadData`` for one over the cap: where a quote is not closed, the rest of the file is
+    one record, and nobody can tell that from a long one.
+    """
+    mark = separator.encode()
+    number = first = start = held = 0
+    begun: list[bytes] = []
+    for begins, block in _blocks(source, cap):
+        at = begins
+        for item in block:
+            number += 1
+            if not begun:
+                first, start, held = number, at, 0
+            held += item.size if isinstance(item, _Skipped) else len(item)
+            if isinstance(item, _Skipped) or held > cap + 1:
+                raise BadData(
+                    f"{source.name}:{first}: the row that begins here has more than {cap} bytes. "
+                    "Close the quote in it that is open, or allow longer rows (--max-line-bytes)."
+                )
+            at += len(item) + 1
+            held += 1
+            within = ends_within_quotes(item, mark, bool(begun))
+            if within or begun:
+                begun.append(item)
+            if not within:
+                yield first, start, (b"\n".join(begun) if begun else item).removesuffix(b"\r")
+                begun.clear()
+    if begun:
+        raise BadData(f"{source.name}:{first}: a quote is open to the end of the file. Close it.")
 
 
 def _blocks(source: Chunked, cap: int) -> Iterator[tuple[int, list[bytes | _Skipped]]]:

@@ -6,12 +6,14 @@ without it, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final
 
 import msgspec
 
+from batch.inputs.form import PLAIN, Form
 from batch.inputs.lines import RawLine
 from batch.wire import formats
 
@@ -31,10 +33,11 @@ _bare: Final = msgspec.json.Decoder(_Bare)
 class Named:
     """Notes the names of the lines that it is shown, up to a bound."""
 
-    __slots__ = ("_found", "_known")
+    __slots__ = ("_forms", "_found", "_known")
 
-    def __init__(self, wanted: bool = True) -> None:
+    def __init__(self, wanted: bool = True, forms: Sequence[Form] = ()) -> None:
         """``wanted``: else nothing is noted, so that nothing is known."""
+        self._forms = forms
         self._found: set[bytes] = set()  # as they are written
         self._known = wanted
 
@@ -42,8 +45,11 @@ class Named:
         """Note the model that a line names."""
         if not self._known or line.raw is None:
             return
+        form = self._forms[line.place] if self._forms else PLAIN
         try:
-            self._found.add(_model_of(line.raw))
+            # What a row says of models is data; of a table the settings' model is asked.
+            told = form.kind != "rows" and form.table is None
+            self._found.add(_model_of(line.raw) if told else b"")
         except (msgspec.DecodeError, RecursionError):  # it is no JSON, and asks nothing
             return
         self._known = len(self._found) <= MOST

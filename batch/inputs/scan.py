@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from batch.errors import BadData
-from batch.inputs.envelope import OWN_ID, id_places, usable_id
+from batch.errors import BadBody, BadData
+from batch.inputs.envelope import id_places
+from batch.inputs.filling import Filler
+from batch.inputs.form import Form
+from batch.inputs.ids import OWN_ID, usable_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
+from batch.inputs.settings import Reading
 from batch.inputs.sources import Inputs
 from batch.wire import formats
 from batch.wording import shown
@@ -19,6 +23,8 @@ from batch.wording import shown
 BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 Visit: TypeAlias = Callable[[RawLine], None]
+# Whether the templates are to be filled for a line; else only its id is wanted.
+Fresh: TypeAlias = Callable[[RawLine], bool]
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -29,15 +35,41 @@ class Census(msgspec.Struct, frozen=True):
     last_ordinal: int  # of these; 0 if there is none
 
 
+class Look:
+    """How a line is looked into: for its id, and for whether its templates can be filled."""
+
+    def __init__(self, forms: Sequence[Form], filler: Filler, fresh: Fresh | None = None) -> None:
+        self._forms = forms
+        self._filler = filler
+        self._fresh = fresh
+
+    def id_of(self, line: RawLine, render: bool = False) -> str | None:
+        """Return the id that a line gives. Raises ``BadData`` for a template that has no use."""
+        form = self._forms[line.place]
+        if form.kind == "requests":
+            return _id_of(line, form)
+        return self._filler.look(line, form, render)
+
+    def __call__(self, line: RawLine) -> str | None:
+        """Look at a line for the first time."""
+        return self.id_of(line, self._fresh is None or self._fresh(line))
+
+
 def scan(
-    inputs: Inputs, cache: str, visit: Visit | None = None, buffer_bytes: int = BUFFER_BYTES
+    inputs: Inputs,
+    cache: str,
+    visit: Visit | None = None,
+    buffer_bytes: int = BUFFER_BYTES,
+    look: Look | None = None,
 ) -> Census:
-    """Read all lines once, and show each to ``visit``.
+    """Read all lines once, show each to ``visit``, and fill its templates, which is thrown away.
 
     Ids are compared in ``buffer_bytes`` of memory and, beyond that, in a folder under ``cache``
-    that is gone afterwards. Raises ``BadData`` for a custom_id that stands on two lines.
+    that is gone afterwards. Raises ``BadData`` for a custom_id that stands on two lines, and for a
+    template that a line has no field for.
     """
     lines = size = last = 0
+    look = look or Look(inputs.forms, Filler(Reading()))
     with Repeats(cache, buffer_bytes) as repeats:
         for line in inputs.lines():
             if visit is not None:
@@ -45,10 +77,10 @@ def scan(
             lines += 1
             size += line.size
             last = line.ordinal
-            custom_id = _id_of(line)
+            custom_id = look(line)
             if custom_id is not None and repeats.add(custom_id, last):
-                _refuse_same(inputs, repeats.suspects())
-        _refuse_same(inputs, repeats.suspects())
+                _refuse_same(inputs, repeats.suspects(), look)
+        _refuse_same(inputs, repeats.suspects(), look)
     return Census(lines, size, last)
 
 
@@ -67,22 +99,22 @@ def _ids() -> msgspec.json.Decoder[Any]:
     )
 
 
-def _id_of(line: RawLine) -> str | None:
-    """Return the custom_id that a line gives; none if it is too broken to give one."""
+def _id_of(line: RawLine, form: Form) -> str | None:
+    """Return the custom_id that a request gives; none if it is too broken to give one."""
     if line.raw is None:
         return None
     try:
-        told = _ids().decode(line.raw)
+        told = _ids().decode(form.utf8(line.raw))
         if told.custom_id is None:
             for key, body in _places():
                 if bytes(getattr(told, key)) and bytes(getattr(told, body))[:1] == b"{":
                     return usable_id(msgspec.json.decode(getattr(told, key)))
         return usable_id(told.custom_id)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, BadBody):
         return None
 
 
-def _refuse_same(inputs: Inputs, suspects: list[Pair]) -> None:
+def _refuse_same(inputs: Inputs, suspects: list[Pair], look: Look) -> None:
     """Raise ``BadData`` for the first two lines whose ids, not only their hashes, are the same."""
     if not suspects:
         return
@@ -95,9 +127,15 @@ def _refuse_same(inputs: Inputs, suspects: list[Pair]) -> None:
         if line.ordinal >= last:
             break
     for first, later in suspects:
-        custom_id = _id_of(found[first])
-        if custom_id is not None and custom_id == _id_of(found[later]):
+        custom_id = look.id_of(found[first])
+        if custom_id is not None and custom_id == look.id_of(found[later]):
+            ways = "Give every line its own custom_id, or none."
+            if inputs.forms[found[later].place].kind != "requests":
+                ways = (
+                    "Name the column in which each row has its own with --id-column NAME, or none "
+                    "with --id-column ''."
+                )
             raise BadData(
                 f'{found[later].where}: custom_id "{shown(custom_id)}" already stands on '
-                f"{found[first].where}. Give every line its own custom_id, or none."
+                f"{found[first].where}. {ways}"
             )

@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from batch.errors import BadData, NoInput
+from batch.inputs.form import PLAIN, Form
 from batch.inputs.lines import Damaged
+from batch.inputs.table import TAB, Table
 
 CHUNK_BYTES: Final = 256 * 1024
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -27,6 +29,18 @@ class Source(msgspec.Struct, frozen=True):
     size: int  # bytes on disk
     inode: tuple[int, int]  # device and inode
     zipped: bool
+    form: Form = PLAIN
+
+    @property
+    def table(self) -> Table | None:
+        """Return the layout of its records; None if each line stands for itself."""
+        return self.form.table
+
+    @property
+    def container(self) -> str:
+        """Return what its lines are packed in, as the run's header names it."""
+        kind = "jsonl" if self.table is None else "tsv" if self.table.separator == TAB else "csv"
+        return f"{kind}.gz" if self.zipped else kind
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the unpacked bytes, up to the size at the start: what is added later is not read.

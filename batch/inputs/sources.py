@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from batch.errors import BadData, BadUsage, NoInput
-from batch.inputs.foreign import refuse_foreign
+from batch.errors import BadBody, BadData, BadUsage, NoInput
+from batch.inputs.form import Form
 from batch.inputs.lines import Damaged, RawLine, read_lines
-from batch.inputs.settings import MAX_LINE_BYTES
+from batch.inputs.recognise import recognise
+from batch.inputs.settings import MAX_LINE_BYTES, Reading
 from batch.inputs.source import CHUNK_BYTES, GZIP_MAGIC, Source
 from batch.inputs.spool import spool
-from batch.wording import shown
+from batch.wording import counted, shown
 
 STDIN: Final = "-"
+_PLAIN: Final = Reading()
 _HEAD_BYTES: Final = CHUNK_BYTES
 _UNREADABLE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
     (stat.S_ISDIR, "a directory. Name the files in it"),
@@ -45,11 +47,32 @@ class Inputs(msgspec.Struct, frozen=True):
         """Whether standard input is one of them, so that the same command needs it again."""
         return STDIN in self.paths
 
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Return how the lines of each are to be understood."""
+        return tuple(source.form for source in self.sources)
+
+    def fields(self, line: RawLine) -> dict[str, Any]:
+        """Return what a line holds, by name. Raises ``BadBody`` for one that cannot be read."""
+        if line.raw is None:
+            raise BadBody("The line is too long.", "line_too_long")
+        return self.sources[line.place].form.fields(line.raw)
+
     def describe(self) -> list[dict[str, str | int]]:
         """Return each input for the run's header: path, bytes on disk, container format."""
         return [
-            {"path": s.given, "bytes": s.size, "format": "jsonl.gz" if s.zipped else "jsonl"}
+            {"path": s.given, "bytes": s.size, "format": s.container, "lines": s.form.kind}
             for s in self.sources
+        ]
+
+    def told(self) -> list[str]:
+        """Return what they were found to be, for people: a line for each kind."""
+        groups: dict[str, list[str]] = {}
+        for source in self.sources:
+            groups.setdefault(source.form.told, []).append(source.name)
+        return [
+            f"{names[0] if len(names) == 1 else counted(len(names), 'file')}: {what}"
+            for what, names in groups.items()
         ]
 
     def lines(self) -> Iterator[RawLine]:
@@ -70,7 +93,11 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 def open_inputs(
-    paths: Sequence[str], spool_path: str, max_line_bytes: int = MAX_LINE_BYTES, stdin: int = 0
+    paths: Sequence[str],
+    spool_path: str,
+    max_line_bytes: int = MAX_LINE_BYTES,
+    stdin: int = 0,
+    reading: Reading = _PLAIN,
 ) -> Inputs:
     """Check all paths, then copy standard input and named pipes to disk, then look at each head.
 
@@ -84,9 +111,8 @@ def open_inputs(
     for place, one in enumerate(named, 1):
         copy = spool_path if one.path == STDIN else f"{spool_path}.{place}"
         sources.append(_source(one, copy, stdin))
-    for source in sources:
-        _refuse_head(source)
-    return Inputs(tuple(sources), max_line_bytes)
+    known = [msgspec.structs.replace(one, form=_recognised(one, reading)) for one in sources]
+    return Inputs(tuple(known), max_line_bytes)
 
 
 def _look(path: str, stdin: int) -> _Named:
@@ -148,8 +174,8 @@ def _spool(one: _Named, copy: str, stdin: int) -> None:
         os.close(stream)
 
 
-def _refuse_head(source: Source) -> None:
-    """Refuse a source whose first bytes show that it holds no prompts. Raises ``BadData``."""
+def _recognised(source: Source, reading: Reading) -> Form:
+    """Return the form that a source's first bytes show. Raises ``BadData``, ``BadUsage``."""
     head = b""
     try:
         for chunk in source.chunks():
@@ -159,4 +185,4 @@ def _refuse_head(source: Source) -> None:
     except Damaged as damage:
         reached = head.count(b"\n") + 1
         raise BadData(f"{source.name}:{reached}: {damage}") from None
-    refuse_foreign(source.name, head)
+    return recognise(source.name, source.given, head, reading)

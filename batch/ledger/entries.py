@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 import orjson
 
-from batch.records import Answer, Fault, Result, State
+from batch.records import Answer, Fault, Label, Result, State
 from batch.usage import fields
 
 HEAD: Final = b'{"x_run":'
@@ -178,10 +178,16 @@ def encode_entry(entry: Entry) -> bytes:
 
 def decode_mark(line: bytes) -> Mark:
     """Read the ``x_run`` of a record. Raises ValueError if this is no record of ours."""
-    end = line.find(AFTER_HEAD, len(HEAD))
-    if end < 0 or not line.startswith(HEAD):
+    if not line.startswith(HEAD):
         raise ValueError("not a record")
-    return _decode_mark(line[len(HEAD) : end])
+    end = line.find(AFTER_HEAD, len(HEAD))
+    while end >= 0:
+        try:
+            return _decode_mark(line[len(HEAD) : end])
+        except ValueError:
+            # A label may be an object, whose words are a model's: they may look like the end.
+            end = line.find(AFTER_HEAD, end + 1)
+    raise ValueError("not a record")
 
 
 def decode_entry(line: bytes) -> Entry:
@@ -210,7 +216,30 @@ def _head(result: Result, run_id: str, synced: int) -> dict[str, Any]:
     }
     if result.maybe_billed:
         head["maybe_billed"] = result.maybe_billed
+    if result.label is not None:
+        head["label"] = _label(result.label)
     return head
+
+
+def _label(label: Label) -> dict[str, Any]:
+    """Return a label as its record has it: what is not worth a word is absent."""
+    told: dict[str, Any] = {"value": label.value}
+    if len(label.votes) > 1:
+        told["confidence"] = round(label.confidence, 4)
+        told["votes"] = [_vote(vote.value, vote.repaired) for vote in label.votes]
+        if label.tie:
+            told["tie"] = True
+        if label.tie and label.value is None:
+            told["abstained"] = True
+    else:
+        told |= _vote(label.value, label.votes[0].repaired)
+    if label.requests > 1:
+        told["requests"] = label.requests
+    return told
+
+
+def _vote(value: Any, repaired: tuple[str, ...]) -> dict[str, Any]:
+    return {"value": value, "repaired": repaired} if repaired else {"value": value}
 
 
 def _as_json(body: bytes | None) -> object:

@@ -53,6 +53,11 @@ class Paths(msgspec.Struct, frozen=True):
         return os.path.join(self.folder, "files")
 
     @property
+    def prompts(self) -> str:
+        """The templates that were asked, by their digests."""
+        return os.path.join(self.folder, "prompts")
+
+    @property
     def cache(self) -> str:
         """What can be deleted at any time."""
         return os.path.join(self.folder, "cache")

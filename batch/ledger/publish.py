@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from batch.files import Files, write_whole
 from batch.ledger.paths import Paths
 from batch.ledger.scan import records
 from batch.ledger.state import History
+from batch.ledger.totals import NOTHING, Key, hour_of
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -42,10 +43,33 @@ def error_classes(failed: Iterable[Failed]) -> dict[str, int]:
     return dict(Counter(one.class_ for one in failed).most_common())
 
 
-def publish_usage(files: Files, paths: Paths, history: History, run_id: str) -> None:
+def usage_rows(
+    files: Files, paths: Paths, history: History, run_id: str, labels: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield the lines of usage.jsonl; ``labels`` say whose run it is."""
+    doubts: dict[int, tuple[Key, int]] = {}  # failed line → where it counts, and how often
+    if history.failed.count:
+        for _, _, mark in records(files, paths.errors, 0, files.length(paths.errors)):
+            if mark.line in history.failed:
+                key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
+                doubts[mark.line] = key, mark.maybe_billed
+    counts: Counter[Key] = Counter()
+    for key, count in doubts.values():
+        counts[key] += count
+    return history.totals.rows(run_id, labels, +counts)
+
+
+def publish_usage(
+    files: Files,
+    paths: Paths,
+    history: History,
+    run_id: str,
+    labels: Mapping[str, Any] = NOTHING,
+) -> None:
     """Replace usage.jsonl."""
     rows = (
-        orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in history.totals.rows(run_id)
+        orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        for row in usage_rows(files, paths, history, run_id, labels)
     )
     write_whole(files, paths.usage, b"".join(rows))
 

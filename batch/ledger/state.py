@@ -79,6 +79,8 @@ class History:
         calls = 1 if mark.pack is None or mark.pack[0] == 0 else 0
         key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
         self.totals.add(key, "result", mark.usage, calls)
+        if mark.maybe_billed:
+            self.totals.doubt(key, mark.maybe_billed)
         self.open.pop(mark.line, None)
 
     def note_error(self, mark: Mark) -> None:

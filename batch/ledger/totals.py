@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
 from batch.ledger.entries import Named
@@ -19,6 +20,10 @@ Sums: TypeAlias = dict[str, int | float]  # a whole number stays one, also throu
 
 SCHEMA: Final = 1
 EPOCH: Final = "1970-01-01T00"  # no billed record lacks a time; this one would show
+LONGEST: Final = "max_input_tokens"  # of one call: above some length, each token costs more
+MAYBE: Final = "num_maybe_billed"
+WASTED: Final = "wasted."  # before a name: of attempts that were no line's answer
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 COUNTS: Final[Mapping[Source, str]] = {
     "result": "num_succeeded",
     "part": "num_parts",
@@ -48,14 +53,33 @@ class Totals:
                 _count(bucket, name, value)
         if usage is None or not known or _half_known(usage):
             _count(bucket, "num_usage_unknown", calls)
+        read = usage.get("input_tokens") if usage is not None else None
+        if read is not None and read > bucket.get(LONGEST, -1):
+            bucket[LONGEST] = read
         if usage is not None and source == "billed":
             tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
             _count(bucket, "wasted_tokens", tokens)
+            for name, value in usage.items():
+                if value is not None:
+                    _count(bucket, WASTED + name, value)
 
-    def rows(self, run_id: str) -> Iterator[dict[str, Any]]:
-        """Yield the lines of usage.jsonl, oldest hour first."""
-        for key in sorted(self.buckets):
+    def doubt(self, key: Key, calls: int) -> None:
+        """Count calls whose answer was cut: they may be billed, and nobody knows how much."""
+        _count(self.buckets.setdefault(key, {}), MAYBE, calls)
+
+    def rows(
+        self,
+        run_id: str,
+        labels: Mapping[str, Any] = NOTHING,
+        doubts: Mapping[Key, int] = NOTHING,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the lines of usage.jsonl, oldest hour first.
+
+        ``labels`` say whose run it is; ``doubts`` are the calls of failed lines that may be billed.
+        """
+        for key in sorted(self.buckets.keys() | doubts.keys()):
             hour, model, endpoint, name = key
+            bucket = self.buckets.get(key, {})
             start = int(datetime.fromisoformat(f"{hour}:00:00+00:00").astimezone(UTC).timestamp())
             yield {
                 "object": "usage.bucket",
@@ -63,10 +87,12 @@ class Totals:
                 "start_time": start,
                 "end_time": start + 3600,
                 "run_id": run_id,
+                **labels,
                 "model": model,
                 "endpoint": endpoint,
                 "key": name or None,
-                **named(self.buckets[key]),
+                **named(bucket),
+                MAYBE: int(bucket.get(MAYBE, 0)) + doubts.get(key, 0),
             }
 
     def sum(self) -> dict[str, Any]:
@@ -74,7 +100,10 @@ class Totals:
         whole: Sums = {}
         for bucket in self.buckets.values():
             for name, value in bucket.items():
-                _count(whole, name, value)
+                if name == LONGEST:
+                    whole[name] = max(value, whole.get(name, 0))
+                else:
+                    _count(whole, name, value)
         return named(whole)
 
 
@@ -98,6 +127,10 @@ def named(bucket: Mapping[str, int | float]) -> dict[str, Any]:
     for name in FIELDS:
         if name in bucket or name in ALWAYS:
             row[name] = bucket.get(name)
+    if LONGEST in bucket:
+        row[LONGEST] = bucket[LONGEST]
+    if wasted := {name: bucket[WASTED + name] for name in FIELDS if WASTED + name in bucket}:
+        row["wasted"] = wasted
     row["wasted_tokens"] = bucket.get("wasted_tokens", 0)
     return row
 

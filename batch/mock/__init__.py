@@ -27,7 +27,7 @@ Manner: TypeAlias = Literal["openai", "anthropic", "task", "midjourney"]
 # same bytes for the same number.
 Link: TypeAlias = Callable[[str, int], str]
 # A fault that has to be spelt in the vendor's words, and so by the twin.
-Flaw: TypeAlias = Literal["no_finish", "error_200", "empty_choices"]
+Flaw: TypeAlias = Literal["no_finish", "error_200", "empty_choices", "label"]
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -12,6 +12,10 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import orjson
+
+from batch.mock import Ask, Plan
+from batch.mock._labels import choose, spoiled
 from batch.mock._text import murmur
 from batch.mock.chance import Dice
 
@@ -57,15 +61,22 @@ _TIGHTER: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def instance(schema: object, dice: Dice) -> Any:
-    """Return a value that the schema allows; the same for the same throws."""
-    return _Maker(schema, dice).make(schema, 0)
+def instance(schema: object, dice: Dice, text: str = "") -> Any:
+    """Return a value that the schema allows, its choices about a text; the same for the same."""
+    return _Maker(schema, dice, text).make(schema, 0)
+
+
+def schemed(schema: object, ask: Ask, plan: Plan) -> str:
+    """Return the answer to who asks for a schema, as text; with a flaw one that may not fit it."""
+    said = orjson.dumps(instance(schema, plan.dice, ask.prompt)).decode()
+    return spoiled(said, plan.dice) if plan.flaw == "label" else said
 
 
 class _Maker:
-    def __init__(self, root: object, dice: Dice) -> None:
+    def __init__(self, root: object, dice: Dice, text: str) -> None:
         self._root = root
         self._dice = dice
+        self._text = text
         self._by_type: Mapping[str, Callable[[Mapping[str, Any], int], Any]] = {
             "object": self._object,
             "array": self._array,
@@ -83,7 +94,7 @@ class _Maker:
         if "const" in flat:
             return flat["const"]
         if flat.get("enum"):
-            return self._dice.choice(flat["enum"])
+            return choose(flat["enum"], self._text, self._dice)
         maker = self._by_type.get(_type(flat))
         return maker(flat, depth) if maker else self._string(flat, depth)
 

@@ -172,7 +172,7 @@ def _answer(ask: Ask, plan: Plan) -> _Answer:
 def _say(ask: Ask, plan: Plan, left: int) -> tuple[list[_Object], str, str | None, int]:
     """Return what is said after the thinking, how and by what it stops, and its tokens."""
     if tool := _tool(ask.body, plan):
-        given = instance(tool.get("input_schema") or {"type": "object"}, plan.dice)
+        given = instance(tool.get("input_schema") or {"type": "object"}, plan.dice, ask.prompt)
         tokens = len(pieces(_dump(given).decode()))
         call = {"type": "tool_use", "id": f"toolu_{plan.id}", "name": tool.get("name")}
         if tokens > left:

@@ -90,4 +90,5 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
     error_200: float = 0.0  # an error with status 200; in a stream after the first words
     empty_choices: float = 0.0  # no answer in the answer; the input is billed
     slow_bytes: float = 0.0  # an answer in drips
+    label: float = 0.0  # of what a schema is asked for: in a block of code, in prose, or not at all
     hint_seconds: float = 1.0  # what Retry-After says for ``fail_429_hint``

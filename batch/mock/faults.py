@@ -31,6 +31,7 @@ FAULTS: Final[Mapping[str, Stage]] = {
     "error_200": "answer",
     "empty_choices": "answer",
     "slow_bytes": "answer",
+    "label": "answer",
 }
 # As people write them.
 NAMES: Final[Mapping[str, str]] = {

@@ -18,7 +18,7 @@ from batch.mock import Ask, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole,
 from batch.mock._base import Served, Types, event
 from batch.mock._chat_media import made_by
 from batch.mock._samples import pcm, png
-from batch.mock._schema import instance
+from batch.mock._schema import instance, schemed
 from batch.mock._text import before, echo, murmur, pieces, weigh
 from batch.wire._lenient import as_dict, as_list
 from batch.wire._routes import Found
@@ -281,8 +281,9 @@ def _content(ask: Ask, plan: Plan, config: _Object) -> str:
     kind = told(config, "responseMimeType")
     schema = told(config, "responseJsonSchema") or _plain(told(config, "responseSchema"))
     if schema and kind:
-        value = instance(schema, plan.dice)
-        return value if kind == "text/x.enum" else orjson.dumps(value).decode()
+        if kind == "text/x.enum":
+            return str(instance(schema, plan.dice, ask.prompt))
+        return schemed(schema, ask, plan)
     text = echo(ask.prompt, plan.words, plan.dice)
     if kind == "application/json":
         return orjson.dumps({"answer": text}).decode()

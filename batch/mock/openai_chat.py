@@ -15,7 +15,7 @@ import orjson
 from batch.mock import Ask, Asked, BadAsk, Billed, Plan, Prepared, Twin, _errors
 from batch.mock._base import CREATED, PING, Served, json_body
 from batch.mock._chat_media import film, made_by, picture, speech
-from batch.mock._schema import instance
+from batch.mock._schema import instance, schemed
 from batch.mock._text import before, echo, murmur, pieces, weigh
 from batch.records import Makes
 
@@ -260,7 +260,7 @@ def _content(ask: Ask, plan: Plan) -> str:
     if kind == "json_schema":
         named = shape.get("json_schema")
         schema = named.get("schema") if isinstance(named, dict) else None
-        return _dump(instance(schema, plan.dice)).decode()
+        return schemed(schema, ask, plan)
     text = echo(ask.prompt, plan.words, plan.dice)
     if kind == "json_object":
         return _dump({"answer": text}).decode()

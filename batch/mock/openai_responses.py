@@ -16,7 +16,7 @@ import orjson
 from batch.mock import Ask, BadAsk, Billed, Plan, Prepared, Stream, Twin, Whole, _errors
 from batch.mock._base import CREATED, PING, Served, Types, event
 from batch.mock._samples import png
-from batch.mock._schema import instance
+from batch.mock._schema import instance, schemed
 from batch.mock._text import echo, murmur, pieces, weigh
 
 _Object: TypeAlias = dict[str, Any]
@@ -250,7 +250,7 @@ def _content(ask: Ask, plan: Plan) -> str:
     shape: _Object = told if isinstance(told, dict) else {}
     kind = shape.get("type")
     if kind == "json_schema":
-        return orjson.dumps(instance(shape.get("schema"), plan.dice)).decode()
+        return schemed(shape.get("schema"), ask, plan)
     text = echo(ask.prompt, plan.words, plan.dice)
     return orjson.dumps({"answer": text}).decode() if kind == "json_object" else text
 

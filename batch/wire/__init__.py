@@ -57,6 +57,14 @@ class Wrapper(msgspec.Struct, frozen=True):
 
     id_key: str
     body_key: str
+    whose: str = "vendor's"  # for people
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of what is asked or answered, for people to read."""
+
+    who: str  # or what: a role, a call, a thought
+    text: str
 
 
 class Folder(Protocol):
@@ -76,6 +84,7 @@ class WireFormat(Protocol):
 
     name: str  # short and stable: it stands in files
     wrapper: Wrapper | None  # of the vendor's own batch files
+    builds_for: tuple[str, ...]  # models whose prompts become bodies of this format, as patterns
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -96,6 +105,20 @@ class WireFormat(Protocol):
 
     def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
         """Make a body, without a model, from a prompt, a system text and a JSON Schema."""
+        ...
+
+    def with_schema(self, body: bytes, schema: Mapping[str, Any]) -> bytes:
+        """Have a body ask for an answer that fits a JSON Schema, if it does not ask for a form.
+
+        Raises ``BadBody`` where answers are no text.
+        """
+        ...
+
+    def go_on(self, body: bytes, said: str, then: str) -> bytes:
+        """Return a body that goes on with the talk: what was answered, and what follows.
+
+        Raises ``BadBody`` where answers are no text.
+        """
         ...
 
     def pack(self, bodies: Sequence[bytes]) -> bytes:
@@ -128,6 +151,22 @@ class WireFormat(Protocol):
 
     def folder(self, request: Request) -> Folder | None:
         """Return a new folder if the request's answer may come as events."""
+        ...
+
+    def prompt(self, body: bytes) -> list[Piece]:
+        """Return what a line's body asks, in its order."""
+        ...
+
+    def text(self, body: bytes) -> str | None:
+        """Return what an answer's body says, as its ``content`` has it; None if it has no text."""
+        ...
+
+    def beside(self, body: bytes) -> list[Piece]:
+        """Return what an answer's body holds beside its text: calls, refusals, thoughts."""
+        ...
+
+    def vectors(self, body: bytes) -> list[bytes]:
+        """Return the vectors of an answer's body in their order, as little-endian float32."""
         ...
 
 

@@ -17,8 +17,9 @@ import orjson
 from batch.errors import BadBody
 from batch.records import Call, Expect, Makes, Payload, Repeat, Request, Send, State, Step
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Folder, Wrapper
+from batch.wire import Ask, Estimate, Folder, Piece, Wrapper
 from batch.wire._lenient import BAD_JSON, decoded
+from batch.wire._pieces import loaded, told
 from batch.wire._routes import Found, Route, find
 from batch.wire._spelled import decode_fields
 
@@ -61,6 +62,7 @@ class Plain:
     name: str
     routes: tuple[Route, ...]
     wrapper: Wrapper | None = None
+    builds_for: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
 
     def claims(self, method: str, url: str) -> bool:
@@ -74,6 +76,14 @@ class Plain:
     def build(self, prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
         """Refuse: a prompt alone makes no body of this format."""
         raise BadBody(f"a prompt alone makes no request to {self.routes[0].template}")
+
+    def with_schema(self, body: bytes, schema: Mapping[str, Any]) -> bytes:
+        """Refuse: what this format answers is no text."""
+        raise BadBody(f"an answer of {self.routes[0].template} is no text that fits a schema")
+
+    def go_on(self, body: bytes, said: str, then: str) -> bytes:
+        """Refuse: nobody talks here."""
+        raise BadBody(f"nothing can be said to an answer of {self.routes[0].template}")
 
     def pack(self, bodies: Sequence[bytes]) -> bytes:
         """Refuse: no body of this format has a ``pack_key``."""
@@ -102,6 +112,22 @@ class Plain:
     def folder(self, request: Request) -> Folder | None:
         """Return None: no answer of this format comes as events."""
         return None
+
+    def prompt(self, body: bytes) -> list[Piece]:
+        """Return the prompt, or the input, that stands at the top of the body."""
+        return told(loaded(body), "prompt", "input")
+
+    def text(self, body: bytes) -> str | None:
+        """Return None: what is made is no text."""
+        return None
+
+    def beside(self, body: bytes) -> list[Piece]:
+        """Return nothing."""
+        return []
+
+    def vectors(self, body: bytes) -> list[bytes]:
+        """Return nothing: what is made is no vector."""
+        return []
 
     def call(
         self, request: Request, payload: Payload | None = None, expect: Expect = "json"

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from batch.wire._lenient import decoded
+
 decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 decode_items: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 decode_text: Final = msgspec.json.Decoder(str).decode
+
+
+def fields_in(fields: Mapping[str, msgspec.Raw], key: str) -> dict[str, msgspec.Raw]:
+    """Return the fields of the object under a key; none where there is no object."""
+    empty: dict[str, msgspec.Raw] = {}
+    return decoded(decode_fields, bytes(fields.get(key, b"")), empty)
 
 
 def bare(value: bytes) -> str:

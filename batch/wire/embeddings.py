@@ -7,6 +7,8 @@ call reports is all lines' together, and each line's part of it stands in its re
 
 from __future__ import annotations
 
+import struct
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
@@ -20,7 +22,8 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._base import Plain, checked, fill_in, prompt_alone
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import BAD_JSON, as_dict, count, first_text
+from batch.wire._lenient import BAD_JSON, as_dict, as_list, count, first_text
+from batch.wire._pieces import loaded
 from batch.wire._routes import Route
 from batch.wire._spelled import decode_fields, decode_items
 from batch.wording import counted
@@ -49,6 +52,7 @@ class Embeddings(Plain):
     """One call, one list of vectors: those of one line, or of a pack."""
 
     name = "embeddings"
+    builds_for: tuple[str, ...] = ("*embed*",)
     routes = (_ROUTE,)
 
     def mine(self, body: Mapping[str, Any]) -> bool:
@@ -106,6 +110,23 @@ class Embeddings(Plain):
                 shares=_shares(reply, order, counts) if len(request.ordinals) > 1 else (),
             )
         )
+
+    def vectors(self, body: bytes) -> list[bytes]:
+        """Return the vectors by their ``index``; lists of numbers and base64 are the same."""
+        data = as_list(loaded(body).get("data"))
+        order, flaw = _order(data, None)
+        return [] if flaw else [_float32(data[place]["embedding"]) for place in order]
+
+
+def _float32(told: list[Any] | str) -> bytes:
+    """Return a vector as float32, which is what base64 holds; nothing if it holds other things."""
+    try:
+        if isinstance(told, str):
+            held = b64decode(told, validate=True)
+            return held if len(held) % 4 == 0 else b""
+        return struct.pack(f"<{len(told)}f", *told)
+    except (struct.error, ValueError, OverflowError):
+        return b""
 
 
 def _is_empty(asked: bytes) -> bool:

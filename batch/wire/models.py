@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 import msgspec
-import orjson
 
 from batch.errors import NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
@@ -15,6 +14,8 @@ from batch.usage import Usage
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._base import Plain, checked
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
+from batch.wire._lenient import as_list
+from batch.wire._pieces import loaded
 from batch.wire._routes import Route
 
 _ROUTE: Final = Route("GET", "/v1/models")
@@ -68,7 +69,7 @@ class Models(Plain):
         return Done(
             Answer(
                 body=body,
-                content="\n".join(one.model for one in models_of(body)),
+                content=self.text(body),
                 finish="stop",
                 usage=Usage(),  # it costs nothing
                 status=reply.status,
@@ -76,10 +77,14 @@ class Models(Plain):
             )
         )
 
+    def text(self, body: bytes) -> str | None:
+        """Return the names of the models, one a line."""
+        return "\n".join(one.model for one in models_of(body))
+
 
 def models_of(body: bytes) -> tuple[Listed, ...]:
     """Return what an answer lists, each model once, as far as it can be understood."""
-    entries = (one for one in orjson.loads(body)["data"] if isinstance(one, Mapping))
+    entries = (one for one in as_list(loaded(body).get("data")) if isinstance(one, dict))
     listed = {
         name: Listed(name, _formats(one.get("supported_endpoint_types")))
         for one in entries

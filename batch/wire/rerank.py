@@ -14,10 +14,11 @@ import orjson
 from batch.errors import NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Shaped, WireFormat
+from batch.wire import Ask, Piece, Shaped, WireFormat
 from batch.wire._base import Plain, checked, fill_in
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import as_dict, count, first_text
+from batch.wire._lenient import as_dict, as_list, count, first_text
+from batch.wire._pieces import loaded, parts, told
 from batch.wire._routes import Route
 
 _ROUTE: Final = Route("POST", "/v1/rerank")
@@ -76,13 +77,34 @@ class Rerank(Plain):
             )
         )
 
+    def prompt(self, body: bytes) -> list[Piece]:
+        """Return the query and the documents."""
+        asked = loaded(body)
+        texts = [
+            one if isinstance(one, str) else parts([one]) for one in as_list(asked.get("documents"))
+        ]
+        numbered = [Piece(f"document {number}", text) for number, text in enumerate(texts)]
+        return [*told(asked, "query"), *numbered]
 
-def _places(results: Any, documents: int) -> list[int] | None:
-    """Return the documents by their numbers, the best first; None if this is no order of them."""
+    def text(self, body: bytes) -> str | None:
+        """Return the documents by their numbers, the best first."""
+        places = _places(loaded(body).get("results"), None)
+        return None if places is None else orjson.dumps(places).decode()
+
+
+def _places(results: Any, documents: int | None) -> list[int] | None:
+    """Return the documents by their numbers, the best first; None if this is no order of them.
+
+    ``documents`` is how many there were, if that is known.
+    """
     if not isinstance(results, list) or not results:
         return None
-    told = [as_dict(one).get("index") for one in results]
-    places = [place for place in told if type(place) is int and 0 <= place < documents]
+    numbers = [as_dict(one).get("index") for one in results]
+    places = [
+        place
+        for place in numbers
+        if type(place) is int and place >= 0 and (documents is None or place < documents)
+    ]
     return places if len(set(places)) == len(results) else None
 
 

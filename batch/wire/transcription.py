@@ -15,10 +15,11 @@ import orjson
 from batch.errors import BadBody, CutAnswer, NotAnAnswer
 from batch.records import Answer, Done, Field, FileRef, Form, Reply, Request, Send, State, Step
 from batch.usage import Meter, Usage, disjoint
-from batch.wire import Ask, Estimate, Folder, Shaped, WireFormat
+from batch.wire import Ask, Estimate, Folder, Piece, Shaped, WireFormat
 from batch.wire._base import Plain, asks_for_events, checked, fill_in
 from batch.wire._http import no_answer, one_line, raw, read_failure, read_json, reported, request_id
 from batch.wire._lenient import as_dict, count, decoded, milliseconds
+from batch.wire._pieces import loaded
 from batch.wire._routes import Route
 from batch.wire._spelled import bare, decode_fields, decode_items
 from batch.wire._sse import BOM, event_object
@@ -31,6 +32,7 @@ _FILE_KEYS: Final = ("file", "file_url")
 _OTHERS: Final = frozenset({"messages", "input"})  # what other formats have beside a file
 _PLAIN_TEXT: Final = ("text", "srt", "vtt")
 _PAGES: Final = (b"<!doctype", b"<html")
+_LONGEST_NAME: Final = 2048  # characters; what is longer is no name but the sound itself
 _EXPECTED_OUTPUT: Final = 256  # tokens; how much is said cannot be told from a file's name
 _CUT: Final = {"cut": True}  # in the place of a last event that is missing
 
@@ -92,6 +94,16 @@ class Transcription(Plain):
     def folder(self, request: Request) -> Folder | None:
         """Return a folder for a request whose text is to come in pieces."""
         return Fold() if asks_for_events(request.body) else None
+
+    def prompt(self, body: bytes) -> list[Piece]:
+        """Return where the speech is; of one that stands in the body only that it does."""
+        named = [one for key in _FILE_KEYS if isinstance(one := loaded(body).get(key), str)]
+        return [Piece("file", one if len(one) <= _LONGEST_NAME else "[sound]") for one in named]
+
+    def text(self, body: bytes) -> str | None:
+        """Return what was said."""
+        text = loaded(body).get("text")
+        return text if isinstance(text, str) else None
 
 
 class Fold:

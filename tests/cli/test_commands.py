@@ -11,7 +11,14 @@ import pytest
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.mock.dials import Dials
-from batch.settings import KeySetting, Limits, MediaSettings, RequestSettings, Settings
+from batch.settings import (
+    KeySetting,
+    LabelSettings,
+    Limits,
+    MediaSettings,
+    RequestSettings,
+    Settings,
+)
 from tests.cli.fake_engine import FakeEngine
 
 RUN = ["run", "in.jsonl", "-o", "out.jsonl"]
@@ -36,6 +43,7 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
     flags = (
         "-m m1 --override-model m2 --endpoint /v1/embeddings --no-add-usage --base-url https://g "
         "--key claude-*=env:CLAUDE --key *=file:/run/key --timeout 30 --ca-bundle ca.pem "
+        "--label-schema s.json --label-field mood --votes 3 --label-retries 1 --tie abstain "
         "--pack 64 --allow-files . --inline-media --makes my-*=image --makes x=y*=text "
         "--task-timeout 90 "
         "--allow-http -c 7 --rpm 500 --tpm 90000 --max-attempts 3 --max-line-bytes 1000 "
@@ -52,6 +60,9 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
         endpoint="/v1/embeddings",
         add_usage=False,
         pack=64,
+    )
+    assert settings.label == LabelSettings(
+        schema="s.json", field="mood", votes=3, retries=1, tie="abstain"
     )
     assert settings.media == MediaSettings(
         allow_files=".", inline_media=True, makes={"my-*": "image", "x=y*": "text"}

@@ -99,3 +99,40 @@ def test_a_recorded_film_is_of_its_type(finished: Run) -> None:
     film = strictly(Video, body_of(finished, "film"))
 
     assert film.status == "completed"
+
+
+@pytest.fixture(scope="module")
+def exported(finished: Run) -> Mapping[str, dict[str, Any]]:
+    """Export the same run in OpenAI's own shape; return its lines by name."""
+    command = [sys.executable, "-m", "batch", "export", "out.jsonl", "--strict", "--errors"]
+    subprocess.run(
+        [*command, "-o", "strict.jsonl", "--force"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=finished.folder,
+        check=True,
+        timeout=60,
+    )
+    lines = (finished.folder / "strict.jsonl").read_bytes().splitlines()
+    return {line["custom_id"]: line for line in map(json.loads, lines)}
+
+
+def test_a_strict_export_has_the_keys_of_an_openai_batch_line(
+    finished: Run, exported: Mapping[str, dict[str, Any]]
+) -> None:
+    assert exported.keys() == finished.records.keys()
+    for line in exported.values():
+        assert list(line) == ["id", "custom_id", "response", "error"]
+        assert (line["response"] is None) != (line["error"] is None)
+        if line["response"] is not None:
+            assert list(line["response"]) == ["status_code", "request_id", "body"]
+            assert isinstance(line["response"]["request_id"], str)
+
+
+@pytest.mark.parametrize("ask", rows(ASKS))
+def test_a_body_of_a_strict_export_is_of_its_type(
+    finished: Run, exported: Mapping[str, dict[str, Any]], ask: Ask
+) -> None:
+    body = exported[name_of(ask, streamed=False)]["response"]["body"]
+    files = finished.folder / "out.run" / "files"
+
+    assert ask.shows(strictly(ask.type or ask.endpoint.type, json.dumps(put_back(body, files))))

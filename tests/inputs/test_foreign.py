@@ -1,7 +1,8 @@
 import pytest
 
 from batch.errors import BadData
-from batch.inputs.foreign import refuse_foreign
+from batch.inputs.recognise import recognise
+from batch.inputs.settings import Reading
 
 GOOD = b'{"model":"m","messages":[{"role":"user","content":"a"}]}\n'
 TUNE = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n'
@@ -26,12 +27,38 @@ REFUSED = [
     ("CSV", b"id,text\n1,hello\n2,bye\n", "CSV"),
     ("quoted CSV", b'"id","text"\n"1","hello"\n', "CSV"),
     ("numeric CSV", b"1,2\n3,4\n", "CSV"),
-    ("TSV", b"id\ttext\n1\thello\n", "CSV"),
+    ("TSV", b"id\ttext\n1\thello\n", "TSV with the columns id, text"),
     (
         "batch output",
         b'{"id":"b","custom_id":"a","response":{"status_code":200,"body":{}},"error":null}\n',
         "holds answers",
     ),
+    ("Gemini output", b'{"key":"a","response":{"candidates":[]}}\n', "holds answers"),
+    (
+        "Gemini output beside its request",
+        b'{"request":{"contents":[]},"response":{}}\n',
+        "holds answers",
+    ),
+    ("Label Studio", b'{"id":1,"data":{"text":"a"},"annotations":[]}\n', "Label Studio"),
+    ("Prodigy", b'{"text":"a","label":"b","answer":"accept","_task_hash":1}\n', "Prodigy"),
+    ("Bedrock", b'{"recordId":"1","modelInput":{"messages":[]}}\n', "Bedrock"),
+    ("data without a template", b'{"id":1,"text":"a"}\n', "data with the fields id, text"),
+    ("a hole for the data", b'{"id":1,"text":"a"}\n', "-p prompt.txt, with {{ text }} in it"),
+    ("a name that is no word", b'{"my text":"a"}\n', 'with {{ row."my text". }} in it'),
+    (
+        "an answer among prompts",
+        GOOD + b'{"custom_id":"a","response":{}}\n',
+        ":2: the file is mixed",
+    ),
+    (
+        "an answer far below",
+        GOOD * 90 + b'{"custom_id":"a","response":{}}\n',
+        "line 1 looks like bare request bodies, and line 91 like the output of a batch",
+    ),
+    ("training among prompts", GOOD + TUNE, "line 2 like a fine-tuning file"),
+    ("prompts among bodies", GOOD + b'{"prompt":"a"}\n', "line 2 like prompts"),
+    ("envelopes among bodies", GOOD + b'{"custom_id":"a","body":{}}\n', "mixed"),
+    ("an array line among others", b'[{"a":1},{"b":2}]\n' + GOOD, "mixed"),
     ("batch errors", b'{"custom_id":"a","error":{"code":"x"}}\n', "holds answers"),
     ("our own output", b'{"line":1,"custom_id":"a","response":{},"x_run":{}}\n', "holds answers"),
     ("message results", b'{"custom_id":"a","result":{"type":"succeeded"}}\n', "holds answers"),
@@ -51,12 +78,9 @@ TAKEN = [
     ("good after a mark", b"\xef\xbb\xbf" + GOOD),
     ("good after a broken line", b"a, b\n" + GOOD),
     ("one line of nonsense", b"hello, world"),
+    ("odd lines among good ones", GOOD + b'{"a":1}\n{}\n'),
     ("scalars", b'"a"\n42\nnull\n'),
-    ("an array line among good ones", b'[{"a":1},{"b":2}]\n' + GOOD),
-    ("NUL block", b"\x00" * 64 + b"\n" + GOOD),
-    ("an answer among prompts", GOOD + b'{"custom_id":"a","response":{}}\n'),
     ("training chats that name a model", TUNE.replace(b"{", b'{"model":"m",', 1)),
-    ("a chat to be gone on with, among others", GOOD + TUNE),
     (
         "batch lines that end with an answer",
         b'{"custom_id":"a","body":' + TUNE.strip() + b"}\n",
@@ -70,21 +94,21 @@ TAKEN = [
 )
 def test_a_file_that_holds_no_prompts_is_refused_with_a_hint(head, hint):
     with pytest.raises(BadData, match=hint) as refusal:
-        refuse_foreign("in.jsonl", head)
+        recognise("in.jsonl", "/d/in.jsonl", head, Reading(asking=True))
 
     assert str(refusal.value).startswith("in.jsonl")
 
 
 @pytest.mark.parametrize("head", [row[1] for row in TAKEN], ids=[row[0] for row in TAKEN])
 def test_a_file_that_may_hold_prompts_is_taken(head):
-    refuse_foreign("in.jsonl", head)
+    recognise("in.jsonl", "/d/in.jsonl", head, Reading(asking=True))
 
 
 def test_a_last_line_that_the_head_cuts_off_is_not_judged():
     with pytest.raises(BadData, match="fine-tuning"):
-        refuse_foreign("in.jsonl", TUNE + GOOD[:20])
+        recognise("in.jsonl", "/d/in.jsonl", TUNE + GOOD[:20], Reading(asking=True))
 
 
 def test_an_array_longer_than_the_head_is_refused():
     with pytest.raises(BadData, match="one JSON array"):
-        refuse_foreign("in.json", b'[{"a": 1}, {"a"')
+        recognise("in.json", "/d/in.json", b'[{"a": 1}, {"a"', Reading(asking=True))

@@ -121,6 +121,7 @@ def test_an_endless_line_is_passed_without_being_held():
     # Given a line of 200 MB
     class Endless:
         name = "endless"
+        table = None
 
         def chunks(self) -> Iterator[bytes]:
             piece = b"x" * 1_000_000
@@ -143,6 +144,7 @@ def test_an_endless_line_is_passed_without_being_held():
 def test_many_lines_take_no_more_memory_than_few():
     class Long:
         name = "long"
+        table = None
 
         def chunks(self) -> Iterator[bytes]:
             for _ in range(300):
@@ -161,6 +163,7 @@ def test_many_lines_take_no_more_memory_than_few():
 def test_damage_is_refused_with_the_line_it_was_reached_at():
     class Torn:
         name = "torn.gz"
+        table = None
 
         def chunks(self) -> Iterator[bytes]:
             yield b"a\nb\nc"

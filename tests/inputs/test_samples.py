@@ -1,17 +1,27 @@
+from pathlib import Path
+
 import pytest
 
 from batch.inputs.envelope import Reader
 from batch.inputs.scan import scan
-from batch.inputs.settings import InputSettings
+from batch.inputs.settings import InputSettings, Reading
 from batch.inputs.sources import open_inputs
 from batch.records import BadLine, Row
+from batch.template import Text
 from batch.wire import formats
 
 
-def rows(name, folder):
-    inputs = open_inputs([f"sample_inputs/{name}"], str(folder / "spool"))
+def template(name):
+    path = Path("sample_inputs") / name
+    return Text(name, path.read_text(encoding="utf-8"))
+
+
+def rows(name, folder, reading=None):
+    reading = reading or Reading(asking=True)
+    inputs = open_inputs([f"sample_inputs/{name}"], str(folder / "spool"), reading=reading)
     scan(inputs, str(folder / "cache"))
-    reader = Reader(formats(), InputSettings((), model="gpt-4o-mini"))
+    settings = InputSettings((), model="gpt-4o-mini", reading=reading)
+    reader = Reader(formats(), settings, inputs.forms)
     return [reader.parse(line) for line in inputs.lines()]
 
 
@@ -22,6 +32,9 @@ def rows(name, folder):
         ("batch_openai.jsonl.gz", 15),
         ("batch_lite.jsonl", 5),
         ("raw_chat.jsonl", 4),
+        ("batch_anthropic.jsonl", 2),
+        ("batch_gemini.jsonl", 2),
+        ("prompts.jsonl", 4),
     ],
 )
 def test_a_sample_file_has_only_good_lines(name, count, tmp_path):
@@ -29,6 +42,25 @@ def test_a_sample_file_has_only_good_lines(name, count, tmp_path):
 
     assert [row for row in found if not isinstance(row, Row)] == []
     assert len(found) == count
+
+
+def test_the_samples_of_data_ask_the_same_however_they_are_packed(tmp_path):
+    reading = Reading(prompt=template("review.prompt.txt"), asking=True)
+
+    found = [rows(f"reviews.{kind}", tmp_path, reading) for kind in ("csv", "tsv", "jsonl")]
+
+    asked = [[(row.custom_id, row.body) for row in some] for some in found]
+    assert asked[0] == asked[1] == asked[2]
+    assert len(asked[0]) == 5
+
+
+def test_the_sample_in_gb18030_is_read(tmp_path):
+    prompt = template("review.zh.prompt.txt")
+
+    found = rows("reviews.gb18030.csv", tmp_path, Reading("gb18030", prompt, id_column="编号"))
+
+    assert [row.custom_id for row in found] == ["评-1", "评-2"]
+    assert "客服不理人" in found[1].body.decode()
 
 
 def test_the_packed_sample_holds_what_the_plain_one_holds(tmp_path):

@@ -63,6 +63,7 @@ def test_files_can_be_read_again_and_again(folder):
         "path": str(folder / "in.jsonl"),
         "bytes": len(LINES),
         "format": "jsonl",
+        "lines": "requests",
     }
 
 
@@ -144,10 +145,10 @@ def test_a_link_to_a_file_is_read(folder):
 
 
 def test_a_file_that_holds_no_prompts_is_refused(folder):
-    (folder / "table.csv").write_bytes(b"id,text\n1,hello\n")
+    (folder / "out.jsonl").write_bytes(b'{"custom_id":"a","response":{}}\n')
 
-    with pytest.raises(BadData, match=r"table\.csv:1: this is CSV"):
-        opened(folder, "in.jsonl", "table.csv")
+    with pytest.raises(BadData, match=r"out\.jsonl:1: this is the output of a batch"):
+        opened(folder, "in.jsonl", "out.jsonl")
 
 
 def test_standard_input_is_kept_privately_and_read_again(folder, piped):
@@ -168,7 +169,7 @@ def test_packed_standard_input_is_unpacked(folder, piped):
 
     assert texts(inputs) == LINES.splitlines()
     assert inputs.describe() == [
-        {"path": "-", "bytes": len(gzip.compress(LINES)), "format": "jsonl.gz"}
+        {"path": "-", "bytes": len(gzip.compress(LINES)), "format": "jsonl.gz", "lines": "requests"}
     ]
 
 

@@ -20,6 +20,7 @@ class Pieces(msgspec.Struct):
 
     name: str
     pieces: list[bytes]
+    table: None = None
 
     def chunks(self) -> Iterator[bytes]:
         return iter(self.pieces)
@@ -34,6 +35,7 @@ class ToyFormat:
         self.name = name
         self.routes = (Route("POST", f"/v1/{name}"), *([Route("GET", f"/v1/{name}/{{id}}")] * gets))
         self.wrapper = wrapper
+        self.builds_for = ("*",) * (name == "chat")
         self.key = key
         self.asked: list[Ask] = []
 

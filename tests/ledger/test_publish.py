@@ -69,3 +69,16 @@ def test_an_object_is_published_whole(files):
 
     assert orjson.loads(files.content(PATHS.manifest)) == {"a": 1}
     assert files.identity(f"{PATHS.manifest}.tmp") is None
+
+
+def test_what_may_be_billed_is_that_of_the_last_error_of_lines_that_have_no_answer():
+    files = disk()
+    doubts = {"maybe_billed": 2}
+    first, again = failed(1, **doubts), failed(1, attempts=3, maybe_billed=5)
+    run(wrote(files, first, again, failed(2, **doubts), answered(2, maybe_billed=1)))
+    history = recover(files, PATHS).history
+
+    publish_usage(files, PATHS, history, RUN)
+
+    rows = map(orjson.loads, files.content(PATHS.usage).splitlines())
+    assert sum(row["num_maybe_billed"] for row in rows) == 5 + 1

@@ -146,3 +146,26 @@ def test_counts_are_written_as_whole_numbers():
 def test_the_hour_is_that_of_the_time_in_utc():
     assert hour_of("2026-11-22T02:59:59.999Z") == "2026-11-22T02"
     assert hour_of(None) == "1970-01-01T00"
+
+
+def test_the_longest_request_is_no_sum():
+    totals = Totals()
+    other = ("2026-11-22T03", *KEY[1:])
+
+    for key, read in ((KEY, 5), (KEY, 9), (KEY, 7), (other, 8)):
+        totals.add(key, "result", {"input_tokens": read, "output_tokens": 1})
+
+    assert [row["max_input_tokens"] for row in totals.rows("run-1")] == [9, 8]
+    assert totals.sum()["max_input_tokens"] == 9
+
+
+def test_calls_that_may_be_billed_stand_beside_the_sums_also_where_nothing_else_is():
+    totals = Totals()
+    totals.doubt(KEY, 2)
+    other = ("2026-11-22T03", *KEY[1:])
+
+    rows = list(totals.rows("run-1", {"tags": {"a": "b"}}, {KEY: 1, other: 4}))
+
+    assert [row["num_maybe_billed"] for row in rows] == [3, 4]
+    assert [row["num_model_requests"] for row in rows] == [0, 0]
+    assert rows[0]["tags"] == {"a": "b"}

@@ -40,6 +40,7 @@ class Toy:
     name = "toy"
     routes = (Route("POST", "/toy"),)
     wrapper = None
+    builds_for = ()
 
     def claims(self, method: str, url: str) -> bool:
         return url == "/toy"

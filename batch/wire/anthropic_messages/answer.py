@@ -73,9 +73,9 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
 
 
 def _answer(request: Request, message: dict[str, Any], body: bytes) -> Answer:
-    content, finish = _text(message["content"]), _finish(message)
+    content, finish = text_of(message["content"]), _finish(message)
     tool = answer_tool(request)
-    if tool and (told := _input(body, tool)) is not None:
+    if tool and (told := input_of(body, tool)) is not None:
         # Nobody is to call that tool: what it was given is what was asked for.
         content, finish = told, "stop" if finish == "tool" else finish
     return Answer(
@@ -120,7 +120,7 @@ def _finish(message: dict[str, Any]) -> Finish:
     return "tool" if calls and finish in ("stop", "unknown") else finish
 
 
-def _text(content: list[Any]) -> str | None:
+def text_of(content: list[Any]) -> str | None:
     """Return what is said: all texts together, as one that cites comes in several blocks."""
     told = [as_dict(one) for one in content]
     texts = [one.get("text") for one in told if one.get("type") == "text"]
@@ -128,7 +128,7 @@ def _text(content: list[Any]) -> str | None:
     return "".join(known) if known else None
 
 
-def _input(body: bytes, tool: str) -> str | None:
+def input_of(body: bytes, tool: str) -> str | None:
     """Return what a tool was given, as it was spelled: no number passes through a float."""
     try:
         blocks = _decode_blocks(body).content

@@ -15,6 +15,7 @@ from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants, attached
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
+from batch.wire._spelled import decode_fields, decode_items, decode_text
 
 ROUTE: Final = Route("POST", "/v1/messages")
 # The only version that the vendor's own clients send.
@@ -22,7 +23,7 @@ HEADERS: Final = (("anthropic-version", "2023-06-01"),)
 # Where a body may name a file, how it is written there, and where its type stands.
 _FILES: Final[Wants] = {"source.data": "base64"}
 _TYPES: Final = {"source.data": "media_type"}
-_ANSWER: Final = "answer"  # name of the tool that a schema becomes
+ANSWER: Final = "answer"  # name of the tool that a schema becomes
 _ROOM: Final = 4096  # tokens, where we write the body: what every model of the vendor can give
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
 # Tokens of the text by which the vendor explains tools to a model: its price list knows some 500.
@@ -110,9 +111,32 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
     body["messages"] = [{"role": "user", "content": prompt}]
     if schema is not None:
         what = "Takes the answer. Call it once, with the whole answer."
-        body["tools"] = [{"name": _ANSWER, "description": what, "input_schema": dict(schema)}]
-        body["tool_choice"] = {"type": "tool", "name": _ANSWER}
+        body["tools"] = [{"name": ANSWER, "description": what, "input_schema": dict(schema)}]
+        body["tool_choice"] = {"type": "tool", "name": ANSWER}
     return orjson.dumps(body)
+
+
+def with_schema(body: bytes, schema: Mapping[str, Any]) -> bytes:
+    """Have a body call a tool with its answer, unless it has tools itself, or thinks.
+
+    The vendor lets no model think that must call a tool.
+    """
+    fields = decode_fields(body)
+    model = decode_text(fields["model"]) if "model" in fields else ""
+    if not fields.keys().isdisjoint({"tools", "tool_choice", "thinking"}) or _THINKING in model:
+        return body
+    asks = orjson.loads(build("", None, schema))
+    told = {key: msgspec.Raw(orjson.dumps(asks[key])) for key in ("tools", "tool_choice")}
+    return msgspec.json.encode({**fields, **told})
+
+
+def go_on(body: bytes, said: str, then: str) -> bytes:
+    """Add the answer, if it says anything, and what is said to it."""
+    fields = decode_fields(body)
+    talk = [{"role": "assistant", "content": said}] if said.strip() else []
+    more = [msgspec.Raw(orjson.dumps(one)) for one in (*talk, {"role": "user", "content": then})]
+    messages = [*decode_items(fields["messages"]), *more]
+    return msgspec.json.encode({**fields, "messages": messages})
 
 
 def payload(body: bytes) -> bytes | Spliced:
@@ -156,7 +180,7 @@ def answer_tool(request: Request) -> str | None:
         return None
     choice = as_dict(_knobs(request.body).tool_choice)
     told = (choice.get("type"), choice.get("name"))
-    return _ANSWER if told == ("tool", _ANSWER) else None
+    return ANSWER if told == ("tool", ANSWER) else None
 
 
 def _is_own_tool(one: object) -> bool:

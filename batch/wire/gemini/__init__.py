@@ -1,8 +1,8 @@
 """Content generation, Google's own dialect, with the model in the path.
 
 ``request`` is what is asked, ``answer`` what counts as answered, ``media`` the pictures and sounds
-in it, ``usage`` what it took, ``fold`` puts a stream together, ``spelling`` reads keys as they are
-spelled.
+in it, ``usage`` what it took, ``fold`` puts a stream together, ``said`` is what people read,
+``spelling`` reads keys as they are spelled.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from batch.wire import Ask, Shaped, WireFormat, Wrapper
 from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.gemini import request as asked
+from batch.wire.gemini import said
 from batch.wire.gemini.answer import read_answer
 from batch.wire.gemini.fold import Fold
 
@@ -22,13 +23,18 @@ class Gemini(Answered):
     name = "gemini"
     routes = asked.ROUTES
     fold = Fold
-    wrapper: Wrapper | None = Wrapper("key", "request")
+    wrapper: Wrapper | None = Wrapper("key", "request", "Gemini")
     mine = staticmethod(asked.mine)
     build = staticmethod(asked.build)
+    with_schema = staticmethod(asked.with_schema)
+    go_on = staticmethod(asked.go_on)
     estimate = staticmethod(asked.estimate)
     bound = staticmethod(asked.bound)
     streams = staticmethod(asked.streams)
     read = staticmethod(read_answer)
+    prompt = staticmethod(said.prompt)
+    text = staticmethod(said.text)
+    beside = staticmethod(said.beside)
 
     def shape(self, body: bytes, ask: Ask) -> Shaped:
         """Check the body, and put the model into the path. Raises ``BadBody``."""

@@ -57,7 +57,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
         raise no_answer(reply, *flaw, usage)
     return Answer(
         body=one_line(raw(reply)),
-        content=_content(candidates[0]),
+        content=content_of(candidates[0]),
         finish=_finish(candidates[0]),
         usage=with_images(usage, media.images),
         model=_text(document.get("modelVersion")),
@@ -96,7 +96,7 @@ def _silence(candidates: Sequence[dict[str, Any]]) -> _Flaw | None:
     if finish == "length":
         # Asking again gives, and costs, the same.
         return Refused, "the output limit was used up before any output: raise maxOutputTokens"
-    is_empty_text = finish != "error" and _content(first) is not None
+    is_empty_text = finish != "error" and content_of(first) is not None
     if finish == "filter" or is_empty_text:
         return None
     return NotAnAnswer, f"the answer is empty: {_why(first)}"
@@ -118,7 +118,7 @@ def _finish(candidate: Mapping[str, Any]) -> Finish:
     return "tool" if calls else finish
 
 
-def _content(candidate: Mapping[str, Any]) -> str | None:
+def content_of(candidate: Mapping[str, Any]) -> str | None:
     """Return the text, without thoughts."""
     shown = (part.get("text") for part in parts(candidate) if not part.get("thought"))
     texts = [text for text in shown if isinstance(text, str)]
@@ -127,7 +127,7 @@ def _content(candidate: Mapping[str, Any]) -> str | None:
 
 def _instead(candidate: Mapping[str, Any]) -> str:
     """Return what there is in the place of media."""
-    content = _content(candidate)
+    content = content_of(candidate)
     return f"only the text: {content}" if content else _why(candidate)
 
 

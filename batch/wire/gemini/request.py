@@ -16,7 +16,7 @@ from batch.wire._base import BYTES_PER_TOKEN, checked, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Found, Route, fill
-from batch.wire._spelled import decode_fields
+from batch.wire._spelled import decode_fields, decode_items, fields_in
 from batch.wire.gemini.spelling import told
 
 # Google's clients ask under either version, and the gateway serves both.
@@ -45,6 +45,11 @@ _UNBOUNDED: Final = (
     *(b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"', b'"cachedContent"'),
     *(b'"urlContext"', b'"url_context"', b'"codeExecution"', b'"code_execution"'),
     b'"google',  # searches and maps, of several names
+)
+# Settings that say in which form the answer comes, in both of the vendor's spellings.
+_FORMS: Final = (
+    *("responseMimeType", "responseSchema", "responseJsonSchema"),
+    *("response_mime_type", "response_schema", "response_json_schema"),
 )
 _MEDIA: Final[Mapping[str, Makes]] = {"IMAGE": "image", "AUDIO": "audio", "VIDEO": "video"}
 
@@ -112,6 +117,30 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
         wanted = {"responseMimeType": "application/json", "responseJsonSchema": dict(schema)}
         body["generationConfig"] = wanted
     return orjson.dumps(body)
+
+
+def with_schema(body: bytes, schema: Mapping[str, Any]) -> bytes:
+    """Have a body ask for an answer that fits a schema, unless it asks for a form itself."""
+    fields = decode_fields(body)
+    config = fields_in(fields, "generationConfig")
+    if any(key in config for key in _FORMS):
+        return body
+    config["responseMimeType"] = msgspec.Raw(b'"application/json"')
+    config["responseJsonSchema"] = msgspec.Raw(orjson.dumps(schema))
+    told = msgspec.Raw(msgspec.json.encode(config))
+    return msgspec.json.encode({**fields, "generationConfig": told})
+
+
+def go_on(body: bytes, said: str, then: str) -> bytes:
+    """Add the answer, if it says anything, and what is said to it."""
+    fields = decode_fields(body)
+    talk = [("model", said)] if said else []
+    more = [
+        msgspec.Raw(orjson.dumps({"role": role, "parts": [{"text": text}]}))
+        for role, text in (*talk, ("user", then))
+    ]
+    contents = [*decode_items(fields["contents"]), *more]
+    return msgspec.json.encode({**fields, "contents": contents})
 
 
 def estimate(request: Request) -> Estimate:

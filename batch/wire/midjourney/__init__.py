@@ -57,6 +57,10 @@ class Midjourney(Tasked):
         """Return the call that asks how far the task is."""
         return asked.poll(request, state["id"])
 
+    def text(self, body: bytes) -> str | None:
+        """Return a description, a seed, addresses or states: whichever the answer is."""
+        return given.text_of(body)
+
     def polled(self, request: Request, state: State, reply: Reply) -> Step:
         """Return what follows from how far the task is. Raises ``CallFailed``."""
         return given.polled(request, state, reply)

@@ -11,6 +11,7 @@ from batch.usage import Meter, Usage
 from batch.wire._collect import collect
 from batch.wire._http import no_answer, one_line, raw, request_id
 from batch.wire._lenient import as_list, first_text
+from batch.wire._pieces import loaded
 from batch.wire._tasks import POLLING, Progress, unknown, wait
 from batch.wire.midjourney.reply import (
     description,
@@ -88,9 +89,7 @@ def listed(reply: Reply) -> Step:
     tasks = one_line(raw(reply)).strip()
     if not tasks.startswith(b"["):
         tasks = b"[%b]" % tasks
-    known = (one for one in told if isinstance(one, dict))
-    states = (f"{first_text(one, 'id')} {first_text(one, 'status')}".strip() for one in known)
-    return Done(_answer(reply, "\n".join(states), body=b'{"tasks":%b}' % tasks))
+    return Done(_answer(reply, _states(told), body=b'{"tasks":%b}' % tasks))
 
 
 def seeded(reply: Reply) -> Step:
@@ -103,11 +102,33 @@ def seeded(reply: Reply) -> Step:
 
 def uploaded(reply: Reply) -> Step:
     """Return the addresses at which uploaded pictures stand; they are not fetched again."""
-    told = read(reply).get("result")
-    addresses = [one for one in (as_list(told) or [told]) if isinstance(one, str) and one]
+    addresses = _addresses(read(reply))
     if not addresses:
         raise no_answer(reply, NotAnAnswer, "the reply has no address of an uploaded picture")
     return Done(_answer(reply, "\n".join(addresses)))
+
+
+def text_of(body: bytes) -> str | None:
+    """Return the text of an answer: a description, a seed, addresses or the states of tasks."""
+    told = loaded(body)
+    if "tasks" in told:
+        return _states(as_list(told["tasks"]))
+    if "status" in told:
+        return description(told) if is_description(told) else None
+    return "\n".join(_addresses(told)) or first_text(told, "result") or None
+
+
+def _states(told: list[Any]) -> str:
+    """Return the tasks of a list with how far each is, one a line."""
+    known = (one for one in told if isinstance(one, dict))
+    states = (f"{first_text(one, 'id')} {first_text(one, 'status')}".strip() for one in known)
+    return "\n".join(states)
+
+
+def _addresses(document: Mapping[str, Any]) -> list[str]:
+    """Return the addresses that a reply gives, one or several."""
+    told = document.get("result")
+    return [one for one in (as_list(told) or [told]) if isinstance(one, str) and one]
 
 
 def _at_window(request: Request, state: State, reply: Reply) -> Step:

@@ -45,7 +45,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
         raise no_answer(reply, NoMedia, _without(request.makes, message), usage)
     answer = Answer(
         body=body,
-        content=_content(message),
+        content=content_of(message),
         finish=finish,
         usage=usage,
         model=model if isinstance(model, str) and model else None,
@@ -58,7 +58,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
 
 def _without(makes: Makes, message: dict[str, Any]) -> str:
     """Say that the media are missing, and what was said instead."""
-    said = _content(message) or message.get("refusal")
+    said = content_of(message) or message.get("refusal")
     return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
 
 
@@ -111,7 +111,7 @@ def _finish(choice: dict[str, Any], message: dict[str, Any]) -> Finish:
     return "tool" if calls else finish
 
 
-def _content(message: dict[str, Any]) -> str | None:
+def content_of(message: dict[str, Any]) -> str | None:
     """Return the text of an answer; of a spoken one the transcript."""
     content = message.get("content")
     if isinstance(content, list):

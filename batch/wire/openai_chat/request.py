@@ -15,6 +15,8 @@ from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_list, count, decoded
 from batch.wire._routes import Route
+from batch.wire._schema import closed
+from batch.wire._spelled import decode_fields, decode_items
 from batch.wire.anthropic_messages.request import marked as is_anthropic
 
 ROUTE: Final = Route("POST", "/v1/chat/completions")
@@ -97,6 +99,25 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
         wanted = {"name": "answer", "strict": True, "schema": dict(schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": wanted}
     return orjson.dumps(body)
+
+
+def with_schema(body: bytes, schema: Mapping[str, Any]) -> bytes:
+    """Have a body ask for an answer that fits a schema, unless it asks for a form itself."""
+    fields = decode_fields(body)
+    if "response_format" in fields:
+        return body
+    wanted = {"name": "answer", "strict": closed(schema), "schema": schema}
+    told = orjson.dumps({"type": "json_schema", "json_schema": wanted})
+    return msgspec.json.encode({**fields, "response_format": msgspec.Raw(told)})
+
+
+def go_on(body: bytes, said: str, then: str) -> bytes:
+    """Add the answer, if it says anything, and what is said to it."""
+    fields = decode_fields(body)
+    talk = [{"role": "assistant", "content": said}] if said else []
+    more = [msgspec.Raw(orjson.dumps(one)) for one in (*talk, {"role": "user", "content": then})]
+    messages = [*decode_items(fields["messages"]), *more]
+    return msgspec.json.encode({**fields, "messages": messages})
 
 
 def estimate(request: Request) -> Estimate:

@@ -1,7 +1,8 @@
 """Responses, OpenAI's second dialect, with hosted tools, reasoning items and pictures.
 
 ``request`` is what is asked, ``answer`` what counts as answered, ``media`` the pictures in it,
-``usage`` what it took, ``fold`` puts a stream together, from ``items`` if need be.
+``usage`` what it took, ``fold`` puts a stream together, from ``items`` if need be, ``said`` is what
+people read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from batch.wire import WireFormat
 from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.openai_responses import request as asked
+from batch.wire.openai_responses import said
 from batch.wire.openai_responses.answer import read_answer
 from batch.wire.openai_responses.fold import Fold
 
@@ -24,9 +26,14 @@ class OpenAiResponses(Answered):
     mine = staticmethod(asked.mine)
     shape = staticmethod(asked.shape)
     build = staticmethod(asked.build)
+    with_schema = staticmethod(asked.with_schema)
+    go_on = staticmethod(asked.go_on)
     estimate = staticmethod(asked.estimate)
     bound = staticmethod(asked.bound)
     read = staticmethod(read_answer)
+    prompt = staticmethod(said.prompt)
+    text = staticmethod(said.text)
+    beside = staticmethod(said.beside)
 
     def payload(self, request: Request) -> Payload:
         """Return the body with the files that it names."""

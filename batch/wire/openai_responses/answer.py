@@ -20,7 +20,7 @@ _Items: TypeAlias = Sequence[dict[str, Any]]
 
 _REASONS: Final[Mapping[str, Finish]] = {"max_output_tokens": "length", "content_filter": "filter"}
 # Items by which the model waits for its caller. Hosted tools are the vendor's own matter.
-_CALLS: Final = (
+CALLS: Final = (
     "function_call",
     "custom_tool_call",
     "computer_call",
@@ -42,7 +42,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     finish = _finish(document, items)
     if flaw := _flaw(document, items, finish):
         raise no_answer(reply, *flaw, usage)
-    body, texts = one_line(raw(reply)), list(_texts(items))
+    body, texts = one_line(raw(reply)), list(texts_of(items))
     found = Found(request, items, texts, body)
     content = "".join(texts) if texts else None
     # A call of the caller's own tools may come before any picture.
@@ -101,7 +101,7 @@ def _says(item: dict[str, Any]) -> bool:
     """Return whether an item is something of an answer, and not only work on it."""
     parts = (part.get("text") or part.get("refusal") for part in _parts(item))
     kind = item.get("type")
-    return kind in _CALLS or (kind != "reasoning" and any(parts)) or bool(item.get("result"))
+    return kind in CALLS or (kind != "reasoning" and any(parts)) or bool(item.get("result"))
 
 
 def _is_output(item: dict[str, Any]) -> bool:
@@ -116,14 +116,14 @@ def _finish(document: Mapping[str, Any], items: _Items) -> Finish:
         if reason is None:
             return "length"
         return _REASONS.get(reason, "unknown") if isinstance(reason, str) else "unknown"
-    if any(item.get("type") in _CALLS for item in items):
+    if any(item.get("type") in CALLS for item in items):
         return "tool"
     if any(part.get("type") == "refusal" for item in items for part in _parts(item)):
         return "filter"
     return "stop" if status == "completed" else "unknown"
 
 
-def _texts(items: _Items) -> Iterator[str]:
+def texts_of(items: _Items) -> Iterator[str]:
     """Yield what is said, without reasoning and refusals, which are parts of other types."""
     for item in items:
         for part in _parts(item):

@@ -16,6 +16,8 @@ from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
+from batch.wire._schema import closed
+from batch.wire._spelled import decode_fields, decode_items, fields_in
 
 ROUTE: Final = Route("POST", "/v1/responses")
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
@@ -115,6 +117,30 @@ def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> 
         wanted = {"type": "json_schema", "name": "answer", "strict": True, "schema": dict(schema)}
         body["text"] = {"format": wanted}
     return orjson.dumps(body)
+
+
+def with_schema(body: bytes, schema: Mapping[str, Any]) -> bytes:
+    """Have a body ask for an answer that fits a schema, unless it asks for a form itself."""
+    fields = decode_fields(body)
+    text = fields_in(fields, "text")
+    if "format" in text:
+        return body
+    wanted = {"type": "json_schema", "name": "answer", "strict": closed(schema), "schema": schema}
+    told = msgspec.json.encode({**text, "format": msgspec.Raw(orjson.dumps(wanted))})
+    return msgspec.json.encode({**fields, "text": msgspec.Raw(told)})
+
+
+def go_on(body: bytes, said: str, then: str) -> bytes:
+    """Add the answer, if it says anything, and what is said to it."""
+    fields = decode_fields(body)
+    asked = bytes(fields.get("input", b'""'))
+    talk = [{"role": "assistant", "content": said}] if said else []
+    more = [msgspec.Raw(orjson.dumps(one)) for one in (*talk, {"role": "user", "content": then})]
+    if asked.startswith(b"["):
+        before = decode_items(asked)
+    else:
+        before = [msgspec.Raw(b'{"role":"user","content":%b}' % asked)]
+    return msgspec.json.encode({**fields, "input": [*before, *more]})
 
 
 def estimate(request: Request) -> Estimate:

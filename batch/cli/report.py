@@ -1,0 +1,231 @@
+"""``wbatch report``: what runs cost, by day, model, job and whatever else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from batch.cli.caller import Caller
+from batch.cli.engine import engine_of
+from batch.cli.layers import settings_of
+from batch.cli.shape import make_command, option
+from batch.errors import BadData, BadUsage, CannotWrite
+from batch.files import OsFiles, write_whole
+from batch.pricelist import price_book, read_prices
+from batch.pricing import PriceBook
+from batch.report.buckets import Bucket
+from batch.report.periods import day_of, first_day, last_day, zone
+from batch.report.sources import Found, read_all, told
+from batch.report.tally import Tally, dimensions, grain, tally
+from batch.settings import UserSettings
+from batch.wording import agreeing, counted
+
+FORMATS: Final = ("table", "csv", "json", "md")
+WHICH: Final = "What is counted"
+PRICED: Final = "Prices"
+WRITTEN: Final = "Out"
+PARTIAL: Final = 3
+SHOWN: Final = 3  # of notes that are alike
+CODES: Final = """
+0    all was read
+2    a flag or an argument is wrong
+3    some files were no usage totals: they are named, and not counted
+65   none of the files was
+66   a path is missing, or has no usage totals
+73   a file cannot be written
+78   a price file or a setting is wrong
+"""
+EXAMPLES: Final = """
+wbatch report out.jsonl
+wbatch report runs/ --by day,model --since 30d
+wbatch report runs/ --by tag:team --prices prices.toml --html costs.html
+wbatch report runs/ --by month,job --format csv -o costs.csv
+"""
+
+
+@make_command(usage="[OPTIONS]", endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@option(
+    WHICH,
+    "--by",
+    default="model",
+    show_default=True,
+    metavar="WHAT,...",
+    help="day, week, month, model, job, run, tag, tag:NAME, endpoint or key; several at once.",
+)
+@option(
+    WHICH,
+    "--since",
+    metavar="WHEN",
+    help="From this day on: 2026-11-01, 2026-11, 30d, today, yesterday, month or year.",
+)
+@option(WHICH, "--until", metavar="WHEN", help="Up to this day, and with it.")
+@option(
+    WHICH,
+    "--tz",
+    metavar="ZONE",
+    help="Where days begin, such as Europe/Berlin or UTC; this machine's zone if nothing is said.",
+)
+@option(WHICH, "--mock", is_flag=True, help="Rehearsals too, as if they had been paid.")
+@option(
+    PRICED,
+    "--prices",
+    multiple=True,
+    metavar="FILE",
+    help="What models cost, TOML; before the [prices] of your settings. Repeatable.",
+)
+@option(PRICED, "--currency", metavar="CODE", help="Of the totals, by the rates of your prices.")
+@option(PRICED, "--config", metavar="FILE", help="Your own settings, as of wbatch run.")
+@option(
+    WRITTEN,
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    allow_from_autoenv=False,  # the variable is that of the inputs' format
+    metavar="FORMAT",
+    help="table, csv, json or md; a table if nothing is said.",
+)
+@option(
+    WRITTEN,
+    "-o",
+    "--output",
+    "target",
+    allow_from_autoenv=False,
+    metavar="FILE",
+    help="There instead of to stdout.",
+)
+@option(WRITTEN, "--html", metavar="FILE", help="A page with charts, one file, which needs no net.")
+@click.pass_context
+def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
+    """Say what runs cost, from their usage totals alone.
+
+    PATH is the output of a run, a usage.jsonl, or a folder that is searched with all below it. A
+    run that is found twice is counted once. What has no price, or whose usage nobody reported,
+    makes the total a floor.
+    """
+    caller = ctx.ensure_object(Caller)
+    by, tz = dimensions(flags["by"]), zone(flags["tz"])
+    book = _book(ctx, caller, flags)
+    found = read_all(paths, lambda run: engine_of(caller).usage(run))
+    _tell_of_files(caller, found)
+    now = time.time()
+    wanted = _within(_paid(caller, found.buckets, flags["mock"]), flags, tz, now)
+    report = tally(wanted, by, book, tz)
+    models = report if by == ("model",) else tally(wanted, ("model",), book, tz)
+    if flags["html"] is not None:
+        times = tally(wanted, (grain(models.first, models.last), "model"), book, tz)
+        read = told(found.runs, found.files)
+        _write(flags["html"], _page(report, times, models, read, datetime.fromtimestamp(now, tz)))
+    kind = "json" if caller.json else flags["kind"]
+    if kind is None and flags["html"] is not None and flags["target"] is None:
+        return PARTIAL if found.skipped else 0  # the page is what was asked for
+    text = _formatted(kind or "table", report, models, found, caller, flags["target"])
+    if flags["target"] is not None:
+        _write(flags["target"], text)
+    else:
+        _emit(caller, text)
+    return PARTIAL if found.skipped else 0
+
+
+def _book(ctx: click.Context, caller: Caller, flags: Mapping[str, Any]) -> PriceBook:
+    currency = flags["currency"]
+    if currency is not None and not (
+        len(currency) == 3 and currency.isascii() and currency.isalpha()
+    ):
+        raise BadUsage("--currency takes a code of three letters, such as USD")
+    files = [(os.path.basename(path), read_prices(path)) for path in flags["prices"]]
+    return price_book(files, settings_of(ctx, caller, UserSettings).prices, currency)
+
+
+def _tell_of_files(caller: Caller, found: Found) -> None:
+    for one in found.skipped:
+        caller.complain(f"{one}. It is not counted")
+    if found.skipped and not found.files:
+        raise BadData("none of the files holds usage totals: there is nothing to report")
+    if not caller.quiet:
+        for note in found.notes[:SHOWN]:
+            caller.tell(f"note: {note}")
+        if len(found.notes) > SHOWN:
+            caller.tell(f"note: so are {len(found.notes) - SHOWN} more; --json names all")
+
+
+def _paid(caller: Caller, buckets: Iterable[Bucket], mock: bool) -> list[Bucket]:
+    """Return what was paid, and say what is left out because it was not."""
+    everything = list(buckets)
+    paid = [one for one in everything if mock or not one.mock]
+    runs = len({one.run_id for one in everything} - {one.run_id for one in paid})
+    if runs and not caller.quiet:
+        were = agreeing(runs, "was a rehearsal", "were rehearsals")
+        caller.tell(
+            f"note: {counted(runs, 'run')} {were} with --mock, cost nothing, and "
+            f"{agreeing(runs, 'is', 'are')} left out. wbatch report --mock counts it as if paid"
+        )
+    return paid
+
+
+def _within(
+    buckets: Iterable[Bucket], flags: Mapping[str, Any], tz: Any, now: float
+) -> list[Bucket]:
+    """Return the buckets of the days that are asked for."""
+    today = day_of(now, tz)
+    since = first_day(flags["since"], today) if flags["since"] else None
+    until = last_day(flags["until"], today) if flags["until"] else None
+    if since and until and since > until:
+        raise BadUsage(f"--since {since} is after --until {until}")
+    return [
+        one
+        for one in buckets
+        if (since is None or day_of(one.start_time, tz) >= since)
+        and (until is None or day_of(one.start_time, tz) <= until)
+    ]
+
+
+def _page(report: Tally, times: Tally, models: Tally, read: str, written: datetime) -> bytes:
+    try:
+        from batch.report.page import as_page  # noqa: PLC0415 - draws, with what the extra brings
+    except ModuleNotFoundError as error:
+        raise BadUsage(
+            f"--html needs {error.name}, which is not installed: pip install 'wenwen-batch[report]'"
+        ) from None
+    return as_page(report, times, models, read, written).encode()
+
+
+def _formatted(
+    kind: str, report: Tally, models: Tally, found: Found, caller: Caller, target: str | None
+) -> bytes:
+    from batch.report import plain  # noqa: PLC0415 - with what it needs
+
+    if kind == "csv":
+        return plain.as_csv(report).encode()
+    if kind == "json":
+        return plain.as_json(report, found)
+    if kind == "md":
+        return plain.as_markdown(report, models).encode()
+    from batch.report.table import as_table  # noqa: PLC0415 - loads rich
+
+    seen = target is None and sys.stdout is not None and sys.stdout.isatty()
+    said = caller.environ.get("COLUMNS", "")
+    width = int(said) if said.isdecimal() else shutil.get_terminal_size().columns if seen else None
+    styled = seen and not (caller.no_color or caller.environ.get("NO_COLOR"))
+    return as_table(report, models, width, styled=styled).encode()
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        write_whole(OsFiles(), os.path.abspath(path), data)
+    except OSError as error:
+        raise CannotWrite(f"{path}: {error.strerror}") from error
+
+
+def _emit(caller: Caller, data: bytes) -> None:
+    try:
+        caller.emit(data)
+    except OSError as error:
+        raise CannotWrite(f"cannot write the report to stdout: {error}") from error

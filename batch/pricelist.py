@@ -1,0 +1,174 @@
+"""Where prices come from: files, settings, and the list of ``genai-prices``, which is offline.
+
+What a price file holds is the section ``[prices]`` of the settings, checked like them. A file is
+read by itself, so that its currency and its date are those of its own prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from batch.checker import Scope
+from batch.config import read_file
+from batch.errors import BadConfig
+from batch.pricing import BASE, ONE, ZERO, Price, PriceBook, Rate
+from batch.settings import ModelPrice, PriceFile, PriceSettings
+from batch.usage import Meter
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
+
+PRICES: Final = Scope(PriceFile, "has no place in a price file, which holds [prices] only")
+_SIGNS: Final = frozenset("*?[")
+_MILLION: Final = Decimal(1_000_000)
+_SECOND: Final = Decimal(1000)  # milliseconds
+# Meter → its setting, and how many units of the meter that is a price of.
+_SETTINGS: Final[Mapping[Meter, tuple[str, Decimal]]] = {
+    Meter.INPUT: ("input_per_mtok", _MILLION),
+    Meter.CACHED_INPUT: ("cached_input_per_mtok", _MILLION),
+    Meter.CACHE_WRITE: ("cache_write_per_mtok", _MILLION),
+    Meter.INPUT_AUDIO: ("input_audio_per_mtok", _MILLION),
+    Meter.INPUT_IMAGE: ("input_image_per_mtok", _MILLION),
+    Meter.OUTPUT: ("output_per_mtok", _MILLION),
+    Meter.REASONING: ("reasoning_per_mtok", _MILLION),
+    Meter.OUTPUT_AUDIO: ("output_audio_per_mtok", _MILLION),
+    Meter.OUTPUT_IMAGE: ("output_image_per_mtok", _MILLION),
+    Meter.IMAGES: ("per_image", ONE),
+    Meter.MILLISECONDS: ("per_second", _SECOND),
+    Meter.CHARACTERS: ("per_million_characters", _MILLION),
+}
+# The same for the list, the first name that has a price. It prices a kind of tokens of which it
+# says nothing like plain ones.
+_LISTED: Final[Mapping[Meter, tuple[tuple[str, ...], Decimal]]] = {
+    Meter.INPUT: (("input_mtok",), _MILLION),
+    Meter.CACHED_INPUT: (("cache_read_mtok", "input_mtok"), _MILLION),
+    Meter.CACHE_WRITE: (("cache_write_mtok", "cache_write_5m_mtok", "input_mtok"), _MILLION),
+    Meter.INPUT_AUDIO: (("input_audio_mtok", "input_mtok"), _MILLION),
+    Meter.INPUT_IMAGE: (("input_image_mtok", "input_mtok"), _MILLION),
+    Meter.OUTPUT: (("output_mtok",), _MILLION),
+    Meter.REASONING: (("output_reasoning_mtok", "output_mtok"), _MILLION),
+    Meter.OUTPUT_AUDIO: (("output_audio_mtok", "output_mtok"), _MILLION),
+    Meter.OUTPUT_IMAGE: (("output_image_mtok", "output_mtok"), _MILLION),
+    Meter.MILLISECONDS: (
+        ("audio_hours", "input_audio_hours", "output_audio_hours"),
+        3600 * _SECOND,
+    ),
+    Meter.CHARACTERS: (("input_mchars",), _MILLION),
+}
+# Who made a model sells it at its list price; others who host it come after, and not here.
+_MAKERS: Final = (
+    *("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "moonshotai", "zai"),
+    *("zhipuai", "minimax", "cohere", "voyageai", "perplexity"),
+)
+
+
+def read_prices(path: str) -> PriceSettings:
+    """Return what a price file says. Raises ``BadConfig`` with its line."""
+    tree = read_file(path, PRICES, required=True)
+    if not tree:
+        raise BadConfig(f"{path}: no [prices] stand there")
+    prices: PriceSettings = msgspec.convert(tree, PriceFile).prices
+    return prices
+
+
+def price_book(
+    files: Iterable[tuple[str, PriceSettings]], settings: PriceSettings, currency: str | None
+) -> PriceBook:
+    """Return all prices: of files by name, the first before the others, then of the settings."""
+    layers = [*files, ("settings", settings)]
+    own = [
+        (pattern, _own(price, layer, name))
+        for name, layer in layers
+        for pattern, price in sorted(layer.models.items(), key=_is_pattern)
+    ]
+    per_base: dict[str, Decimal] = {}
+    for _, layer in reversed(layers):
+        per_base.update({name: exact(rate) for name, rate in layer.rates.items()})
+    chosen = currency or next((layer.currency for _, layer in layers if layer.currency), BASE)
+    factor = next((layer.multiplier for _, layer in layers if layer.multiplier is not None), 1.0)
+    wanted = all(layer.listed for _, layer in layers)
+    listed = _listed(exact(factor)) if wanted else None
+    return PriceBook(tuple(own), listed, chosen.upper(), per_base)
+
+
+def exact(number: float) -> Decimal:
+    """Return a number as it was written: 0.15, not the binary fraction that is nearest to it."""
+    return Decimal(repr(number))
+
+
+def _is_pattern(entry: tuple[str, ModelPrice]) -> bool:
+    """Return whether an entry is for several models: names go before patterns."""
+    return not _SIGNS.isdisjoint(entry[0])
+
+
+def _own(price: ModelPrice, layer: PriceSettings, name: str) -> Price:
+    rates = {}
+    for meter, (setting, units) in _SETTINGS.items():
+        amount = getattr(price, setting)
+        if amount is not None:
+            rates[meter] = Rate(exact(amount) / units)
+    return Price(
+        rates,
+        source=price.source or layer.source or name,
+        as_of=price.as_of or layer.as_of,
+        per_request=exact(price.per_request) if price.per_request is not None else ZERO,
+        currency=(price.currency or layer.currency or BASE).upper(),
+    )
+
+
+def _listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
+    """Return the list of genai-prices, if it is installed. It never looks for newer prices."""
+    try:
+        from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - of the extra `report`
+    except ImportError:
+        return None
+    makers = {one.id: one for one in get_snapshot().providers}
+    source = f"genai-prices {version('genai-prices')}"
+
+    @cache
+    def entry(model: str) -> tuple[str, ModelInfo] | None:
+        for maker in _MAKERS:
+            found = makers[maker].find_model(model) if maker in makers else None
+            if found is not None:
+                return maker, found
+        return None
+
+    def price(model: str, at: float) -> Price | None:
+        found = entry(model)
+        if found is None:
+            return None
+        told = found[1].get_prices(datetime.fromtimestamp(at, UTC))
+        rates = {
+            meter: rate
+            for meter, (names, units) in _LISTED.items()
+            if (rate := _rate(told, names, units))
+        }
+        per_request = getattr(told, "requests_kcount", None) or ZERO
+        if not rates and not per_request:
+            return None
+        return Price(
+            rates,
+            source=f"{source}, {found[0]}",
+            per_request=per_request / 1000,
+            multiplier=multiplier,
+        )
+
+    return price
+
+
+def _rate(told: Any, names: Iterable[str], units: Decimal) -> Rate | None:
+    for name in names:
+        value = getattr(told, name, None)
+        if isinstance(value, Decimal):
+            return Rate(value / units)
+        if value is not None:
+            tiers = tuple((tier.start, tier.price / units) for tier in value.tiers)
+            return Rate(value.base / units, tiers)
+    return None

@@ -1,0 +1,105 @@
+"""A line of ``usage.jsonl``, checked, and the meters that its nested names stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from batch.pricing import Used
+from batch.usage import FIELDS, INPUT_METERS, OUTPUT_METERS, Meter, disjoint
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Amounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts under the names that they have in files; None is unknown."""
+
+    input_tokens: Count | None = None
+    input_cached_tokens: Count | None = None
+    input_cache_write_tokens: Count | None = None
+    input_audio_tokens: Count | None = None
+    input_image_tokens: Count | None = None
+    output_tokens: Count | None = None
+    output_reasoning_tokens: Count | None = None
+    output_audio_tokens: Count | None = None
+    output_image_tokens: Count | None = None
+    images: Count | None = None
+    seconds: Seconds | None = None
+    characters: Count | None = None
+
+    def counts(self) -> dict[Meter, int]:
+        """Return the meters, which hold nothing of one another."""
+        return {
+            **_tokens(self, Meter.INPUT, "input_tokens", INPUT_METERS),
+            **_tokens(self, Meter.OUTPUT, "output_tokens", OUTPUT_METERS),
+            **({Meter.IMAGES: self.images} if self.images is not None else {}),
+            **(
+                {Meter.MILLISECONDS: round(self.seconds * 1000)} if self.seconds is not None else {}
+            ),
+            **({Meter.CHARACTERS: self.characters} if self.characters is not None else {}),
+        }
+
+
+class Bucket(Amounts, frozen=True, kw_only=True):
+    """What one run used in one hour, of one model, at one endpoint, with one key."""
+
+    kind: Literal["usage.bucket"] = msgspec.field(name="object")
+    schema: Literal[1]
+    start_time: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]  # Unix seconds
+    run_id: str
+    model: str
+    endpoint: str
+    key: str | None
+    job: str | None = None
+    tags: dict[str, str] = {}
+    mock: bool = False
+    num_model_requests: Count
+    num_succeeded: Count = 0
+    num_wasted: Count = 0
+    num_usage_unknown: Count = 0
+    num_maybe_billed: Count = 0
+    max_input_tokens: Count | None = None
+    wasted: Amounts = Amounts()
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Return what tells it from the other buckets of its run."""
+        return self.start_time, self.model, self.endpoint, self.key
+
+    def used(self) -> Used:
+        """Return what is to be priced."""
+        return Used(
+            self.model,
+            self.start_time,
+            self.counts(),
+            self.num_model_requests,
+            self.num_usage_unknown,
+            self.max_input_tokens,
+        )
+
+    def used_in_vain(self) -> Used:
+        """Return the part of it that was paid and answered nothing."""
+        return Used(
+            self.model,
+            self.start_time,
+            self.wasted.counts(),
+            self.num_wasted,
+            longest=self.max_input_tokens,
+        )
+
+
+decode: Final = msgspec.json.Decoder(Bucket).decode
+# The parts of a total have one meter each.
+_NAMES: Final[Mapping[Meter, str]] = {
+    meters[0]: name for name, meters in FIELDS.items() if len(meters) == 1
+}
+
+
+def _tokens(
+    amounts: Amounts, plain: Meter, total: str, family: tuple[Meter, ...]
+) -> dict[Meter, int]:
+    parts = [(one, getattr(amounts, _NAMES[one])) for one in family if one is not plain]
+    return disjoint(plain, getattr(amounts, total), parts)

@@ -1,0 +1,166 @@
+"""Finds usage totals, and reads each run once: a copy of a run is the same run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from batch.errors import NoInput
+from batch.ledger.paths import Paths, folder_of
+from batch.report.buckets import Bucket, decode
+from batch.wording import counted, shown
+
+NAME: Final = "usage.jsonl"
+LARGEST: Final = 256 << 20  # bytes; totals of a year are a few megabytes
+_RUN: Final = ".run"
+
+# From where a run's files are to its totals as its logs have them; None if these cannot be read.
+Fresh = Callable[[Paths], "Iterable[Mapping[str, Any]] | None"]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A file that is no usage totals, whole: where, and what is wrong."""
+
+    path: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path, 200)}{self.why}"
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What was read: buckets of which none counts twice."""
+
+    buckets: Sequence[Bucket]
+    runs: int
+    files: int
+    notes: Sequence[str] = ()
+    skipped: Sequence[Skipped] = ()
+
+
+def read_all(paths: Sequence[str], fresh: Fresh) -> Found:
+    """Read the totals of files, runs and folders. Raises ``NoInput`` if one has none.
+
+    ``fresh`` reads the logs of a run whose totals are older than they are.
+    """
+    runs: dict[str, dict[tuple[object, ...], Bucket]] = {}
+    owners: dict[str, str] = {}
+    notes: list[str] = []
+    skipped: list[Skipped] = []
+    files = 0
+    for path in dict.fromkeys(os.path.realpath(one) for one in _find(paths)):
+        try:
+            read = _read(path, fresh)
+        except (OSError, ValueError) as error:
+            skipped.append(Skipped(path, _complaint(error)))
+            continue
+        files += 1
+        for run_id, buckets in read.items():
+            if run_id not in runs:
+                owners[run_id], runs[run_id] = path, buckets
+                continue
+            better = _requests(buckets) > _requests(runs[run_id])
+            kept, other = (path, owners[run_id]) if better else (owners[run_id], path)
+            notes.append(f"run {run_id} is counted once, from {kept}; {other} has it too")
+            if better:
+                owners[run_id], runs[run_id] = path, buckets
+    everything = [one for run in runs.values() for one in run.values()]
+    return Found(everything, len(runs), files, notes, skipped)
+
+
+def _find(paths: Iterable[str]) -> Iterator[str]:
+    """Yield the files of totals; of a run that has none yet, the place where they belong."""
+    for path in paths:
+        if os.path.isdir(path):
+            found = list(_within(path))
+            if not found:
+                raise NoInput(f"{path}: there is no {NAME} in this folder, nor in those below it")
+            yield from found
+        elif os.path.isdir(folder_of(path)):
+            yield os.path.join(folder_of(path), NAME)
+        elif os.path.isfile(path):
+            yield path
+        else:
+            raise NoInput(
+                f"{path}: there is no such file. Name the output of a run, a {NAME}, or a folder "
+                "that holds some"
+            )
+
+
+def _within(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        journal = parent.endswith(_RUN) and "journal.jsonl" in names
+        mine = [one for one in names if one == NAME or one.endswith(f".{NAME}")]
+        yield from (os.path.join(parent, name) for name in sorted(mine))
+        if journal and NAME not in names:
+            yield os.path.join(parent, NAME)
+
+
+def _read(path: str, fresh: Fresh) -> dict[str, dict[tuple[object, ...], Bucket]]:
+    rows = _from_logs(path, fresh)
+    lines = [orjson.dumps(row) for row in rows] if rows is not None else _lines(path)
+    runs: dict[str, dict[tuple[object, ...], Bucket]] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            bucket = decode(line)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f":{number}: {_foreign(line, str(error))}") from None
+        run = runs.setdefault(bucket.run_id, {})
+        known = run.get(bucket.place)
+        if known is None or known.num_model_requests < bucket.num_model_requests:
+            run[bucket.place] = bucket
+    return runs
+
+
+def _lines(path: str) -> list[bytes]:
+    with open(path, "rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(": this is too large for usage totals")
+    if data and not data.endswith(b"\n"):
+        number = data.count(b"\n") + 1
+        raise ValueError(f":{number}: the file ends in the middle of a line: a part of it is gone")
+    return [line for line in data.split(b"\n") if line.strip()]
+
+
+def _from_logs(path: str, fresh: Fresh) -> Iterable[Mapping[str, Any]] | None:
+    """Return the totals out of a run's logs, if it has written to them since they were made."""
+    folder, name = os.path.split(path)
+    if name != NAME or not folder.endswith(_RUN):
+        return None
+    paths = Paths(f"{folder.removesuffix(_RUN)}.jsonl")
+    logs = (paths.results, paths.errors, paths.journal)
+    newest = max((os.stat(one).st_mtime_ns for one in logs if os.path.isfile(one)), default=0)
+    made = os.stat(path).st_mtime_ns if os.path.isfile(path) else 0
+    if newest <= made or not os.path.isfile(paths.results):
+        return None
+    return fresh(paths)
+
+
+def _foreign(line: bytes, wrong: str) -> str:
+    try:
+        orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return "this is no JSON"
+    what = wrong.replace(" - at `$", " at `").replace("`", "")
+    return f"these are no usage totals of wbatch: {what}"
+
+
+def _complaint(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f": {error.strerror}"
+    return str(error)
+
+
+def _requests(run: Mapping[tuple[object, ...], Bucket]) -> int:
+    return sum(one.num_model_requests for one in run.values())
+
+
+def told(runs: int, files: int) -> str:
+    """Return in a few words what was read."""
+    return f"{counted(runs, 'run')} in {counted(files, 'file')}"

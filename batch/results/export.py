@@ -1,0 +1,207 @@
+"""The way from the records of a run to a file: which, in which order, in which format."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from batch.errors import BadUsage, CannotWrite
+from batch.files import OsFiles
+from batch.results.arrays import IDS, Npy
+from batch.results.beside import Beside
+from batch.results.columns import OF_ERRORS, Column, Kind, Row, chosen, rows_of
+from batch.results.costs import Costs
+from batch.results.logs import Logs
+from batch.results.publish import GZIP, Target, refuse_target
+from batch.results.record import Record, decode_record, strict
+from batch.results.tables import Parquet
+from batch.results.texts import Csv, Jsonl, Writer
+
+Format: TypeAlias = Literal["jsonl", "csv", "parquet", "npy"]
+SUFFIXES: Final[Mapping[str, Format]] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".npy": "npy",
+}
+_PEEKED: Final = 200  # results that tell which columns there are
+_AT_ONCE: Final = 200  # rows that are written together
+_UNZIPPED: Final = ("parquet", "npy")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is to be written, and where."""
+
+    path: str
+    format: Format
+    columns: tuple[str, ...] = ()  # none: the usual ones
+    in_order: bool = False
+    errors: bool = False  # lines that failed too
+    strict: bool = False  # OpenAI's own shape
+    force: bool = False  # whatever is there is replaced
+
+
+class Written(msgspec.Struct):
+    """What was written."""
+
+    columns: tuple[str, ...] = ()
+    rows: int = 0
+    records: int = 0
+    changed: int = 0  # lines of the inputs that are no longer what was asked
+    skipped: int = 0  # records that hold no vector, where only vectors are written
+
+
+def format_of_path(path: str, named: Format | None) -> Format:
+    """Return the format of a file. Raises BadUsage if neither suffix nor flag tells."""
+    stem = path.removesuffix(GZIP)
+    found = named or SUFFIXES.get(os.path.splitext(stem)[1].lower())
+    if found is None:
+        raise BadUsage(
+            f"-o {path}: its ending tells no format. Known are {', '.join(SUFFIXES)}, the texts "
+            "among them also with .gz; or say --format jsonl, csv, parquet or npy"
+        )
+    if found in _UNZIPPED and stem != path:
+        raise BadUsage(f"-o {path}: {found} is not packed with gzip. Leave the .gz away")
+    return found
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """What rows are made of."""
+
+    logs: Logs
+    beside: Beside | None = None  # None: without columns of the inputs
+    costs: Costs | None = None  # None: without costs
+
+
+def export(sources: Sources, wanted: Wanted, kept: Sequence[str]) -> Written:
+    """Write the records of a run into a file. Raises BadUsage, BadData, CannotWrite.
+
+    ``kept`` are the inputs, which must not be overwritten, as the files of the run must not.
+    """
+    logs = sources.logs
+    paths, files = logs.paths, OsFiles()
+    path = os.path.realpath(wanted.path)  # a link stays one
+    names = [path, path + IDS] if wanted.format == "npy" else [path]
+    for name in names:
+        own = (paths.results, *kept)
+        refuse_target(name, own, paths.folder, force=wanted.force)
+    done = Written()
+    try:
+        with contextlib.ExitStack() as stack:
+            targets = [stack.enter_context(Target(files, name)) for name in names]
+            if wanted.strict:
+                _write_strict(logs, wanted, targets[0], done)
+            else:
+                _write_rows(sources, wanted, targets, done)
+            for target in reversed(targets):
+                target.place()
+    except OSError as error:
+        raise CannotWrite(
+            f"{error.filename or wanted.path}: {error.strerror or error}. Nothing was put in the "
+            f"place of {wanted.path}"
+        ) from error
+    return done
+
+
+def _write_strict(logs: Logs, wanted: Wanted, target: Target, done: Written) -> None:
+    for record, _ in _records(logs, None, wanted, done):
+        target.write(strict(record) + b"\n")
+        done.rows += 1
+
+
+def _write_rows(sources: Sources, wanted: Wanted, targets: Sequence[Target], done: Written) -> None:
+    logs, beside, costs = sources.logs, sources.beside, sources.costs
+    kinds: Mapping[str, Kind] = beside.kinds() if beside else {}
+    columns = chosen(_present(sources, wanted), kinds, wanted.columns)
+    used = beside if any(one.of_input for one in columns) else None
+    writer = _writer(wanted, targets, columns)
+    by_vector = any(one.name in ("embedding", "index") for one in columns)
+    by_vector = by_vector or wanted.format == "npy"
+    held: list[Row] = []
+    for record, fields in _records(logs, used, wanted, done):
+        row = Row(record, fields, costs.of(record) if costs else None)
+        held += rows_of(row) if by_vector else [row]
+        if len(held) >= _AT_ONCE:
+            writer.write(held)
+            done.rows += len(held)
+            held = []
+    writer.write(held)
+    writer.finish()
+    done.rows += len(held)
+    done.columns = tuple(one.name for one in columns)
+    if isinstance(writer, Npy):
+        done.columns = ()
+        done.rows, done.skipped = writer.rows, writer.skipped
+
+
+def _writer(wanted: Wanted, targets: Sequence[Target], columns: Sequence[Column]) -> Writer:
+    match wanted.format:
+        case "jsonl":
+            return Jsonl(targets[0], columns)
+        case "csv":
+            return Csv(targets[0], columns)
+        case "parquet":
+            return Parquet(targets[0].aside, columns)
+        case "npy":
+            return Npy(*targets)
+
+
+def _records(
+    logs: Logs, beside: Beside | None, wanted: Wanted, done: Written
+) -> Iterator[tuple[Record, Mapping[str, Any]]]:
+    """Yield the records with the fields of their lines, which are read in the inputs' order."""
+    if beside is not None:
+        yield from _joined(logs, beside, wanted, done)
+        return
+    lines: Iterator[bytes]
+    if wanted.in_order:
+        lines = (line for _, line in logs.in_order(errors=wanted.errors))
+    else:
+        lines = logs.results()
+    for line in lines:
+        done.records += 1
+        yield decode_record(line), {}
+    if wanted.errors and not wanted.in_order:
+        for line in logs.errors():
+            done.records += 1
+            yield decode_record(line), {}
+
+
+def _joined(
+    logs: Logs, beside: Beside, wanted: Wanted, done: Written
+) -> Iterator[tuple[Record, Mapping[str, Any]]]:
+    lines = beside.lines()
+    line = next(lines, None)
+    for ordinal, raw in logs.in_order(errors=wanted.errors):
+        record = decode_record(raw)
+        while line is not None and line.ordinal < ordinal:
+            line = next(lines, None)
+        fields: Mapping[str, Any] = {}
+        if line is not None and line.ordinal == ordinal and record.x_run.sum == f"{line.sum:016x}":
+            fields = beside.fields(line)
+        else:
+            done.changed += 1
+        done.records += 1
+        yield record, fields
+
+
+def _present(sources: Sources, wanted: Wanted) -> set[str]:
+    """Return which columns the records of this run have beside the usual ones."""
+    names = set(OF_ERRORS) if wanted.errors else set()
+    for line in islice(sources.logs.results(), _PEEKED):
+        record = decode_record(line)
+        label = record.x_run.label or {}
+        names |= {"label", "confidence"} & {"label" if "value" in label else "", *label}
+        if record.x_run.files:
+            names.add("files")
+        if sources.costs and sources.costs.of(record) is not None:
+            names.add("cost")
+        if record.wire is not None and record.wire.vectors(record.body):
+            names |= {"index", "embedding"}
+    return names

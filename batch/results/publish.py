@@ -1,0 +1,83 @@
+"""A file that is written aside and put in place whole: it is there, or it is not."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from batch.errors import BadUsage, CannotWrite
+from batch.files import Files, write_all
+from batch.wording import shown
+
+GZIP: Final = ".gz"
+_GZIP_BITS: Final = 31
+_LEVEL: Final = 6
+
+
+class Target:
+    """The file to be. What was in its place stays until ``place``."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        self._files = files
+        self._path = path
+        self.aside = f"{path}.tmp"
+        self._zip = zlib.compressobj(_LEVEL, wbits=_GZIP_BITS) if path.endswith(GZIP) else None
+        self.fd = -1
+
+    def __enter__(self) -> Self:
+        self.fd = self._files.create(self.aside)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self.fd >= 0:
+            self._close()
+            self._files.remove(self.aside)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end."""
+        packed = self._zip.compress(data) if self._zip else data
+        if packed:
+            write_all(self._files, self.fd, packed)
+
+    def place(self) -> None:
+        """Put the file in its place."""
+        if self._zip:
+            write_all(self._files, self.fd, self._zip.flush())
+        self._files.sync(self.fd)
+        self._close()
+        self._files.replace(self.aside, self._path)
+        self._files.sync_folder(os.path.dirname(self._path))
+
+    def _close(self) -> None:
+        self._files.close(self.fd)
+        self.fd = -1
+
+
+def refuse_target(path: str, kept: Sequence[str], folder: str, *, force: bool) -> None:
+    """Refuse a file that must not be written.
+
+    ``kept`` are the files of the run and its inputs, ``folder`` is the run's. Raises BadUsage, or
+    CannotWrite for what is there and was not to be replaced.
+    """
+    name = shown(path, 300)
+    real = os.path.realpath(path)
+    if os.path.commonpath((real, os.path.realpath(folder))) == os.path.realpath(folder):
+        raise BadUsage(f"{name} is within the folder of the run. Choose another file")
+    if any(os.path.exists(one) and _same(one, path) for one in kept):
+        raise BadUsage(f"{name} is a file of the run itself, or its input. Choose another file")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CannotWrite(f"{name} is no file that could be replaced. Choose another one")
+    if os.path.exists(path) and not force:
+        raise CannotWrite(f"{name} is there already. Choose another file, or replace it: --force")
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.exists(other) and os.path.samefile(one, other)

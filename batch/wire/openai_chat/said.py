@@ -1,0 +1,42 @@
+"""What a chat asks and says, for people to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batch.wire import Piece
+from batch.wire._lenient import as_dict, as_list
+from batch.wire._pieces import calls, loaded, turns
+from batch.wire.openai_chat.answer import content_of
+from batch.wire.openai_chat.media import message_of, messages
+
+
+def prompt(body: bytes) -> list[Piece]:
+    """Return the messages of a request."""
+    return list(turns(loaded(body).get("messages")))
+
+
+def text(body: bytes) -> str | None:
+    """Return the text of an answer, of its first choice."""
+    choices = as_list(loaded(body).get("choices"))
+    return content_of(message_of(as_dict(choices[0]))) if choices else None
+
+
+def beside(body: bytes) -> list[Piece]:
+    """Return thoughts, refusals and calls, and the texts of further choices."""
+    pieces: list[Piece] = []
+    for number, message in enumerate(messages(loaded(body))):
+        said = content_of(message)
+        if number and said:
+            pieces.append(Piece(f"choice {number + 1}", said))
+        for key in ("reasoning_content", "refusal"):
+            told = message.get(key)
+            if isinstance(told, str) and told:
+                pieces.append(Piece(key.partition("_")[0], told))
+        pieces += calls([(one.get("name"), one.get("arguments")) for one in _functions(message)])
+    return pieces
+
+
+def _functions(message: dict[str, Any]) -> list[dict[str, Any]]:
+    told = [as_dict(as_dict(one).get("function")) for one in as_list(message.get("tool_calls"))]
+    return [one for one in (*told, as_dict(message.get("function_call"))) if one]

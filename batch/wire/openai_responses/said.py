@@ -1,0 +1,47 @@
+"""What a request for a response asks and what a response says, for people to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batch.wire import Piece
+from batch.wire._lenient import as_dict, as_list
+from batch.wire._pieces import calls, loaded, parts, spelled, told, turns
+from batch.wire.openai_responses.answer import CALLS, texts_of
+
+
+def prompt(body: bytes) -> list[Piece]:
+    """Return the instructions and the input of a request."""
+    request = loaded(body)
+    asked = request.get("input")
+    said = [Piece("user", asked)] if isinstance(asked, str) else list(turns(asked))
+    return [*told(request, "instructions"), *said]
+
+
+def text(body: bytes) -> str | None:
+    """Return the text of a response."""
+    texts = list(texts_of(_items(body)))
+    return "".join(texts) if texts else None
+
+
+def beside(body: bytes) -> list[Piece]:
+    """Return summaries of thoughts, refusals and calls."""
+    pieces: list[Piece] = []
+    for item in _items(body):
+        kind = item.get("type")
+        if kind == "reasoning":
+            pieces += _said("reasoning", parts(item.get("summary")))
+        elif kind in CALLS:
+            given = item.get("arguments", item.get("input", item.get("action")))
+            pieces += calls([(item.get("name", kind), given)])
+        for part in map(as_dict, as_list(item.get("content"))):
+            pieces += _said("refusal", part.get("refusal"))
+    return pieces
+
+
+def _said(who: str, text: object) -> list[Piece]:
+    return [Piece(who, spelled(text))] if text else []
+
+
+def _items(body: bytes) -> list[dict[str, Any]]:
+    return [one for one in as_list(loaded(body).get("output")) if isinstance(one, dict)]

@@ -1,0 +1,51 @@
+"""What docs/jobs.md shows is taken, and its commands run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from batch.cli import answer
+from batch.cli.caller import Caller
+from batch.config import JOB, read_layer
+from batch.fill import Values
+from batch.settings import Settings, build
+
+ROOT = Path(__file__).parents[1]
+DOC = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
+TOML = re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL)
+BLOCKS = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)
+
+
+@pytest.mark.parametrize("text", TOML)
+def test_a_job_that_is_shown_is_taken(text: str, tmp_path: Path) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text(text, encoding="utf-8")
+    values = Values({"GATEWAY": "https://gateway.example"}, lambda: "2026-11-26")
+
+    layer = read_layer(str(job), JOB, lambda _: values, required=True)
+
+    assert build(layer.tree, Settings).inputs
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_command_that_is_shown_runs(
+    block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WBATCH_MOCK", "1")  # as this test has no key
+    monkeypatch.chdir(shutil.copytree(ROOT / "jobs", tmp_path / "jobs"))
+
+    for line in block.splitlines():
+        command = line.partition("#")[0].partition(">")[0]
+        assert answer([*shlex.split(command)[1:], "-q"], Caller()) == 0, line
+
+
+def test_every_kind_of_mark_and_layer_is_described() -> None:
+    assert len(TOML) == 2
+    assert len(BLOCKS) == 3
+    for word in ("${NAME}", "{date}", "$${", ".env", "--env-file", "WBATCH_", "config.toml"):
+        assert word in DOC
