@@ -35,8 +35,8 @@ demo: $(READY) ## Run a file of prompts offline: killed half-way, carried on wit
 	sh jobs/demo.sh $(BIN)/wbatch
 
 .PHONY: test
-test: $(READY) ## Run every test, offline
-	$(BIN)/pytest
+test: $(READY) ## Run every test, offline, on all processors
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: test-compat
 test-compat: $(COMPAT_READY) ## Have answers and records judged by the vendors' own SDKs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -10,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 import pytest
 from aiohttp import web
@@ -65,16 +65,21 @@ class Desk:
             b"".join((x if isinstance(x, bytes) else orjson.dumps(x)) + b"\n" for x in lines)
         )
 
-    def settings(self, request: RequestSettings, **conduct: Any) -> Settings:
+    def settings(
+        self, request: RequestSettings, limits: Limits | None = None, **conduct: Any
+    ) -> Settings:
         return Settings(
             inputs=(str(self.input),),
             output=str(self.output),
             request=request,
+            limits=limits or Limits(),
             run=RunSettings(mock=True, **conduct),
         )
 
     def run(self, request: RequestSettings | None = None, **conduct: Any) -> Outcome:
         settings = self.settings(request or RequestSettings(), **conduct)
+        # A run begins with a search for garbage. It thaws what is kept out of it here.
+        gc.freeze()
         return asyncio.run(runs.run(settings, self.watch))
 
     def retry(self, only: frozenset[str] | None = None, ambiguous: bool = False) -> Outcome:
@@ -255,7 +260,7 @@ def test_a_retry_of_what_may_be_paid_twice_says_how_to_ask_for_it(desk: Desk) ->
 
 def test_retry_sends_again_what_failed_and_counts_on(desk: Desk) -> None:
     desk.write(*(chat(f"r{n}") for n in range(6)), b"bad")
-    first = desk.run(mock_fail="empty-choices=100%")
+    first = desk.run(mock_fail="empty-choices=100%", limits=Limits(max_attempts=2))
     failed = {error["x_run"]["line"]: error["x_run"]["attempts"] for error in desk.errors()}
 
     with pytest.raises(BadUsage, match="did with invalid_json, invalid_response"):
@@ -474,9 +479,7 @@ def test_more_workers_than_lines_are_not_made(desk: Desk) -> None:
             asyncio.get_running_loop().set_task_factory(counting)
 
     desk.write(chat("a"), chat("b"))
-    settings = msgspec.structs.replace(
-        desk.settings(RequestSettings()), limits=Limits(concurrency=2000)
-    )
+    settings = desk.settings(RequestSettings(), Limits(concurrency=2000))
 
     outcome = asyncio.run(runs.run(settings, Counting()))
 

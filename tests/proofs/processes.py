@@ -25,8 +25,9 @@ FAULTS: Final = (
     "429=0.1%,429-hint=0.01%,500=0.3%,502-html=0.2%,503=0.05%,reset=0.3%,cut=0.4%,no-finish=0.3%,"
     "empty-choices=0.3%,html-200=0.2%,error-200=0.2%"
 )
-# What a shell may have set, and a proof must not see.
-FOREIGN: Final = re.compile(r"OPENAI_|WBATCH_")
+# What a shell may have set, and a proof must not see. With the last one each start would compile
+# the command anew.
+FOREIGN: Final = re.compile(r"OPENAI_|WBATCH_|PYTHONDONTWRITEBYTECODE$")
 
 
 class Failed(AssertionError):

@@ -47,7 +47,7 @@ def test_one_file_of_all_endpoints_runs_to_its_end_through_a_kill(
         for models, value in KEYS.items()
         for word in ("--key", f"{models}=env:{VARIABLES[value]}")
     ]
-    with gateway(tmp_path, "--latency", 150, "--task", 1500, *allowed) as mock:
+    with gateway(tmp_path, "--latency", 80, "--task", 800, *allowed) as mock:
         at = ("-o", "out.jsonl", "-c", 6, "--base-url", mock.url, "--allow-files", FILES, *keys)
         command = ("run", LINES, *at)
 

@@ -5,9 +5,9 @@ import pytest
 
 from tests.proofs.processes import finish, gateway, lines_of, wait_until, wbatch, write_prompts
 
-LINES = 60
+LINES = 32
 AT_ONCE = 8
-SOON, LATE = 300, 60_000  # milliseconds to an answer
+SOON, LATER, LATE = 300, 600, 60_000  # milliseconds to an answer
 DRAINING = "waiting up to"
 
 
@@ -99,7 +99,7 @@ def test_a_second_signal_leaves_at_once(folder):
 
 
 def test_a_second_run_on_the_same_output_is_turned_away_and_disturbs_nothing(folder):
-    with gateway(folder, "--latency", SOON) as mock:
+    with gateway(folder, "--latency", LATER) as mock:
         with running(folder, mock) as process:
             code, words = finish(folder, *command(mock))
 
