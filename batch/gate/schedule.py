@@ -32,8 +32,7 @@ class Schedule:
         self.until = -math.inf
 
     def rejected(self, sent_at: float, asked: float | None, trip: float) -> bool:
-        """Pause after a rejection: as long as asked, else for about ``trip``, and twice that next
-        time.
+        """Pause after a rejection: as long as asked, else about ``trip``, next time twice that.
 
         Returns whether it is news. Of calls that were sent before the last pause began and are
         rejected in it, none is; it moves the pause only if it asks for more.

@@ -14,9 +14,7 @@ ROUND = 50  # calls that are on their way when the size is cut: their drops are 
 class Client:
     """Calls of which a share is dropped, at a size that climbs, and is cut by signs of load."""
 
-    def __init__(
-        self, share: Callable[[float], float], seed: int = 1, of: Sizes = "calls"
-    ) -> None:
+    def __init__(self, share: Callable[[float], float], seed: int = 1, of: Sizes = "calls") -> None:
         self.share = share  # of calls, at a size
         self.size = self.most = SIZE
         self.of = of
@@ -91,6 +89,18 @@ def test_load_is_never_taken_for_chance(share: float, width: float, seed: int) -
     assert set(said) == {"sign"}
 
 
+def test_load_that_is_met_from_above_is_seldom_taken_for_chance() -> None:
+    """It is, now and then: on the way down a few drops more or less look like as large a share."""
+    mistaken = 0
+
+    for seed in range(40):
+        client = Client(lambda size: max(0.0, 1 - SIZE / size), seed)
+        client.size = 1.33 * SIZE
+        mistaken += "vain" in client.calls(2_000)
+
+    assert mistaken <= 16
+
+
 def test_after_a_finding_it_is_known_how_large_a_size_was_before_all_those_signs() -> None:
     client = Client(by_chance(0.05))
 
@@ -152,19 +162,20 @@ def test_after_a_long_time_without_a_drop_the_next_one_is_a_sign_again() -> None
 
 
 def test_what_was_counted_long_ago_says_nothing_of_what_is_dropped_now() -> None:
-    # Given: nearly enough drops for a finding
-    doubt = Doubt()
-    for size in (100.0, 50.0):
-        for _ in range(5 if size == 100 else 4):
+    # Given: one drop is missing for a finding
+    at_once, later = Doubt(), Doubt()
+    for doubt in (at_once, later):
+        for size in [100.0] * 10 + [50.0] * 5:
             for _ in range(20):
                 doubt.answered("calls", size)
             assert doubt.dropped("calls", size) == "sign"
 
-    # When: there is none for a long time
+    # When: it does not come for a long time
     for _ in range(1_100):
-        doubt.answered("calls", 50.0)
+        later.answered("rate", 5.0)
 
-    assert doubt.dropped("calls", 50.0) == "sign"
+    assert at_once.dropped("calls", 50.0) == "vain"
+    assert later.dropped("calls", 50.0) == "sign"
 
 
 def test_the_recent_share_follows_what_is_dropped() -> None:

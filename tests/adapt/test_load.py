@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -16,9 +17,10 @@ def full(load: Load, answers: int, among: int | None = None, sent_at: float = 0.
         load.answered(sent_at, among or in_flight, in_flight)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.05])
-def test_rejections_at_any_size_alike_do_not_keep_it_small(share: float) -> None:
-    chance = random.Random(5)
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("share", [0.01, 0.02])
+def test_rejections_at_any_size_alike_do_not_keep_it_small(share: float, seed: int) -> None:
+    chance = random.Random(seed)
     client = Client(64, lambda _now, _working: chance.random() < share)
 
     client.run(200)
@@ -176,7 +178,26 @@ def test_where_calls_are_rejected_only_beside_more_than_usual_it_is_not_the_pace
     assert sizes[10:] == sorted(sizes[10:])  # and the pace is made no slower for it
 
 
-def test_drops_that_turn_out_to_be_no_sign_lead_back_to_what_was_sent_before() -> None:
+def test_a_pace_at_which_calls_went_a_few_together_in_vain_is_again_what_it_was() -> None:
+    # Given: a trial, after rejections at sixty calls a second
+    load, now = paced(), 300.0
+    assert load.pace is not None
+    while not load.spread.on:
+        now += 10
+        load.pace.settle(60)
+        load.pace.filled(30)
+        load.rejected(now, now - 1, 30, 60.0)
+
+    # When: such calls are rejected in a row
+    while load.spread.on:
+        now += 1
+        load.pace.filled(30)
+        load.rejected(now, now - 0.1, 30, 60.0)
+
+    assert load.pace.size == pytest.approx(60, rel=0.05)
+
+
+def test_drops_that_turn_out_to_be_no_sign_lead_back_at_once_to_what_was_sent_before() -> None:
     """One channel of several rejects whatever comes."""
     load = Load(64)
     chance = random.Random(1)
@@ -192,8 +213,25 @@ def test_drops_that_turn_out_to_be_no_sign_lead_back_to_what_was_sent_before() -
             full(load, 1, sent_at=now - 0.5)
         limits.append(load.window.limit)
 
-    assert min(limits) < 50
+    low = min(limits)
+    assert low < 50
     assert limits[-1_000:] == [64] * 1_000
+    assert max(later - earlier for earlier, later in pairwise(limits)) > 5
+
+
+def test_rejections_that_turn_out_to_be_no_sign_end_the_pace() -> None:
+    load, chance, now = paced(), random.Random(1), 300.0
+
+    for _ in range(4_000):
+        now += 0.02
+        if load.pace is None:
+            break
+        load.pace.filled(30)
+        if chance.random() < 0.08:
+            load.rejected(now, now - 0.5, 30, load.pace.size)
+        else:
+            load.answered(now - 0.5, 30, 30)
+
     assert load.pace is None
 
 

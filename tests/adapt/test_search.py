@@ -216,7 +216,7 @@ def test_drops_beside_which_nothing_was_answered_do_not_lower_what_it_climbs_bac
     assert search.size < 150
 
     # When: it goes again
-    answers(search, 40 * 16, sent_at=61)
+    answers(search, 22 * 16, sent_at=61)
 
     assert search.size > 450
 

@@ -44,6 +44,14 @@ def test_where_as_much_goes_as_before_they_go_a_few_together_for_good(rate: floa
     assert spread.on
 
 
+def test_one_rejection_at_less_than_before_is_not_enough_to_tell() -> None:
+    spread = trying()
+
+    assert rejected(spread, 60) == [None]
+
+    assert spread.on
+
+
 def test_where_clearly_less_goes_they_go_evenly_again_and_as_often_as_before() -> None:
     spread = trying()
 

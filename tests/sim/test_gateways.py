@@ -75,7 +75,7 @@ def test_a_queue_answers_all_and_each_later() -> None:
 
     assert answers(replies) == len(replies)
     took = [seconds for _, seconds, _ in replies]
-    assert took[:5] == pytest.approx([0.5] * 5)
+    assert took[:5] == pytest.approx([0.5] * 5, abs=0.005)  # ways differ by as much
     assert took[-1] == pytest.approx(len(replies) / 5 * 0.48 - SECONDS, rel=0.05)
 
 
