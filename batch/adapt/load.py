@@ -25,6 +25,9 @@ LIFT: Final = 1.1  # times the pace, where these are: then it must not be what h
 SLOWEST: Final = 1 / 60  # calls a second
 # What a rate gains near the last drop with each answer is the least that these allow.
 GAIN: Final = 0.009  # calls a second: whatever the rate, this part of it in a second
+# Part of a rate that a row of rejections leads to, at the least: where others take what there is,
+# no rate of ours is too much, and from next to nothing it would take minutes to come back.
+DEEPEST: Final = 1 / 16
 MOST: Final = 0.5  # calls a second with an answer at the most: so half of any rate in a second
 FEWEST: Final = 25  # answers that make up for a cut, at the least: so seldom are slow rates dropped
 A_TRIP: Final = 0.01  # part of it in a round trip: what is too much shows only after one
@@ -115,7 +118,7 @@ class Load:
     def _paced(self, rate: float) -> Search:
         """Return the pace, which begins at this rate if there is none yet."""
         if self.pace is None:
-            self.pace = Search(rate, SLOWEST, math.inf, _faster, MOST)
+            self.pace = Search(rate, SLOWEST, math.inf, _faster, MOST, DEEPEST)
             self.pace.settle(rate)
         return self.pace
 

@@ -35,12 +35,14 @@ class Search:
     __slots__ = (
         "_answers",
         "_cut_at",
+        "_deepest",
         "_dropped_at",
         "_drops",
         "_earned",
         "_gain",
         "_heard",
         "_in_flight",
+        "_lowest",
         "_most",
         "_top",
         "ceiling",
@@ -50,10 +52,17 @@ class Search:
     )
 
     def __init__(
-        self, start: float, floor: float, ceiling: float, gain: Gain, most: float = math.inf
+        self,
+        start: float,
+        floor: float,
+        ceiling: float,
+        gain: Gain,
+        most: float = math.inf,
+        deepest: float = 0.0,
     ) -> None:
         self.floor, self.ceiling = floor, ceiling
         self._gain, self._most = gain, most
+        self._deepest = deepest  # part of a size that a row of drops leads to, at the least
         self._dropped_at = self._cut_at = -math.inf
         self.begin(start)
 
@@ -61,6 +70,7 @@ class Search:
         """Begin anew: nothing is known."""
         self._top: float | None = None  # the size at the last drop
         self._drops = 0  # in a row
+        self._lowest = 0.0  # that this row may lead to
         self._answers = 0  # to calls sent since the last drop
         # A call that was sent since the last cut was answered. Where none is, nothing goes for now,
         # whatever is sent: limits that are counted by the minute are like that at its end.
@@ -107,7 +117,9 @@ class Search:
             if self._heard or self._top is None or self._drops == 1:
                 self._top = at
             self._cut_at = now
-            self.go(at * (1 - CUTS[min(self._drops, len(CUTS)) - 1]))
+            if self._drops == 1:
+                self._lowest = self._deepest * at
+            self.go(max(self._lowest, at * (1 - CUTS[min(self._drops, len(CUTS)) - 1])))
         self._heard = False
         self._answers = self._earned = 0
         return self._drops
