@@ -75,11 +75,6 @@ class Load:
                 return self._too_often(now, sent_at, rate)
         return self._too_many(now, sent_at, in_flight, rate)
 
-    def _lift(self, pace: Search, rate: float | None) -> None:
-        """Let the pace hold nothing up, yet stay near how often calls come."""
-        if rate is not None and pace.size < ROOM * rate:
-            pace.go(LIFT * pace.size)
-
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> int:
         """Take note of a call that was dropped otherwise: too many were on the wire.
 
@@ -114,6 +109,11 @@ class Load:
             elif rate is not None and rate <= (pace := self._paced(rate)).size:
                 pace.settle(rate)
         return drops
+
+    def _lift(self, pace: Search, rate: float | None) -> None:
+        """Let the pace hold nothing up, yet stay near how often calls come."""
+        if rate is not None and pace.size < ROOM * rate:
+            pace.go(LIFT * pace.size)
 
     def _paced(self, rate: float) -> Search:
         """Return the pace, which begins at this rate if there is none yet."""

@@ -20,7 +20,7 @@ from batch.gate.settings import GateSettings, KeyLimits
 from batch.gate.visit import Visit
 from batch.ledger.entries import Entry
 from batch.means import Means
-from batch.pipeline import Pool
+from batch.pool import Pool
 from batch.records import Answer, Call, Fault, Reply, Row
 from batch.retry import RetryPolicy
 from batch.script import AskOnce
