@@ -1,4 +1,4 @@
-"""Who called, how they want to be spoken to, and the writing to the two streams of the process.
+"""Who called, how they want to be spoken to, and the writing to the two streams and to files.
 
 A stream whose reader is gone is a nuisance, not a failure: it never changes an exit code.
 """
@@ -46,27 +46,43 @@ class Caller:
 
     def complain(self, message: str) -> None:
         """Say on stderr what went wrong, in one paragraph."""
-        if self._colors():
+        if self.paints(sys.stderr):
             _write(sys.stderr, click.style("error:", fg="red", bold=True) + " ")
             self.tell(message)
         else:
             self.tell(f"error: {message}")
 
-    def emit(self, data: bytes) -> None:
-        """Write data on stdout. Raises ``OSError`` if that fails, unless nobody reads any more."""
+    def emit(self, data: bytes, what: str) -> None:
+        """Write data on stdout, what it is in words.
+
+        Raises ``CannotWrite`` if that fails, unless nobody reads any more.
+        """
         failure = _write(sys.stdout, data)
         if failure is not None and not isinstance(failure, BrokenPipeError):
-            raise failure
+            # Not at the top, as for all that is needed only when something is to be said.
+            from batch.errors import CannotWrite  # noqa: PLC0415
+
+            raise CannotWrite(f"cannot write {what} to stdout: {failure}") from failure
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file in place, readable by its owner alone. Raises ``CannotWrite``."""
+        from batch.errors import CannotWrite  # noqa: PLC0415
+        from batch.files import OsFiles, write_whole  # noqa: PLC0415
+
+        try:
+            write_whole(OsFiles(), os.path.abspath(path), data)
+        except OSError as error:
+            raise CannotWrite(f"{path}: {error.strerror or error}") from error
+
+    def paints(self, stream: TextIO | None) -> bool:
+        """Return whether a stream shows colors, and is to."""
+        plain = self.no_color or self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb"
+        return not plain and stream is not None and stream.isatty()
 
     def flush(self) -> None:
         """Empty both streams; what fails later, while Python ends, would be the exit code."""
         _write(sys.stdout, b"")
         _write(sys.stderr, b"")
-
-    def _colors(self) -> bool:
-        stream = sys.stderr
-        plain = self.no_color or self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb"
-        return not plain and stream is not None and stream.isatty()
 
 
 def _write(stream: TextIO | None, data: str | bytes) -> OSError | None:

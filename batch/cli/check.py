@@ -23,7 +23,7 @@ from batch.cli.options import (
     way_options,
 )
 from batch.cli.shape import make_command, option
-from batch.errors import BadConfig, CannotWrite
+from batch.errors import BadConfig
 from batch.preflight import MOST, compare, lines, preflight
 from batch.settings import Limits, Settings
 from batch.snapshot import visible
@@ -92,14 +92,7 @@ def command(ctx: click.Context, /, online: bool, most: int, **_flags: Any) -> in
     if online and not settings.run.mock:
         compare(report, in_loop(engine_of(caller).models(settings, ())))
     if caller.json:
-        _write(caller, orjson.dumps(report.document(), option=orjson.OPT_APPEND_NEWLINE))
+        caller.emit(orjson.dumps(report.document(), option=orjson.OPT_APPEND_NEWLINE), "the report")
     elif report.exit_code or not caller.quiet:
-        _write(caller, "".join(f"{visible(line)}\n" for line in lines(report)).encode())
+        caller.emit("".join(f"{visible(line)}\n" for line in lines(report)).encode(), "the report")
     return report.exit_code
-
-
-def _write(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write the report to stdout: {error}") from error

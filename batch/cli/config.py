@@ -21,7 +21,7 @@ from batch.cli.options import PLACES, way_options
 from batch.cli.schema import job_schema
 from batch.cli.shape import make_command
 from batch.cli.strays import strays
-from batch.errors import BadUsage, CannotWrite
+from batch.errors import BadUsage
 from batch.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME
 from batch.secret import MASK
 from batch.settings import KeySetting, Settings, looks_like_a_key
@@ -83,7 +83,10 @@ def command(ctx: click.Context, /, what: str, job: str | None, **_flags: Any) ->
     """
     caller = ctx.ensure_object(Caller)
     if what == "schema":
-        _write(caller, orjson.dumps(job_schema(command.params), option=orjson.OPT_INDENT_2) + b"\n")
+        caller.emit(
+            orjson.dumps(job_schema(command.params), option=orjson.OPT_INDENT_2) + b"\n",
+            "the schema",
+        )
         return
     if job is not None and not job.endswith(".toml"):
         raise BadUsage(f"{job}: a job is a file that ends with .toml")
@@ -92,9 +95,13 @@ def command(ctx: click.Context, /, what: str, job: str | None, **_flags: Any) ->
     shown = list(settings_shown(found, caller.environ))
     places = list(key_places(found, caller.environ))
     if caller.json:
-        _write(caller, orjson.dumps(_document(shown, places), option=orjson.OPT_APPEND_NEWLINE))
+        caller.emit(
+            orjson.dumps(_document(shown, places), option=orjson.OPT_APPEND_NEWLINE), "the settings"
+        )
         return
-    _write(caller, "".join(f"{visible(line)}\n" for line in _toml(shown, places)).encode())
+    caller.emit(
+        "".join(f"{visible(line)}\n" for line in _toml(shown, places)).encode(), "the settings"
+    )
     for name, where, meant in strays(found.env, caller.environ):
         hint = f" Did you mean {meant}?" if meant else ""
         caller.tell(f"{name} of {where} sets nothing.{hint}")
@@ -236,10 +243,3 @@ def _spelled(value: Any) -> str:
 
 def _spelled_name(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
-
-
-def _write(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write to stdout: {error}") from error

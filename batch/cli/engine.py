@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 import orjson
 
 from batch.cli.caller import Caller
-from batch.errors import CannotWrite
 from batch.ledger.paths import Paths
 from batch.progress import Progress, choose_style
 from batch.settings import KeySetting, Settings, UserSettings
@@ -86,10 +85,8 @@ def report(caller: Caller, outcome: Outcome) -> int:
         for line in outcome.lines:
             caller.tell(line)
     if caller.json:
-        try:
-            caller.emit(orjson.dumps(outcome.summary, option=orjson.OPT_APPEND_NEWLINE))
-        except OSError as error:
-            raise CannotWrite(f"cannot write the summary to stdout: {error}") from error
+        document = orjson.dumps(outcome.summary, option=orjson.OPT_APPEND_NEWLINE)
+        caller.emit(document, "the summary")
     return outcome.exit_code
 
 

@@ -13,7 +13,7 @@ from batch.cli.engine import engine_of
 from batch.cli.layers import output_of, settings_of
 from batch.cli.options import CONDUCTED, FILED
 from batch.cli.shape import make_command, option
-from batch.errors import BadUsage, CannotWrite
+from batch.errors import BadUsage
 from batch.look import Looked, looked_at
 from batch.pricelist import price_book, read_prices
 from batch.results.beside import Beside
@@ -101,7 +101,7 @@ def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
         for line in _closing(wanted, written, document):
             caller.tell(line)
     if caller.json:
-        _emit(caller, document)
+        caller.emit(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE), "the summary")
     return 0
 
 
@@ -188,10 +188,3 @@ def _closing(wanted: Wanted, written: Written, document: dict[str, Any]) -> list
 
 def _stands(count: int) -> str:
     return agreeing(count, "is", "are")
-
-
-def _emit(caller: Caller, document: dict[str, Any]) -> None:
-    try:
-        caller.emit(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
-    except OSError as error:
-        raise CannotWrite(f"cannot write the summary to stdout: {error}") from error

@@ -17,7 +17,7 @@ from batch.cli.layers import settings_of
 from batch.cli.options import REACHED, way_options
 from batch.cli.shape import make_command, option
 from batch.config import user_file
-from batch.errors import BadUsage, CannotWrite
+from batch.errors import BadUsage
 from batch.settings import KeySetting, UserSettings, looks_like_a_key
 from batch.snapshot import visible
 from batch.toml import quoted
@@ -64,7 +64,7 @@ def command(ctx: click.Context, /, suggest_keys: str | None, **_flags: Any) -> i
         _advise(catalogue, caller, ctx.params["config"] or user_file(caller.environ))
     else:
         text = "".join(f"{line}\n" for line in _table(catalogue))
-    _write(caller, _document(catalogue, places) if caller.json else text.encode())
+    caller.emit(_document(catalogue, places) if caller.json else text.encode(), "the list")
     return catalogue.exit_code
 
 
@@ -160,10 +160,3 @@ def _document(catalogue: Catalogue, places: Sequence[KeySetting]) -> bytes:
     if places:
         document["suggested"] = _suggested(catalogue, places)
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _write(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write the list to stdout: {error}") from error

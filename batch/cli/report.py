@@ -16,8 +16,7 @@ from batch.cli.caller import Caller
 from batch.cli.engine import engine_of
 from batch.cli.layers import settings_of
 from batch.cli.shape import make_command, option
-from batch.errors import BadData, BadUsage, CannotWrite
-from batch.files import OsFiles, write_whole
+from batch.errors import BadData, BadUsage
 from batch.pricelist import price_book, read_prices
 from batch.pricing import PriceBook
 from batch.report.buckets import Bucket
@@ -122,15 +121,17 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     if flags["html"] is not None:
         times = tally(wanted, (grain(models.first, models.last), "model"), book, tz)
         read = told(found.runs, found.files)
-        _write(flags["html"], _page(report, times, models, read, datetime.fromtimestamp(now, tz)))
+        caller.write(
+            flags["html"], _page(report, times, models, read, datetime.fromtimestamp(now, tz))
+        )
     kind = "json" if caller.json else flags["kind"]
     if kind is None and flags["html"] is not None and flags["target"] is None:
         return PARTIAL if found.skipped else 0  # the page is what was asked for
     text = _formatted(kind or "table", report, models, found, caller, flags["target"])
     if flags["target"] is not None:
-        _write(flags["target"], text)
+        caller.write(flags["target"], text)
     else:
-        _emit(caller, text)
+        caller.emit(text, "the report")
     return PARTIAL if found.skipped else 0
 
 
@@ -213,19 +214,5 @@ def _formatted(
     seen = target is None and sys.stdout is not None and sys.stdout.isatty()
     said = caller.environ.get("COLUMNS", "")
     width = int(said) if said.isdecimal() else shutil.get_terminal_size().columns if seen else None
-    styled = seen and not (caller.no_color or caller.environ.get("NO_COLOR"))
+    styled = target is None and caller.paints(sys.stdout)
     return as_table(report, models, width, styled=styled).encode()
-
-
-def _write(path: str, data: bytes) -> None:
-    try:
-        write_whole(OsFiles(), os.path.abspath(path), data)
-    except OSError as error:
-        raise CannotWrite(f"{path}: {error.strerror}") from error
-
-
-def _emit(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write the report to stdout: {error}") from error

@@ -15,7 +15,7 @@ import orjson
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
 from batch.cli.shape import make_command, option
-from batch.errors import CannotWrite, Refusal
+from batch.errors import Refusal
 from batch.snapshot import visible
 
 if TYPE_CHECKING:
@@ -93,13 +93,16 @@ def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) 
         if least is not None
     ]
     if html:
-        _write_page(html, output, found, gates)
+        from batch.labeling.page import page  # noqa: PLC0415 - only here
+
+        text = page(f"Labels of {os.path.basename(output)}", found, gates)
+        caller.write(html, text.encode(errors="replace"))
     passed = all(met for _, met in gates)
     if caller.json:
         document = {**found.document(), "passed": passed if gates else None}
-        _emit(caller, orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+        caller.emit(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE), "the score")
     elif not (caller.quiet and passed):
-        _emit(caller, _drawn(caller, found).encode())
+        caller.emit(_drawn(caller, found).encode(), "the score")
     for words, met in gates:
         if not met:
             caller.complain(f"{words} is demanded, and not met")
@@ -145,34 +148,17 @@ def _text(asked: Asked, line: RawLine) -> str:
     return said[-1].text if said else ""
 
 
-def _write_page(path: str, output: str, found: Comparison, gates: list[tuple[str, bool]]) -> None:
-    from batch.labeling.page import page  # noqa: PLC0415 - only here
-
-    try:
-        with open(path, "w", encoding="utf-8", errors="replace") as file:
-            file.write(page(f"Labels of {os.path.basename(output)}", found, gates))
-    except OSError as error:
-        raise CannotWrite(f"{path}: {error.strerror}") from None
-
-
-def _emit(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write the score to stdout: {error}") from error
-
-
 def _drawn(caller: Caller, found: Comparison) -> str:
     """Return the score as text, with colors where a terminal shows them."""
     from rich.console import Console  # noqa: PLC0415 - only here
 
     text = io.StringIO()
     shown = sys.stdout is not None and sys.stdout.isatty()
-    plain = caller.no_color or bool(caller.environ.get("NO_COLOR"))
+    painted = caller.paints(sys.stdout)
     console = Console(
         file=text,
-        force_terminal=shown and not plain,
-        no_color=plain,
+        force_terminal=painted,
+        no_color=not painted,
         width=None if shown else _WIDTH,
         highlight=False,
         emoji=False,

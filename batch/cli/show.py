@@ -15,7 +15,7 @@ from batch.cli.caller import Caller
 from batch.cli.layers import output_of
 from batch.cli.options import CONDUCTED
 from batch.cli.shape import make_command, option
-from batch.errors import BadUsage, CannotWrite, NoInput, Refusal
+from batch.errors import BadUsage, NoInput, Refusal
 from batch.look import Looked, looked_at
 from batch.results.record import Record, decode_record
 from batch.results.view import Frame, Paint, Role, Shown, answer, lines
@@ -66,7 +66,7 @@ def command(ctx: click.Context, /, run: str, most: int, **flags: Any) -> int:
     with looked_at(paths_of(run)) as looked:
         found = _found(looked, run, most, flags)
         if caller.json:
-            _emit(caller, _document(looked, run, found))
+            caller.emit(_document(looked, run, found), "what is shown")
             return 0
         if looked.why and not caller.quiet:
             caller.tell(f"the prompts cannot be shown: {looked.why}")
@@ -75,7 +75,7 @@ def command(ctx: click.Context, /, run: str, most: int, **flags: Any) -> int:
         for one in _beside_prompts(looked, run, found):
             count += 1
             text = "".join(f"{line}\n" for line in lines(one, frame, paint))
-            _emit(caller, f"{text}\n".encode())
+            caller.emit(f"{text}\n".encode(), "what is shown")
         if not caller.quiet:
             for remark in _remarks(looked, run, count, errors=flags["errors"]):
                 caller.tell(remark)
@@ -176,15 +176,6 @@ def _width(caller: Caller) -> int:
 
 
 def _paint(caller: Caller) -> Paint:
-    plain = caller.no_color or caller.environ.get("NO_COLOR")
-    dumb = caller.environ.get("TERM") == "dumb"
-    if plain or dumb or sys.stdout is None or not sys.stdout.isatty():
+    if not caller.paints(sys.stdout):
         return lambda text, _role: text
     return lambda text, role: click.style(text, **_STYLES[role]) if role in _STYLES else text
-
-
-def _emit(caller: Caller, data: bytes) -> None:
-    try:
-        caller.emit(data)
-    except OSError as error:
-        raise CannotWrite(f"cannot write to stdout: {error}") from error

@@ -194,6 +194,7 @@ def test_the_page_needs_nothing_and_obeys_no_label(
     code, _, _ = score(capfd, "--html", "page.html", "--min-accuracy", "0.9")
 
     page = (scored / "page.html").read_text()
+    assert (scored / "page.html").stat().st_mode & 0o777 == 0o600  # it holds texts of people
     parser = _Tags()
     parser.feed(page)
     names = {tag for tag, _ in parser.tags}
