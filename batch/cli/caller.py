@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -64,13 +64,19 @@ class Caller:
 
             raise CannotWrite(f"cannot write {what} to stdout: {failure}") from failure
 
-    def write(self, path: str, data: bytes) -> None:
-        """Put a file in place, readable by its owner alone. Raises ``CannotWrite``."""
+    def write(self, path: str, data: bytes, kept: Sequence[str]) -> None:
+        """Put a file in place, readable by its owner alone.
+
+        Raises ``BadUsage`` if it would replace a file of a run or one of ``kept``, else
+        ``CannotWrite`` if it fails.
+        """
         from batch.errors import CannotWrite  # noqa: PLC0415
         from batch.files import OsFiles, write_whole  # noqa: PLC0415
+        from batch.results.publish import refuse_kept  # noqa: PLC0415
 
+        refuse_kept(path, kept)
         try:
-            write_whole(OsFiles(), os.path.abspath(path), data)
+            write_whole(OsFiles(), os.path.realpath(path), data)
         except OSError as error:
             raise CannotWrite(f"{path}: {error.strerror or error}") from error
 

@@ -121,15 +121,14 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     if flags["html"] is not None:
         times = tally(wanted, (grain(models.first, models.last), "model"), book, tz)
         read = told(found.runs, found.files)
-        caller.write(
-            flags["html"], _page(report, times, models, read, datetime.fromtimestamp(now, tz))
-        )
+        page = _page(report, times, models, read, datetime.fromtimestamp(now, tz))
+        caller.write(flags["html"], page, paths)
     kind = "json" if caller.json else flags["kind"]
     if kind is None and flags["html"] is not None and flags["target"] is None:
         return PARTIAL if found.skipped else 0  # the page is what was asked for
     text = _formatted(kind or "table", report, models, found, caller, flags["target"])
     if flags["target"] is not None:
-        caller.write(flags["target"], text)
+        caller.write(flags["target"], text, paths)
     else:
         caller.emit(text, "the report")
     return PARTIAL if found.skipped else 0

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from batch.inputs.lines import RawLine
     from batch.labeling.compare import Comparison
     from batch.labeling.metrics import Score, Share
-    from batch.ledger.paths import Paths
     from batch.look import Asked
 
 BESIDE: Final = "Labels that people gave"
@@ -96,7 +95,7 @@ def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) 
         from batch.labeling.page import page  # noqa: PLC0415 - only here
 
         text = page(f"Labels of {os.path.basename(output)}", found, gates)
-        caller.write(html, text.encode(errors="replace"))
+        caller.write(html, text.encode(errors="replace"), (output, flags["gold"]))
     passed = all(met for _, met in gates)
     if caller.json:
         document = {**found.document(), "passed": passed if gates else None}
@@ -117,23 +116,22 @@ def _compared(
     from batch.labeling.finished import read_finished  # noqa: PLC0415
     from batch.labeling.gold import read_gold  # noqa: PLC0415
     from batch.ledger.paths import Paths  # noqa: PLC0415
-
-    people = read_gold(*gold)
-    paths = Paths(os.path.realpath(output))
-    found = compare(people, read_finished(paths, people.lines, field))
-    without = {one.line for one in found.disagreements if not one.text}
-    return with_texts(found, _texts(paths, without)) if without else found
-
-
-def _texts(paths: Paths, wanted: set[int]) -> dict[int, str]:
-    """Return what these lines ask about; nothing where the inputs cannot be read any more."""
     from batch.look import looked_at  # noqa: PLC0415
 
+    people = read_gold(*gold)
+    with looked_at(Paths(os.path.realpath(output))) as looked:
+        found = compare(people, read_finished(looked.logs, people.lines, field))
+        without = {one.line for one in found.disagreements if not one.text}
+        return with_texts(found, _texts(looked.asked, without)) if without else found
+
+
+def _texts(asked: Asked | None, wanted: set[int]) -> dict[int, str]:
+    """Return what these lines ask about; nothing where the inputs cannot be read any more."""
     texts: dict[int, str] = {}
-    with contextlib.suppress(Refusal), looked_at(paths) as looked:
-        for line in looked.asked.beside.lines() if looked.asked else ():
-            if line.ordinal in wanted and looked.asked:
-                texts[line.ordinal] = _text(looked.asked, line)
+    with contextlib.suppress(Refusal):
+        for line in asked.beside.lines() if asked else ():
+            if line.ordinal in wanted and asked:
+                texts[line.ordinal] = _text(asked, line)
             if len(texts) == len(wanted):
                 break
     return texts

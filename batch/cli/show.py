@@ -16,6 +16,7 @@ from batch.cli.layers import output_of
 from batch.cli.options import CONDUCTED
 from batch.cli.shape import make_command, option
 from batch.errors import BadUsage, NoInput, Refusal
+from batch.ledger.paths import folder_of
 from batch.look import Looked, looked_at
 from batch.results.record import Record, decode_record
 from batch.results.view import Frame, Paint, Role, Shown, answer, lines
@@ -101,7 +102,7 @@ def _found(looked: Looked, run: str, most: int, flags: dict[str, Any]) -> Iterat
 
 def _beside_prompts(looked: Looked, run: str, found: Iterator[Record]) -> Iterator[Shown]:
     """Yield the records with what their lines ask."""
-    folder = f"{run.removesuffix('.jsonl')}.run"
+    folder = folder_of(run)
     while several := list(islice(found, _AT_ONCE)):
         prompts = _prompts(looked, several)
         for one in several:
@@ -133,7 +134,10 @@ def _remarks(looked: Looked, run: str, count: int, *, errors: bool) -> Iterator[
     what = "line that failed" if errors else "answer"
     several = "lines that failed" if errors else "answers"
     if count < every:
-        yield f"{count:,} of {counted(every, what, several)}; more: wbatch show {run} {4 * count}"
+        more = f"{count:,} of {counted(every, what, several)}; more: wbatch show {run} {4 * count}"
+        if errors:
+            more += " --errors"
+        yield more
     elif not count:
         yield f"no {several}{'' if errors else ' yet'}"
     if failed and not errors:

@@ -61,9 +61,17 @@ def read_head(where: str, raw: bytes, separator: str | None, encoding: str) -> T
 
 def _separator(text: str) -> str:
     """Return what most likely stands between the names of columns."""
-    widths = {mark: len(split(text, mark)) for mark in SEPARATORS}
+    widths = {mark: _width(text, mark) for mark in SEPARATORS}
     widest = max(SEPARATORS, key=lambda mark: widths[mark])
     return widest if widths[widest] > 1 else ","
+
+
+def _width(text: str, separator: str) -> int:
+    """Return the fields that a separator makes of a text; none where it stands within quotes."""
+    try:
+        return len(next(csv.reader([text], delimiter=separator, strict=True), ()))
+    except csv.Error:
+        return 0
 
 
 def decoded(raw: bytes, encoding: str) -> str:

@@ -11,13 +11,12 @@ import msgspec
 import orjson
 
 from batch.errors import BadData, NoInput
+from batch.inputs.table import read_head
 
 IDS: Final = ("custom_id", "id")  # names of the column of ids, if none is told
 LABEL: Final = "label"
 TEXTS: Final = ("text", "prompt")  # names of the column that is shown beside a disagreement
-_SEPARATORS: Final = ",;\t"
 _TABLES: Final = (".csv", ".tsv", ".txt")
-_FIELD: Final = 1 << 24  # characters of one cell
 
 
 class GoldLine(msgspec.Struct, frozen=True):
@@ -96,9 +95,8 @@ def _cell(where: str, value: Any) -> str:
 
 
 def _table(path: str, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    head = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=head.count)
-    csv.field_size_limit(_FIELD)
+    head = text.partition("\n")[0].rstrip("\r")
+    separator = read_head(f"{path}:1", head.encode(), None, "utf-8").separator
     rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for row in rows:

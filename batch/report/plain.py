@@ -12,22 +12,8 @@ import orjson
 from batch.report.sources import Found
 from batch.report.tally import Tally
 from batch.report.view import columns, floors, headline, record, remarks, span
+from batch.wording import harmless
 
-# What a spreadsheet takes for the beginning of a formula, or skips before one.
-_FORMULA: Final = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "|",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)
 _MARKUP: Final = str.maketrans({char: f"\\{char}" for char in "\\|`*_[]#~"})
 _AMOUNTS: Final = ("cost", "list_cost", "cached_savings", "wasted_cost")
 
@@ -38,7 +24,7 @@ def as_csv(tally: Tally) -> str:
     file = io.StringIO()
     heads = [*(records[0] if records else record(tally.total, tally))]
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([_harmless(head) for head in heads])
+    writer.writerow([harmless(head) for head in heads])
     writer.writerows([_cell(value) for value in one.values()] for one in records)
     return file.getvalue()
 
@@ -94,21 +80,7 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else _harmless(str(value))
-
-
-def _harmless(text: str) -> str:
-    """Return a cell that no spreadsheet computes."""
-    if text.startswith(_FORMULA) and not _is_number(text):
-        return f"'{text}"
-    return text
-
-
-def _is_number(text: str) -> bool:
-    return (
-        text.removeprefix("-").replace(".", "", 1).isascii()
-        and text.removeprefix("-").replace(".", "", 1).isdigit()
-    )
+    return "" if value is None else harmless(str(value))
 
 
 def _escaped(text: str) -> str:

@@ -14,7 +14,7 @@ from batch.errors import BadUsage, CannotWrite
 from batch.files import OsFiles
 from batch.results.arrays import IDS, Npy
 from batch.results.beside import Beside
-from batch.results.columns import OF_ERRORS, Column, Kind, Row, chosen, rows_of
+from batch.results.columns import OF_ERRORS, OWN, Column, Kind, Row, chosen, rows_of
 from batch.results.costs import Costs
 from batch.results.logs import Logs
 from batch.results.publish import GZIP, Target, refuse_target
@@ -117,6 +117,8 @@ def _write_strict(logs: Logs, wanted: Wanted, target: Target, done: Written) -> 
 
 def _write_rows(sources: Sources, wanted: Wanted, targets: Sequence[Target], done: Written) -> None:
     logs, beside, costs = sources.logs, sources.beside, sources.costs
+    if wanted.columns and OWN.keys() >= set(wanted.columns):
+        beside = None  # nothing of the inputs is asked for, so they need not be read
     kinds: Mapping[str, Kind] = beside.kinds() if beside else {}
     columns = chosen(_present(sources, wanted), kinds, wanted.columns)
     used = beside if any(one.of_input for one in columns) else None

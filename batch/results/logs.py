@@ -23,6 +23,7 @@ from batch.ledger.lines import LineSet
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found, recover
 from batch.ledger.scan import records
+from batch.results.record import decode_record
 
 _WORD: Final = 8  # bytes of an offset
 _GUESS: Final = 4096  # bytes of a record, before one was seen
@@ -140,6 +141,11 @@ class Logs:
             )
         return found
 
+    @property
+    def identity(self) -> dict[str, object]:
+        """Return the settings under which the run stands: those that it was last given."""
+        return self.found.history.identity
+
     def results(self) -> Iterator[bytes]:
         """Yield the results in the order in which they were finished."""
         end = self._results.keep
@@ -161,7 +167,10 @@ class Logs:
         mark = HEAD + (b'{"line":%d,' % ordinal if ordinal is not None else b"")
         named = b'"custom_id":%b,' % orjson.dumps(custom_id) if custom_id is not None else b""
         for line in chain(self.results(), self.errors()):
-            if line.startswith(mark) and named in line:
+            # An answer may hold the same words as an id.
+            if (line.startswith(mark) and named in line) and (
+                custom_id is None or decode_record(line).custom_id == custom_id
+            ):
                 return line
         return None
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from batch.errors import BadUsage, CannotWrite
 from batch.files import Files, write_all
+from batch.ledger.paths import Paths
 from batch.wording import shown
 
 GZIP: Final = ".gz"
@@ -71,12 +72,35 @@ def refuse_target(path: str, kept: Sequence[str], folder: str, *, force: bool) -
     real = os.path.realpath(path)
     if os.path.commonpath((real, os.path.realpath(folder))) == os.path.realpath(folder):
         raise BadUsage(f"{name} is within the folder of the run. Choose another file")
-    if any(os.path.exists(one) and _same(one, path) for one in kept):
-        raise BadUsage(f"{name} is a file of the run itself, or its input. Choose another file")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CannotWrite(f"{name} is no file that could be replaced. Choose another one")
+    refuse_kept(path, kept)
     if os.path.exists(path) and not force:
         raise CannotWrite(f"{name} is there already. Choose another file, or replace it: --force")
+
+
+def refuse_kept(path: str, kept: Sequence[str]) -> None:
+    """Refuse to replace a file of any run, one of those that are ``kept``, or what is no file.
+
+    Raises BadUsage or CannotWrite.
+    """
+    name = shown(path, 300)
+    if any(os.path.exists(one) and _same(one, path) for one in kept):
+        raise BadUsage(f"{name} is a file of the run itself, or its input. Choose another file")
+    if _is_of_a_run(os.path.realpath(path)):
+        raise BadUsage(f"{name} is a file of a run. Choose another file")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CannotWrite(f"{name} is no file that could be replaced. Choose another one")
+
+
+def _is_of_a_run(real: str) -> bool:
+    """Return whether a path is that of a run's results, or is within a run's folder."""
+    if os.path.exists(Paths(real).journal):
+        return True
+    folder = os.path.dirname(real)
+    while folder != os.path.dirname(folder):
+        if folder.endswith(".run") and os.path.exists(os.path.join(folder, "journal.jsonl")):
+            return True
+        folder = os.path.dirname(folder)
+    return False
 
 
 def _same(one: str, other: str) -> bool:

@@ -38,7 +38,7 @@ class Parquet:
     def write(self, rows: Sequence[Row]) -> None:
         """Take rows, and write a group when enough of them are there."""
         self._held += rows
-        self._bytes += sum(len(row.record.body) // len(rows) for row in rows)
+        self._bytes += sum(len(row.record.body) for row in rows if not row.index)
         if len(self._held) >= _ROWS or self._bytes >= _BYTES:
             self._flush()
 

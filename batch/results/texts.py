@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
@@ -13,12 +12,10 @@ import orjson
 
 from batch.results.columns import Column, Row
 from batch.results.publish import Target
+from batch.wording import harmless
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel takes UTF-8 for the local code page
 _HELD: Final = 1 << 18  # characters that wait to be written
-# What a spreadsheet takes for a formula when a cell begins with it, wide forms among them.
-_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - they are meant
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 class Writer(Protocol):
@@ -89,9 +86,7 @@ def cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return ("true" if value else "false") if isinstance(value, bool) else value
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return harmless(text)
 
 
 def _plain(value: Any) -> Any:

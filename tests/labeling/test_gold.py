@@ -14,6 +14,7 @@ READ = [
     ("gold.csv", "\ufeffid;label\r\nr-1;good\r\nr-2;bad\r\n"),
     ("gold.tsv", "id\tother\tlabel\nr-1\tx\tgood\nr-2\ty\t bad \n"),
     ("gold.csv", 'label,custom_id\n"good",r-1\nbad,r-2'),
+    ("gold.csv", '"id";"a,b,c";label\nr-1;x;good\nr-2;y;bad\n'),
     ("gold.jsonl", '{"id": "r-1", "label": "good"}\n\n{"custom_id": "r-2", "label": "bad"}\n'),
     ("gold", '{"custom_id": "r-1", "label": "good"}\n{"custom_id": "r-2", "label": "bad"}'),
 ]

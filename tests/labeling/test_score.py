@@ -179,6 +179,29 @@ def test_a_gate_that_is_met_is_silent_if_told_so(
     assert score(capfd, "-q", "--min-accuracy", "0.9")[1] != ""
 
 
+@pytest.mark.parametrize("target", ["out.jsonl", "gold.jsonl", "out.run/page.html"])
+def test_a_page_replaces_no_file_that_somebody_paid_for_or_made(
+    scored: Path, capfd: pytest.CaptureFixture[str], target: str
+) -> None:
+    before = {one: one.read_bytes() for one in scored.rglob("*") if one.is_file()}
+
+    code, _, said = score(capfd, "--html", target)
+
+    assert code == 2
+    assert "Choose another file" in said
+    assert {one: one.read_bytes() for one in scored.rglob("*") if one.is_file()} == before
+
+
+def test_a_run_whose_last_line_is_torn_is_scored_like_any_that_goes_on(
+    scored: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = score(capfd, "--json")
+    with (scored / "out.jsonl").open("ab") as log:
+        log.write(b'{"x_run":{"line":99,"su\n')
+
+    assert score(capfd, "--json") == whole
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

@@ -250,3 +250,15 @@ def test_of_many_copies_only_some_are_named(tmp_path, capsys):
 def test_a_page_alone_leaves_stdout_empty(here, capsys):
     assert run(here, "--html", here / "page.html") == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("flag", ["-o", "--html"])
+def test_a_report_replaces_no_file_of_a_run(here, capsys, flag):
+    usage = next((here / "runs").rglob("usage.jsonl"))
+    before = usage.read_bytes()
+
+    code = report(usage, flag, usage)
+
+    assert code == 2
+    assert "Choose another file" in capsys.readouterr().err
+    assert usage.read_bytes() == before

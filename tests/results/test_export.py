@@ -388,3 +388,25 @@ def test_a_link_stays_one_and_what_it_leads_to_is_replaced(run):
 
     assert (run.folder / "a.csv").is_symlink()
     assert "row-1" in place.read_text()
+
+
+def test_parquet_holds_no_more_than_so_many_bytes_at_once(run):
+    large = b'{"choices":[{"message":{"content":"%b"}}]}' % (b"x" * 200_000)
+    run.answer(*(answer(n, large, custom_id=f"n{n}") for n in range(1, 251)))
+
+    run.export("a.parquet")
+
+    assert pq.ParquetFile(run.folder / "a.parquet").num_row_groups == 2
+
+
+def test_files_of_another_run_are_not_replaced_either(run, tmp_path):
+    run.answer(answer(1))
+    (tmp_path / "other").mkdir()
+    other = Run(tmp_path / "other", 1)
+    other.answer(answer(1))
+    before = other.paths.results, Path(other.paths.results).read_bytes()
+
+    with pytest.raises(BadUsage, match="file of a run"):
+        run.export(before[0], force=True)
+
+    assert Path(before[0]).read_bytes() == before[1]

@@ -73,6 +73,15 @@ def test_a_line_is_found_by_a_custom_id_that_others_merely_contain(run):
     assert missing == (None, None)
 
 
+def test_a_line_is_found_by_its_own_custom_id_and_not_by_what_its_answer_holds(run):
+    run.answer(answer(1, b'{"custom_id":"b","n":1}'), answer(2, custom_id="b"))
+
+    with Logs(run.paths) as logs:
+        found = logs.find("b", None)
+
+    assert decode_record(found or b"").x_run.line == 2
+
+
 def test_a_run_without_any_record_is_empty_and_one_that_never_began_is_missing(run, tmp_path):
     with Logs(run.paths) as logs:
         assert list(logs.results()) == list(logs.in_order(errors=True)) == []
