@@ -73,7 +73,10 @@ def read_prices(path: str) -> PriceSettings:
     """Return what a price file says. Raises ``BadConfig`` with its line."""
     tree = read_file(path, PRICES, required=True)
     if not tree:
-        raise BadConfig(f"{path}: no [prices] stand there")
+        raise BadConfig(
+            f'{path}: no [prices] stand there. Write [prices.models."NAME"] and below it '
+            "input_per_mtok = 1.0"
+        )
     prices: PriceSettings = msgspec.convert(tree, PriceFile).prices
     return prices
 

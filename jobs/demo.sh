@@ -60,8 +60,8 @@ show "wbatch score label_reviews.out.jsonl --gold gold/reviews.csv --html score.
 "$wbatch" score label_reviews.out.jsonl --gold gold/reviews.csv --html score.html
 
 step "6/7  A night: the day's file becomes the day's answers"
-show "wbatch run nightly/nightly_triage.toml --date 2026-11-26 --mock"
-"$wbatch" run nightly/nightly_triage.toml --date 2026-11-26 --mock
+show "wbatch run nightly/nightly_triage.toml --mock"
+"$wbatch" run nightly/nightly_triage.toml --mock
 
 step "7/7  What all of it used, and would cost (prices that are made up), and the page"
 "$wbatch" -q run costs/monthly_costs.toml --mock

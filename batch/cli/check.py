@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import click
@@ -88,7 +87,7 @@ def command(ctx: click.Context, /, online: bool, most: int, **_flags: Any) -> in
     settings = built({"output": _NO_OUTPUT, **gather(ctx, caller).layer.tree}, Settings)
     if not settings.inputs:
         raise BadConfig('the job names no inputs. Write inputs = ["in.jsonl"] at its top')
-    report = preflight(settings, os.environ, most)
+    report = preflight(settings, caller.environ, most)
     if online and not settings.run.mock:
         compare(report, in_loop(engine_of(caller).models(settings, ())))
     if caller.json:

@@ -11,7 +11,7 @@ import orjson
 from batch.cli.caller import Caller
 from batch.cli.engine import engine_of
 from batch.cli.layers import output_of, settings_of
-from batch.cli.options import CONDUCTED, FILED
+from batch.cli.options import CONDUCTED, FILED, job_options
 from batch.cli.shape import make_command, option
 from batch.errors import BadUsage
 from batch.look import Looked, looked_at
@@ -79,6 +79,7 @@ wbatch export out.jsonl -o vectors.npy --in-order
     is_flag=True,
     help="Exactly what OpenAI's Batch writes: no x_run, errors in its two shapes. JSONL only.",
 )
+@job_options
 @click.pass_context
 def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
     """Write the answers of the run OUT into a file for other programs.

@@ -198,8 +198,7 @@ def _completed(layer: Layer, env: EnvFile, dates: Dates) -> Layer:
     """Return the layers with what was found out while they were read."""
     tree, origins = {**layer.tree}, dict(layer.origins)
     if env.path:
-        tree["gateway"] = {"env_file": env.path, **tree.get("gateway", {})}
-        tree["gateway"]["env_file"] = env.path
+        tree["gateway"] = {**tree.get("gateway", {}), "env_file": env.path}
         origins.setdefault(("gateway", "env_file"), Origin("found there"))
     if dates.zone:
         tree["run"] = {**tree.get("run", {}), "date": dates.date}

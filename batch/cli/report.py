@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -72,7 +71,13 @@ wbatch report runs/ --by month,job --format csv -o costs.csv
     metavar="ZONE",
     help="Where days begin, such as Europe/Berlin or UTC; this machine's zone if nothing is said.",
 )
-@option(WHICH, "--mock", is_flag=True, help="Rehearsals too, as if they had been paid.")
+@option(
+    WHICH,
+    "--mock",
+    is_flag=True,
+    allow_from_autoenv=False,  # the variable is that of rehearsals
+    help="Rehearsals too, as if they had been paid.",
+)
 @option(
     PRICED,
     "--prices",
@@ -114,7 +119,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     book = _book(ctx, caller, flags)
     found = read_all(paths, lambda run: engine_of(caller).usage(run))
     _tell_of_files(caller, found)
-    now = time.time()
+    now = caller.clock()
     wanted = _within(_paid(caller, found.buckets, flags["mock"]), flags, tz, now)
     report = tally(wanted, by, book, tz)
     models = report if by == ("model",) else tally(wanted, ("model",), book, tz)

@@ -14,6 +14,7 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
+from batch.cli.options import job_options
 from batch.cli.shape import make_command, option
 from batch.errors import Refusal
 from batch.snapshot import visible
@@ -72,6 +73,7 @@ wbatch score out.jsonl --gold gold.csv --min-accuracy 0.9 --html score.html
 @option(
     DEMANDED, "--min-coverage", type=SHARE, metavar="SHARE", help="The same of lines with a label."
 )
+@job_options
 @click.pass_context
 def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) -> int:
     """Say how good the labels of the run are that writes OUT, beside labels that people gave.

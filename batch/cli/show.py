@@ -13,7 +13,7 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
-from batch.cli.options import CONDUCTED
+from batch.cli.options import CONDUCTED, job_options
 from batch.cli.shape import make_command, option
 from batch.errors import BadUsage, NoInput, Refusal
 from batch.ledger.paths import folder_of
@@ -54,6 +54,7 @@ wbatch show out.jsonl --id row-17
 @option(CONDUCTED, "--id", "custom_id", metavar="ID", help="The line with this custom_id.")
 @option(CONDUCTED, "--line", type=int, metavar="N", help="The line at this place in the inputs.")
 @option(CONDUCTED, "--full", is_flag=True, help=f"Whole texts, not their first {MOST} lines.")
+@job_options
 @click.pass_context
 def command(ctx: click.Context, /, run: str, most: int, **flags: Any) -> int:
     """Show the first N answers of the run OUT beside what was asked.

@@ -61,6 +61,7 @@ class Reader:
         self._filler = Filler(settings.reading)
         self._settings = settings
         self._by_url = lru_cache(_KNOWN_URLS)(self._find)
+        self._builder_of = lru_cache(_KNOWN_URLS)(self._builder)
         self._by_name = {f.name: (f, self._ask("POST", None)) for f in self._formats}
         self._wrapped = {f.wrapper.body_key: f for f in self._formats if f.wrapper is not None}
         self._id_places = id_places(formats)
@@ -79,7 +80,8 @@ class Reader:
             else:
                 fields = form.fields(raw)
                 custom_id = self._filler.id_of(fields)
-                written = {} if form.table else _fields.decode(form.utf8(raw))
+                whole = form.kind == "prompts" and not form.table
+                written = _fields.decode(form.utf8(raw)) if whole else {}
                 route, body = self._built(self._filler.fill(fields, form), fields, written)
             shaped = route[0].shape(body, route[1])
         except BadBody as error:
@@ -126,15 +128,13 @@ class Reader:
         """
         claims = [one for one in self._formats if filled.own and one.mine(fields)]
         model = self._settings.override_model or filled.model or self._settings.model or ""
-        route = self._by_name[claims[0].name] if len(claims) == 1 else self._builder(model)
+        route = self._by_name[claims[0].name] if len(claims) == 1 else self._builder_of(model)
         body = route[0].build(filled.prompt, filled.system, None)
         if filled.model is None and not filled.params:
             return route, body
         beside = {"model": filled.model} if filled.model is not None else {}
         changed = {
-            name: written[name]
-            if filled.own and name in written
-            else msgspec.Raw(orjson.dumps(value))
+            name: written[name] if name in written else msgspec.Raw(orjson.dumps(value))
             for name, value in {**beside, **filled.params}.items()
         }
         return route, msgspec.json.encode({**_fields.decode(body), **changed})

@@ -1,4 +1,4 @@
-"""Fills prompts and rows into what a body is built from: ids, texts, and fields beside them."""
+"""Fills prompts and rows into what a body is built from: texts, and fields beside them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ _OURS: Final = frozenset({OWN_ID, _ID, _PROMPT, _SYSTEM, _MODEL})
 class Filled(msgspec.Struct, frozen=True):
     """What a line comes to."""
 
-    custom_id: str | None
     prompt: str
     system: str | None
     model: str | None = None  # that the line names
@@ -50,7 +49,6 @@ class Filler:
         if reading.prompt is None:
             raise BadBody("Nothing says what to ask of a row: there is no template.")
         return Filled(
-            custom_id=self.id_of(fields),
             prompt=_not_empty(reading.prompt.render(fields)),
             system=reading.system.render(fields) if reading.system else None,
             params=reading.params,
@@ -66,7 +64,6 @@ class Filler:
         # Of a table the other columns are all text, and most likely data.
         beside = {} if form.table else {k: v for k, v in fields.items() if k not in _OURS}
         return Filled(
-            custom_id=self.id_of(fields),
             prompt=_not_empty(_text(fields, _PROMPT) or ""),
             system=system,
             model=_text(told, _MODEL),

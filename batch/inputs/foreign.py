@@ -22,7 +22,10 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x28\xb5\x2f\xfd", "packed with zstd. Unpack it, or pipe it in: zstd -dc FILE"),
     (b"BZh", "packed with bzip2. Unpack it, or pipe it in: bzip2 -dc FILE"),
     (b"\xfd7zXZ\x00", "packed with xz. Unpack it, or pipe it in: xz -dc FILE"),
-    (b"PK\x03\x04", "a zip archive or an office document. Save its table as CSV"),
+    (
+        b"PK\x03\x04",
+        "a zip archive or an office document. Give the file inside it, or save its table as CSV",
+    ),
     (b"PAR1", "a Parquet file. Convert it to JSONL first"),
     (b"SQLite format 3\x00", "an SQLite database. Export the rows as JSONL first"),
 )

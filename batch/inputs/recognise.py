@@ -69,8 +69,9 @@ def _first_lines(head: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _tabular(head: _Head, separator: str | None, reading: Reading) -> Form:
     """Return the form of a table."""
-    first = next(raw for _, _, raw in records(head, _CAP, separator or ",") if raw.strip())
-    where = f"{head.name}:1"
+    rows = records(head, _CAP, separator or ",")
+    number, first = next((number, raw) for number, _, raw in rows if raw.strip())
+    where = f"{head.name}:{number}"
     table = read_head(where, first, separator, reading.encoding)
     _refuse_encoding(head, table)
     if reading.id_column and reading.id_column not in table.columns:
@@ -157,8 +158,8 @@ def _nothing_to_fill(name: str, what: str, reading: Reading) -> BadUsage:
 
 def _ask(fields: Sequence[str]) -> str:
     """Say how data is asked about."""
-    longest = next((name for name in fields if name in ("text", "content", "question")), "")
-    name = longest or (fields[-1] if fields else "text")
+    likely = next((name for name in fields if name in ("text", "content", "question")), "")
+    name = likely or (fields[-1] if fields else "text")
     hole = f"{{{{ {name} }}}}" if name.isidentifier() else f'{{{{ row["{name}"] }}}}'
     return f"Say with a template what to ask of each row: -p prompt.txt, with {shown(hole)} in it"
 
