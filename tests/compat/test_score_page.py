@@ -33,7 +33,7 @@ def written(tmp_path: Path) -> Path:
     lines = {
         str(n): Labeled(n + 1, "label", labels[n % 6 if n % 4 else 0], 0.75) for n in range(80)
     }
-    found = compare(Gold(gold, 0), Finished(labels, None, lines))
+    found = compare(Gold(gold, 0), Finished(labels, lines))
     path = tmp_path / "score.html"
     path.write_text(page(f"Labels of {HOSTILE[0]}", found, [(HOSTILE[1], False)]))
     return path
