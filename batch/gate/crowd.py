@@ -120,8 +120,8 @@ class Queuer(Fare):
         if self.takes_slot:
             self.lane.pace.renew()
             self.lane.account.pace.renew()
-        for limit, (amount, paid_at) in self.paid.items():
-            await limit.renew(amount, paid_at)
+        for limit, paid in self.paid.items():
+            await limit.renew(*paid)
 
     async def _turn(self, door: Door) -> None:
         """Wait until the model may be asked for, and then for the turn at the key's door."""

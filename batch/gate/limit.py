@@ -67,14 +67,27 @@ class Limit:
                 self._owed = max(0.0, self._owed - amount)
                 raise
 
-    async def renew(self, amount: float, paid_at: float) -> None:
+    @property
+    def level(self) -> float:
+        """Return how full the bucket is, to a ten-thousandth of what it holds."""
+        # Nobody but the limiter knows, and it only says yes or no.
+        free, step = 0.0, self.capacity / 2
+        while step > self.capacity / 10_000:
+            if self._limiter.has_capacity(free + step):
+                free += step
+            step /= 2
+        return self.capacity - free
+
+    async def renew(self, amount: float, paid_at: float, level: float) -> None:
         """Bring a payment up to now, after its call had to wait for something else. Never waits.
 
         The bucket has leaked meanwhile as if the call were long gone; without this, that call and
-        a fresh burst would be sent together. What a busy loop takes to come round is not waiting.
+        a fresh burst would be sent together. ``level``: as it was after the payment; what stood in
+        it before has leaked first. What a busy loop takes to come round is not waiting.
         """
         waited = self._clock() - paid_at - LATE_SECONDS
-        stale = min(amount, self.capacity, waited * self._rate)
+        before = max(0.0, level - amount)
+        stale = min(amount, self.capacity, waited * self._rate - before)
         if stale <= 0:
             return
         if self._limiter.has_capacity(stale):

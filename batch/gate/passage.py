@@ -27,7 +27,7 @@ class Fare(Waiter):
         super().__init__()
         self.takes_slot = takes_slot
         self.tokens = tokens
-        self.paid: dict[Limit, tuple[float, float]] = {}  # limit → amount, and when
+        self.paid: dict[Limit, tuple[float, float, float]] = {}  # limit → amount, when, level then
 
 
 class Passage:
@@ -157,13 +157,10 @@ class Passage:
             else:
                 for limit, due in dues:
                     await self._record(fare, limit, due)
-        now = self._clock()
-        for limit, due in missing:
-            fare.paid[limit] = due, now  # the slowest was waited for on behalf of them all
 
     async def _record(self, fare: Fare, limit: Limit, due: float) -> None:
         await limit.pay(due)
-        fare.paid[limit] = due, self._clock()
+        fare.paid[limit] = due, self._clock(), limit.level
 
     def _dues(self, tokens: int) -> list[tuple[Limit, float]]:
         dues: list[tuple[Limit, float]] = []

@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from batch.gate.gate import Gate
+from batch.gate.limit import MOST_LATE_UNITS
 from batch.gate.settings import KeyLimits
 from batch.usage import Meter, Usage
 from batch.wire import Estimate
-from tests.gate.world import MODEL, SUBMIT, clock, gate, most_above
+from tests.gate.world import MODEL, SUBMIT, clock, gate, most_above, send
 from tests.virtual import run
 
 USED = 0.99  # of the rate, at least
@@ -272,3 +273,25 @@ def test_of_two_limits_the_tighter_one_is_used_up(rpm: int, tpm: int) -> None:
 
     assert requests.rejected == tokens.rejected == 0
     assert max(requests.used, tokens.used) >= USED
+
+
+def test_a_call_that_waited_for_its_tokens_does_not_leave_together_with_the_next() -> None:
+    """Its request was paid long before, and that bucket of one call has run dry meanwhile."""
+
+    async def main() -> None:
+        at = gate(rpm=60, rpm_bucket=1, tpm=60_000, tpm_bucket=6000)
+        sent: list[tuple[float, float]] = []
+
+        async def work() -> None:
+            sent.append((clock(), 1.0))
+
+        async def line(tokens: int) -> None:
+            await send(at, work, tokens=tokens)
+
+        heavy_among_light = (10, 30_000, 10, 10, 25_000, 10)
+        await asyncio.gather(*(line(tokens) for tokens in heavy_among_light))
+
+        assert most_above(sent, 1) <= 1 + 2 * MOST_LATE_UNITS
+        assert clock() < 70
+
+    run(main())
