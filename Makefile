@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPAT := .venv-compat
 COMPAT_READY := $(COMPAT)/.ready
+TOOLS := chromium cron jq
 PLOTS := .venv-plots
 PLOTS_READY := $(PLOTS)/.ready
 
@@ -39,8 +40,17 @@ test: $(READY) ## Run every test, offline, on all processors
 	$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: test-compat
-test-compat: $(COMPAT_READY) ## Have answers and records judged by the vendors' own SDKs
+test-compat: tools $(COMPAT_READY) ## Have answers, pages and nights judged by others: SDKs, chromium, cron
 	$(COMPAT)/bin/pytest tests/compat
+
+.PHONY: tools
+tools:
+	@for tool in $(TOOLS); do PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || { \
+	  echo "make test-compat needs $$tool, and it is not here: apt-get install $$tool" >&2; exit 1; }; done
+
+.PHONY: screenshots
+screenshots: $(READY) ## Photograph the pages about costs and scores for docs/pictures (chromium)
+	$(BIN)/python -m tests.compat.screenshots
 
 .PHONY: lint
 lint: $(READY) ## Check style and formatting

@@ -8,18 +8,30 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batch.errors import BadKey, NoMoney, UnknownModel, UpstreamAccount, WrongUrl
-from batch.gate.breakers import Breaker
+from batch.errors import (
+    BadKey,
+    NoMoney,
+    ProxyRefuses,
+    UnknownModel,
+    Untrusted,
+    UpstreamAccount,
+    WrongUrl,
+)
 from batch.suggest import literal
 from batch.toml import quoted
 from batch.wording import agreeing, counted, shown
 
+if TYPE_CHECKING:  # it loads the gate, which who only completes or looks can do without
+    from batch.gate.breakers import Breaker
+
 NAMED: Final = 4  # models or patterns that a paragraph names; of others it says how many there are
 NO_KEY: Final = "no_key"  # the class of lines for whose model there is no key
+# What concerns all keys alike, and is said once.
+WAYS: Final = (Untrusted.code, ProxyRefuses.code)
 AGAIN: Final = "run the same command again"
 
 
@@ -51,8 +63,12 @@ def closures(records: Iterable[Breaker]) -> list[Closure]:
     """Return what is closed, by cause and key, in the order in which it was found out."""
     groups: dict[tuple[str, str, bool], list[Breaker]] = {}
     for one in records:
-        groups.setdefault((one.code, one.key, one.mended), []).append(one)
+        groups.setdefault((one.code, _key(one), one.mended), []).append(one)
     return [_closure(group) for group in groups.values()]
+
+
+def _key(one: Breaker) -> str:
+    return "" if one.code in WAYS else one.key
 
 
 def _closure(group: Sequence[Breaker]) -> Closure:
@@ -61,7 +77,7 @@ def _closure(group: Sequence[Breaker]) -> Closure:
     patterns = (_pattern(one.model, one.answered) for one in group) if ours else ()
     return Closure(
         code=first.code,
-        key=first.key,
+        key=_key(first),
         place=first.place,
         models=tuple(ours),
         patterns=tuple(one for one in dict.fromkeys(patterns) if one.isprintable()),
@@ -154,6 +170,10 @@ def _wrong_url(one: Closure, base_url: str) -> list[str]:
     return [f"{base_url}: {one.message.rstrip('. ')}", todo]
 
 
+def _no_way(one: Closure, _: str) -> list[str]:
+    return [one.message.rstrip(". "), f"When that is mended, {AGAIN}."]
+
+
 def _no_money(one: Closure, _: str) -> list[str]:
     return [_said(one), f"Put money into the account, and {AGAIN}."]
 
@@ -168,6 +188,8 @@ _WORDS: Final = {
     UnknownModel.code: _unknown_model,
     BadKey.code: _bad_key,
     WrongUrl.code: _wrong_url,
+    Untrusted.code: _no_way,
+    ProxyRefuses.code: _no_way,
     NoMoney.code: _no_money,
     UpstreamAccount.code: _upstream,
 }

@@ -6,16 +6,22 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 from batch import conclude
 from batch.advice import closures
 from batch.deliver import Deliver
 from batch.errors import CallFailed, Refusal
+from batch.event import Changes, asked_again, started
 from batch.files import Files
 from batch.gate.gate import Gate
+from batch.gate.holdups import Holdup
 from batch.gate.memory import Memory
+from batch.gate.purse import CAPPED, Purse
 from batch.gauges import Count, Gauges
+from batch.host import Host
 from batch.inputs.envelope import Reader
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
@@ -24,7 +30,7 @@ from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.secret import Redactor
-from batch.session import TICK_SECONDS, Ending, Watch, signals, ticker
+from batch.session import TICK_SECONDS, Ending, Watch, silence, ticker
 from batch.shares import (
     Access,
     gate_settings,
@@ -35,14 +41,13 @@ from batch.shares import (
     transport_settings,
 )
 from batch.snapshot import Snapshot
+from batch.spending import Caps
 from batch.spill import Spill
 from batch.summary import Outcome
 from batch.surroundings import (
     gateway,
-    lean_collector,
     media,
     processor_seconds,
-    return_large_blocks,
     spill,
 )
 from batch.transport.client import AioTransport
@@ -59,8 +64,10 @@ class Joined:
         book: Book,
         ending: Ending,
         watch: Watch,
+        caps: Caps,
     ) -> None:
         self.files = files
+        self.caps = caps
         self.plan = plan
         self.watch = watch
         self.book = book
@@ -68,6 +75,7 @@ class Joined:
         self.ending = ending
         self.started_at, self.started = time.time(), time.monotonic()
         self.retries = 0
+        self.changes = Changes()
         self.gate: Gate | None = None
         self.base_url = ""
         self.executor: ThreadPoolExecutor | None = None
@@ -77,25 +85,20 @@ class Joined:
         history = book.history
         self.before = plan.ended(history) - len(plan.redo or ())
 
-    async def deliver_all(self, way: Access | None) -> None:
+    async def deliver_all(self, way: Access | None, host: Host) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
         loop = asyncio.get_running_loop()
-        return_large_blocks()
-        with (
-            ThreadPoolExecutor(1, "commit") as executor,
-            lean_collector(),
-            signals(self.ending),
-        ):
+        with ThreadPoolExecutor(1, "commit") as executor, host.sending(self.ending):
             self.executor = executor
             self.book.open(lambda write: loop.run_in_executor(executor, write))
             try:
                 await self._note_settings()
                 if self.plan.todo:
-                    for told in self.plan.opened.inputs.told():
-                        self.watch.say(told)
-                    self.watch.say(self.plan.announcement)
                     self.watch.begin(self.plan.asked, self.before)
+                    self.watch.note(started(self.book.run_id, self.plan.asked, self.before))
                     async with gateway(self.plan.settings, way) as reached:
+                        if reached.detour:
+                            self.watch.say(f"through the proxy {reached.detour}")
                         await self._pipe(reached)
             except Refusal as refusal:
                 self.ending.failed(refusal)
@@ -108,11 +111,19 @@ class Joined:
             run = {"identity": identity(self.plan.settings, self.plan.script, self.plan.texts)}
             await self.book.keep(Entry(kind="settings", run=run))
 
+    async def _reserved(self, amount: Decimal) -> None:
+        """Have the journal say how much of the budget a crash may leave in the dark."""
+        await self.book.keep(self.caps.entry(self.started_at, amount))
+
     async def _close(self) -> None:
+        if self.caps.tariff is not None and self.deliver is not None:
+            with contextlib.suppress(Refusal):  # a disk that fails is told by the close
+                await self._reserved(self.caps.budget.at_risk)
         try:
             await self.book.close(compact=not self.ending.reasons)
         except Refusal as refusal:
             self.ending.failed(refusal)
+        self._note_changes(None)
         self.watch.tick(self.snapshot())
         self.watch.end()
 
@@ -131,6 +142,8 @@ class Joined:
         self.halt.listen(gate.halt)
         memory = Memory(inflight_bytes(settings)[0])
         self.halt.listen(memory.halt)
+        purse = Purse(self.caps.budget, self.caps.tariff, self._reserved, self.ending.stop)
+        self.halt.listen(purse.halt)
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,
@@ -142,7 +155,7 @@ class Joined:
         )
         self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
         self.gauges = Gauges(gate, memory, pipeline, self.book, processor_seconds, TICK_SECONDS)
-        redactor = Redactor(secret for _, secret in way.keys)
+        redactor = Redactor(way.secrets)
         async with (
             media(self.files, plan) as folder,
             AioTransport(transport_settings(settings, way), redactor, folder) as transport,
@@ -162,6 +175,7 @@ class Joined:
                 now=time.time,
                 retried=self._retried,
                 memory=memory,
+                purse=purse,
             )
             ticking = loop.create_task(self._tick(gate))
             ticking.add_done_callback(lambda _: self.halt.request("progress ended"))
@@ -174,14 +188,28 @@ class Joined:
                     await ticking  # what broke it is a bug, and stops the run
 
     async def _tick(self, gate: Gate) -> None:
-        loop = asyncio.get_running_loop()
         await ticker(
             self.ending,
             self._look,
-            lambda: (gate.down_for(loop.time()), gate.trouble),
+            self._is_over(gate),
             self.watch,
             self._write_status,
         )
+
+    def _is_over(self, gate: Gate) -> Callable[[Snapshot], tuple[int, str] | None]:
+        """Return what looks whether the session is over: by the clock, or as nobody answers."""
+        loop, deadline = asyncio.get_running_loop(), self.caps.deadline
+
+        def is_over(now: Snapshot) -> tuple[int, str] | None:
+            wall = time.time()
+            if deadline.over(wall):
+                self.halt.hurry()
+            if why := deadline.passed(now.seconds, wall, gate.answer_seconds):
+                return CAPPED, why
+            silent = gate.down_for(loop.time())
+            return silence(silent, gate.trouble) if silent is not None else None
+
+        return is_over
 
     def _write_status(self, now: Snapshot) -> None:
         """Have the commit's thread write it: a disk that stalls must stall nothing else."""
@@ -189,12 +217,9 @@ class Joined:
             stamp = Stamp(self.book.run_id, time.time())
             self.executor.submit(write_live, self.files, self.plan.paths, stamp, now)
 
-    def _retried(self, line: int, failure: CallFailed, wait: float) -> None:
+    def _retried(self, line: int, attempts: int, failure: CallFailed, wait: float) -> None:
         self.retries += 1
-        if self.plan.settings.run.verbose:
-            when = f"in {wait:.1f} s" if wait else "as soon as it may be"
-            why = failure.message.rstrip(". ")
-            self.watch.say(f"line {line}: {why}. It is asked again {when}")
+        self.watch.note(asked_again(line, attempts, failure, wait))
 
     def _look(self) -> Snapshot:
         """Have the gauges look once more, and return where the run stands."""
@@ -203,7 +228,12 @@ class Joined:
             return now
         pending = now.total - now.done - now.pending_blocked
         self.gauges.look(now.seconds, Count(now.done, pending, now.tasks))
+        self._note_changes(self.gauges.waiting_for)
         return self.snapshot()
+
+    def _note_changes(self, holdup: Holdup | None) -> None:
+        for event in self.changes.look(self.gate.blocked if self.gate else (), holdup):
+            self.watch.note(event)
 
     def snapshot(self) -> Snapshot:
         """Return where the run stands."""
@@ -242,5 +272,6 @@ class Joined:
             bottlenecks=self.gauges.bottlenecks if self.gauges else (),
             tags=self.plan.settings.tags,
             chosen=self.plan.opened.chosen,
+            budget=self.caps.document(),
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)

@@ -13,6 +13,7 @@ from batch.errors import (
     CallFailed,
     NoAccess,
     NoMoney,
+    NoWay,
     Refused,
     Unavailable,
     UnknownModel,
@@ -23,7 +24,7 @@ from batch.suggest import suggest
 from batch.wire.models import Listed
 
 # What another key, another address or money would mend; asking again would not.
-HOPELESS: Final = (BadKey, NoMoney, Refused, UnknownModel, UpstreamAccount, WrongUrl)
+HOPELESS: Final = (BadKey, NoMoney, NoWay, Refused, UnknownModel, UpstreamAccount, WrongUrl)
 
 
 class KeyReport(msgspec.Struct, frozen=True):
@@ -46,6 +47,7 @@ class Catalogue(msgspec.Struct, frozen=True):
     base_url: str
     order: tuple[tuple[str, str], ...]  # pattern of models, key: as they are tried
     reports: tuple[KeyReport, ...]
+    proxy: str | None = None  # by which it was asked
 
     @property
     def exit_code(self) -> int:
@@ -89,6 +91,7 @@ class Catalogue(msgspec.Struct, frozen=True):
         return {
             "object": "models",
             "base_url": self.base_url,
+            "proxy": self.proxy,
             "exit_code": self.exit_code,
             "keys": [self._entry(one) for one in self.reports],
         }

@@ -26,6 +26,7 @@ Tree: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str, ...]
 Shape: TypeAlias = type[msgspec.Struct]
 
+_PROXY: Final = ("gateway", "proxy")
 _AT: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -97,6 +98,12 @@ class Checker:
                 self._refuse_keys(inner, (*path, str(number)))
         elif isinstance(value, str) and looks_like_a_key(value):
             self._refuse_key(path)
+        elif path == _PROXY and isinstance(value, str) and "@" in value and "${" not in value:
+            self._refuse(
+                path,
+                f"{dotted(path)} holds a user or a password. Take them out, and put the whole "
+                "address into the variable HTTPS_PROXY, in the environment or in .env",
+            )
 
     def _refuse_key(self, path: Path) -> NoReturn:
         where = f"{dotted(path)} holds" if path else "here stands"

@@ -18,7 +18,7 @@ from batch.ledger.lines import LineSet
 from batch.ledger.state import History, Open
 from batch.ledger.totals import Key, Sums, Totals
 
-VERSION: Final = 2
+VERSION: Final = 3
 CHECKSUM: Final = 16  # bytes
 
 
@@ -41,6 +41,7 @@ class Saved(msgspec.Struct, frozen=True):
     sums: list[int]
     buckets: list[tuple[Key, Sums]]
     open: dict[int, Open]
+    reserved: dict[str, tuple[str, str]]
     header: Entry | None
     identity: dict[str, object]
 
@@ -65,6 +66,7 @@ def encode(run_id: str, history: History, positions: Mapping[str, Position]) -> 
             sums=history.sums,
             buckets=list(history.totals.buckets.items()),
             open=history.open,
+            reserved=history.reserved,
             header=history.header,
             identity=history.identity,
         )
@@ -101,6 +103,7 @@ def load(files: Files, path: str) -> Checkpoint | None:
     history.sums = saved.sums
     history.totals = Totals(dict(saved.buckets))
     history.open = saved.open
+    history.reserved = saved.reserved
     history.header = saved.header
     history.identity = saved.identity
     return Checkpoint(history, saved.positions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -51,12 +51,14 @@ class Facts(msgspec.Struct, frozen=True):
     notes: Sequence[str] = ()
     bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
     tags: Mapping[str, str] = NOTHING  # as they were said this time
+    budget: Mapping[str, Any] | None = None  # what was spent of it, if one was set
     chosen: Chosen | None = None  # the lines that were to be asked; None: all
 
 
 def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     """Return what a session came to. Publishes it, unless nothing happened since it was last."""
-    stand = _standing(files, paths, book.run_id, book.history, facts.total, facts.tags)
+    failures = publish.failed_lines(files, paths, book.history).values()
+    stand = _standing(files, paths, book, failures, facts.total, facts.tags)
     reasons = dict(facts.reasons)
     pending, failed = _asked_for(stand, book.history, facts.chosen)
     advice = paragraphs(facts.closed, pending, facts.base_url)
@@ -79,6 +81,7 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         advice=advice,
         notes=facts.notes,
         bottlenecks=facts.bottlenecks,
+        budget=facts.budget,
         chosen=facts.chosen.words if facts.chosen else "",
         unasked=(stand.pending or 0) - pending,
     )
@@ -86,7 +89,8 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
         # A disk that is full has ended the run already, and these files can be made again.
         with contextlib.suppress(OSError):
-            publish.publish_usage(files, paths, book.history, book.run_id, stand.labels)
+            rows = publish.usage_rows(book.history, book.run_id, failures, stand.labels)
+            publish.publish_usage(files, paths, rows)
             publish.publish_object(files, paths.manifest, summary)
             files.remove(paths.live)
     return Outcome(exit_code(reasons), summary, closing_lines(stand, what))
@@ -103,7 +107,8 @@ def _asked_for(stand: Standing, history: History, chosen: Chosen | None) -> tupl
 def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
     """Return how a run stands by its files alone; ``now`` in seconds since the epoch."""
     total = _recorded_total(files, paths, found)
-    stand = _standing(files, paths, found.run_id, found.history, total)
+    failures = publish.failed_lines(files, paths, found.history).values()
+    stand = _standing(files, paths, found, failures, total)
     ended = PARTIAL if stand.failed else 0
     code = ended if stand.pending == 0 else NOT_ASKED
     live = read_live(files, paths, now)
@@ -117,8 +122,9 @@ def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
 
 def usage(files: Files, paths: Paths, found: Found) -> Iterator[dict[str, Any]]:
     """Yield a run's usage totals as its logs have them."""
-    stand = _standing(files, paths, found.run_id, found.history, None)
-    return publish.usage_rows(files, paths, found.history, found.run_id, stand.labels)
+    failures = publish.failed_lines(files, paths, found.history).values()
+    stand = _standing(files, paths, found, failures, None)
+    return publish.usage_rows(found.history, found.run_id, failures, stand.labels)
 
 
 def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:
@@ -170,15 +176,15 @@ def _tags(files: Files, paths: Paths, header: Mapping[str, Any]) -> dict[str, st
 def _standing(
     files: Files,
     paths: Paths,
-    run_id: str,
-    history: History,
+    run: Book | Found,
+    failed: Collection[publish.Failed],
     total: int | None,
     tags: Mapping[str, str] = NOTHING,
 ) -> Standing:
+    history = run.history
     header: dict[str, Any] = (history.header.run or {}) if history.header else {}
-    failed = publish.failed_lines(files, paths, history)
     return Standing(
-        run_id=run_id,
+        run_id=run.run_id,
         output=paths.results,
         folder=paths.folder,
         shown=_from_here(paths.results),
@@ -186,8 +192,8 @@ def _standing(
         total=total,
         ok=history.answered.count,
         failed=history.failed.count,
-        classes=publish.error_classes(failed.values()),
-        retryable=sum(one.retryable for one in failed.values()),
+        classes=publish.error_classes(failed),
+        retryable=sum(one.retryable for one in failed),
         tasks=sum(one.state is not None for one in history.open.values()),
         usage=history.totals.sum(),
         header=header | {"identity": history.identity},

@@ -102,13 +102,19 @@ class Deliver:
         """Follow one request through its format's steps."""
         means = self._means
         step = _first_step(means.formats[request.format], unit.begun, request)
-        while isinstance(step, Send) and step.call.kind == "submit":
-            step = await self._exchange(unit, request, step.call, step.state)
-        if not isinstance(step, Done):
-            unit.since = means.clock()  # a task's own time begins when it is there
-            # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
-            with means.resting(means.gate.lane(request.model).name), self._counted():
-                step = await self._follow(unit, request, step)
+        try:
+            while isinstance(step, Send) and step.call.kind == "submit":
+                step = await self._exchange(unit, request, step.call, step.state)
+            if not isinstance(step, Done):
+                unit.since = means.clock()  # a task's own time begins when it is there
+                # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
+                with means.resting(means.gate.lane(request.model).name), self._counted():
+                    step = await self._follow(unit, request, step)
+            if unit.reserved is not None:
+                means.purse.answered(unit.spent(), request, step.answer.usage)
+        finally:
+            if unit.reserved is not None:
+                means.purse.lost(unit.spent())
         unit.state = None
         return step.answer
 
@@ -157,13 +163,15 @@ class Deliver:
                 return await self._send(unit, lane, request, call, state)
             except CallFailed as failure:
                 unit.let_go()
+                if call.kind == "submit" and unit.reserved is not None:
+                    means.purse.failed(unit.spent(), request, failure)
                 if other := self._other_way(request, call, state, failure):
                     return other
                 await self._settle(unit, request, call, failure)
                 case = self._case(unit, lane, request.model, call, failure, previous)
                 verdict = judge(means.policy, failure, past, case)
                 if isinstance(verdict, Again):
-                    means.retried(unit.rows[0].ordinal, failure, verdict.wait)
+                    means.retried(unit.rows[0].ordinal, unit.attempts, failure, verdict.wait)
             await self._obey(lane, request.model, call, verdict)
 
     async def _send(
@@ -174,6 +182,8 @@ class Deliver:
         wire = means.formats[request.format]
         gate, clock = means.gate, means.clock
         submit = call.kind == "submit"
+        if submit:
+            unit.reserved = await means.purse.reserve(request)
         estimate = wire.estimate(request) if submit and gate.counts_tokens(lane) else None
         held = unit.held = means.memory.held(request.model if submit else "")
         visit = gate.admit(lane, request.model, call, estimate)
@@ -188,6 +198,7 @@ class Deliver:
                 unit.sent_at = clock()
                 if call.repeat == "once":
                     await means.journal.keep(unit.entry("intent", request.part))
+                means.purse.leaves(unit.reserved)
             sent_at = clock()
             try:
                 reply = await means.transport.send(

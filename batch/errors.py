@@ -22,6 +22,9 @@
         ├── ChannelTrouble    the gateway's channel failed; the next try likely takes another
         ├── Crashed           the gateway's own panic: tried once more
         ├── Unreachable       no connection, DNS, TLS: nothing was sent
+        │   └── NoWay         nor ever will be, until a setting or somebody else mends it
+        │       ├── Untrusted     the certificate is not accepted
+        │       └── ProxyRefuses  the proxy lets nothing through
         ├── Interrupted       ambiguous: sent, then timeout, reset, cut, 504, 524
         ├── NotAnAnswer       a 200 that is no complete answer; it may be billed
         ├── UpstreamAccount   the upstream's key or money behind the gateway
@@ -272,6 +275,22 @@ class Unreachable(CallFailed):
     scope: ClassVar[Scope] = "account"
     before_work = True
     alive = False
+
+
+class NoWay(Unreachable):
+    """The way to the gateway is barred: trying again gives the same. One of those below."""
+
+
+class Untrusted(NoWay):
+    """The certificate that the gateway shows is not accepted."""
+
+    code = "untrusted_certificate"
+
+
+class ProxyRefuses(NoWay):
+    """The proxy on the way wants a login, or does not let us through."""
+
+    code = "proxy_refuses"
 
 
 class Interrupted(CallFailed):

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 CHUNK: Final = 1 << 20
 OWNER_ONLY: Final = 0o600
+EVERYBODY: Final = 0o644
 
 
 class Files(Protocol):
@@ -86,6 +87,10 @@ class Files(Protocol):
 
     def lock(self, path: str) -> int:
         """Lock a file for this process until closed. Raises BlockingIOError if another holds it."""
+        ...
+
+    def show_everybody(self, fd: int) -> None:
+        """Let every user of the machine read an open file."""
         ...
 
 
@@ -202,6 +207,10 @@ class OsFiles:
             # The holder before us removed or moved the file: a lock on no name guards nothing.
             os.close(fd)
 
+    def show_everybody(self, fd: int) -> None:
+        """Set the mode, whatever the umask: it is meant for another user."""
+        os.fchmod(fd, EVERYBODY)
+
 
 def write_all(files: Files, fd: int, data: bytes) -> None:
     """Write every byte; a short write is normal, one that takes nothing is an error."""
@@ -213,11 +222,16 @@ def write_all(files: Files, fd: int, data: bytes) -> None:
         view = view[taken:]
 
 
-def write_whole(files: Files, path: str, data: bytes) -> None:
-    """Put a file in place in one step: the old one or the new one is there, also after a crash."""
+def write_whole(files: Files, path: str, data: bytes, *, everybody: bool = False) -> None:
+    """Put a file in place in one step: the old one or the new one is there, also after a crash.
+
+    It is for its owner alone, or for ``everybody`` to read.
+    """
     temporary = f"{path}.tmp"
     fd = files.create(temporary)
     try:
+        if everybody:
+            files.show_everybody(fd)
         write_all(files, fd, data)
         files.sync(fd)
     finally:

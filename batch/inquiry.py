@@ -29,12 +29,12 @@ async def ask(settings: UserSettings, way: Access) -> Catalogue:
     quick = hurried(transport_settings(settings, way))
     folder = MediaFolder(OsFiles(), "")  # no answer of these is a file
     try:
-        async with AioTransport(quick, Redactor(secrets.values()), folder) as transport:
+        async with AioTransport(quick, Redactor(way.secrets), folder) as transport:
             reports = await asyncio.gather(*(_report(transport, one) for one in secrets.values()))
     finally:
         await folder.close()
     order = tuple((pattern, secret.name) for pattern, secret in way.keys)
-    return Catalogue(way.base_url, order, tuple(reports))
+    return Catalogue(way.base_url, order, tuple(reports), way.detour)
 
 
 def hurried(settings: TransportSettings) -> TransportSettings:

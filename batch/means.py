@@ -11,6 +11,7 @@ import msgspec
 from batch.errors import CallFailed
 from batch.gate.gate import Gate
 from batch.gate.memory import Memory
+from batch.gate.purse import Purse
 from batch.ledger.entries import Entry
 from batch.records import Answer
 from batch.retry import RetryPolicy
@@ -20,8 +21,8 @@ from batch.wire import WireFormat
 
 # By name of a lane: while a unit is in this, another one is worked on in its place.
 Resting: TypeAlias = Callable[[str], AbstractContextManager[None]]
-# Told of every repeat: the line, why, and the seconds until then.
-Retried: TypeAlias = Callable[[int, CallFailed, float], None]
+# Told of every repeat: the line, its attempts so far, why, and the seconds until then.
+Retried: TypeAlias = Callable[[int, int, CallFailed, float], None]
 
 
 class Journal(Protocol):
@@ -64,4 +65,5 @@ class Means(msgspec.Struct, frozen=True):
     clock: Callable[[], float]  # monotonic seconds
     now: Callable[[], float]  # seconds since the epoch
     retried: Retried
+    purse: Purse = msgspec.field(default_factory=Purse)  # for what it may cost
     memory: Memory = msgspec.field(default_factory=Memory)  # for what is in flight

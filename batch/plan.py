@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
 
-from batch.feed import Lines
+from batch.inputs.chosen import Choice
 from batch.inputs.envelope import Reader
 from batch.inputs.form import UTF8, known_encoding
 from batch.ledger.paths import Paths
 from batch.ledger.state import History, Open
-from batch.opening import Opened
+from batch.opening import Opened, Wanted
 from batch.records import BadLine, Row
 from batch.script import Script
 from batch.secret import Redactor
-from batch.settings import Settings
-from batch.texts import digests
+from batch.settings import BudgetSettings, Limits, Settings
+from batch.texts import digests, reading
 from batch.wording import counted
 
-if TYPE_CHECKING:  # it loads a library that only templates need
+if TYPE_CHECKING:  # they load what only runs, or only templates need
+    from batch.feed import Lines
     from batch.template import Text
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_END: Final = 1 << 62  # lines that were added since the run began are read too
 SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
 
 
@@ -58,15 +60,33 @@ class Plan(msgspec.Struct, frozen=True):
             return self.opened.chosen.count(history.ended)
         return history.answered.count + history.failed.count
 
+    @property
+    def history(self) -> History:
+        """Return what earlier sessions left, as it was found."""
+        return self.opened.found.history if self.opened.found else History()
+
+    @property
+    def last(self) -> int:
+        """Return the ordinal after which no line is to be asked."""
+        return self.opened.chosen.last if self.opened.chosen else _NO_END
+
+    def wanted(self, history: History) -> Callable[[int], bool]:
+        """Return what says of an ordinal whether its line is to be asked."""
+        ended, redo, chosen = history.ended, self.redo, self.opened.chosen
+
+        def is_wanted(ordinal: int) -> bool:
+            wanted = ordinal in redo if redo is not None else not ended(ordinal)
+            return wanted and (chosen is None or ordinal in chosen)
+
+        return is_wanted
+
     def pending(self, reader: Reader, history: History, redactor: Redactor) -> Lines:
         """Yield the lines still to be asked, understood; now and then None for a breath."""
-        redo, chosen, skipped = self.redo, self.opened.chosen, 0
+        wanted, last, skipped = self.wanted(history), self.last, 0
         for line in self.opened.inputs.lines():
-            if chosen is not None and line.ordinal > chosen.last:
+            if line.ordinal > last:
                 return
-            wanted = line.ordinal in redo if redo is not None else not history.ended(line.ordinal)
-            wanted = wanted and (chosen is None or line.ordinal in chosen)
-            if wanted:
+            if wanted(line.ordinal):
                 yield _without_keys(reader.parse(line), redactor)
                 continue
             skipped += 1
@@ -85,15 +105,30 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def announcement(self) -> str:
-        """Return what is about to happen, for people."""
-        limits = self.settings.limits
+        """Return what is about to happen, and which limits hold, for people."""
+        limits, budget = self.settings.limits, self.settings.budget
         unsaid = "" if limits.concurrency else " (nothing else was said; -c N changes it)"
         chosen = self.opened.chosen
         part = f" ({chosen.words})" if chosen is not None else ""
         return (
             f"{counted(self.opened.census.lines, 'line')}, {self.todo:,} to ask{part}, "
-            f"at most {limits.at_most} at once{unsaid}"
+            f"at most {', '.join([f'{limits.at_most} at once{unsaid}', *_said(limits, budget)])}"
         )
+
+
+def _said(limits: Limits, budget: BudgetSettings) -> Iterator[str]:
+    """Yield the limits that somebody has set, in words."""
+    if limits.rpm:
+        yield counted(limits.rpm, "request") + " a minute"
+    if limits.tpm:
+        yield counted(limits.tpm, "token") + " a minute"
+    named = {
+        "--max-cost": budget.max_cost,
+        "--max-requests": budget.max_requests,
+        "--max-duration": budget.max_duration,
+        "--finish-by": budget.finish_by,
+    }
+    yield from (f"{flag} {value}" for flag, value in named.items() if value is not None)
 
 
 def _without_keys(line: Row | BadLine, redactor: Redactor) -> Row | BadLine:
@@ -123,6 +158,21 @@ def identity(
         **{name: value for name, value in built.items() if value is not None},
         **script.identity(),
     }
+
+
+def wanted_of(
+    settings: Settings, script: Script, texts: Mapping[str, Text], choice: Choice
+) -> Wanted:
+    """Return what the settings ask to be run."""
+    return Wanted(
+        inputs=settings.inputs,
+        max_line_bytes=settings.limits.max_line_bytes,
+        identity=identity(settings, script, texts),
+        keep_answers=settings.run.keep_answers,
+        note_models=len(settings.keys) > 1,
+        reading=reading(settings.request, texts),
+        choice=choice,
+    )
 
 
 def _written(params: Mapping[str, Any]) -> str | None:

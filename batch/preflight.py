@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.catalogue import Catalogue
-from batch.errors import BadConfig, BadData, NoAccess, Refusal
+from batch.errors import BadConfig, BadData, NoAccess, Refusal, Refused
 from batch.inputs.envelope import Reader
 from batch.inputs.filling import Filler
 from batch.inputs.lines import RawLine
@@ -24,7 +24,7 @@ from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.scan import BUFFER_BYTES, Look
 from batch.inputs.sources import Inputs, open_inputs
 from batch.records import BadLine, Row
-from batch.script import request
+from batch.script import AskOnce, Script
 from batch.settings import Settings
 from batch.shares import Access, access, input_settings, script
 from batch.summary import exit_code
@@ -105,7 +105,8 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
     report = Report(most)
     texts = read_texts(settings.request)
     how = reading(settings.request, texts)
-    votes = _votes(settings, report)
+    how_often = settings.label.votes if settings.label.wanted else 1
+    asking = _script(settings, report)
     way = _way(settings, environ, report)
     with tempfile.TemporaryDirectory(prefix="wbatch-check-") as folder:
         cap = settings.limits.max_line_bytes
@@ -118,7 +119,7 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
             watched = True
             for line in inputs.lines():
                 report.lines += 1
-                _note(report, reader.parse(line), way, votes)
+                _note(report, reader.parse(line), way, asking, how_often)
                 custom_id = look.id_of(line) if watched else None
                 if custom_id is not None and repeats.add(custom_id, line.ordinal):
                     watched = False  # some stand twice: they are enough to be told
@@ -175,9 +176,16 @@ def lines(report: Report) -> Iterator[str]:
         yield f"  and {total - len(report.problems):,} more: {_by_code(report.counts)}"
 
 
-def _note(report: Report, line: Row | BadLine, way: Access | None, votes: int) -> None:
+def _note(
+    report: Report, line: Row | BadLine, way: Access | None, asking: Script, votes: int
+) -> None:
     if isinstance(line, BadLine):
         report.add(Problem(line.where, line.code, line.message), BadData.exit_code)
+        return
+    try:
+        first = asking.begin((line,)).requests[0]
+    except Refused as refused:
+        report.add(Problem(line.where, refused.code, str(refused)), BadData.exit_code)
         return
     place = (line.model, line.endpoint)
     if place not in report.groups and len(report.groups) >= _GROUPS:
@@ -186,9 +194,9 @@ def _note(report: Report, line: Row | BadLine, way: Access | None, votes: int) -
     if group is None:
         group = report.groups[place] = Group(*place, key=_key_for(line.model, way))
         group.first = line.where
-    estimate = formats()[line.format].estimate(request(line, 0))
+    estimate = formats()[line.format].estimate(first)
     group.lines += 1
-    group.bytes += len(line.body) * votes
+    group.bytes += len(first.body) * votes
     group.input_tokens += estimate.input_tokens * votes
     group.output_tokens += estimate.output_tokens * votes
 
@@ -231,13 +239,13 @@ def _way(settings: Settings, environ: Mapping[str, str], report: Report) -> Acce
         return None
 
 
-def _votes(settings: Settings, report: Report) -> int:
-    """Return how often each line is asked."""
+def _script(settings: Settings, report: Report) -> Script:
+    """Return how lines are asked; what is wrong with that is a problem."""
     try:
-        script(settings)
+        return script(settings)
     except Refusal as refusal:
         report.add(Problem("", "settings", str(refusal)), refusal.exit_code)
-    return settings.label.votes if settings.label.wanted else 1
+        return AskOnce()
 
 
 def _key_for(model: str, way: Access | None) -> str | None:

@@ -6,11 +6,13 @@ read by itself, so that its currency and its date are those of its own prices.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,13 +21,14 @@ from batch.checker import Scope
 from batch.config import read_file
 from batch.errors import BadConfig
 from batch.pricing import BASE, ONE, ZERO, Price, PriceBook, Rate
-from batch.settings import ModelPrice, PriceFile, PriceSettings
+from batch.settings import ModelPrice, PriceFile, PriceSettings, UserSettings
 from batch.usage import Meter
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo
+    from genai_prices.types import ModelInfo, Provider
 
 PRICES: Final = Scope(PriceFile, "has no place in a price file, which holds [prices] only")
+_LIST: Final = "genai_prices"
 _SIGNS: Final = frozenset("*?[")
 _MILLION: Final = Decimal(1_000_000)
 _SECOND: Final = Decimal(1000)  # milliseconds
@@ -78,7 +81,19 @@ def read_prices(path: str) -> PriceSettings:
             "input_per_mtok = 1.0"
         )
     prices: PriceSettings = msgspec.convert(tree, PriceFile).prices
+    if prices.files:
+        raise BadConfig(f"{path}: prices.files has no place in a price file. Name each by --prices")
     return prices
+
+
+def price_book_of(settings: UserSettings, currency: str | None = None) -> PriceBook:
+    """Return all prices that settings know, those of the files that they name before the others.
+
+    Raises ``BadConfig`` for a file, with its line.
+    """
+    named = settings.prices
+    files = [(os.path.basename(path), read_prices(path)) for path in named.files]
+    return price_book(files, named, currency)
 
 
 def price_book(
@@ -128,17 +143,21 @@ def _own(price: ModelPrice, layer: PriceSettings, name: str) -> Price:
 
 def _listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
     """Return the list of genai-prices, if it is installed. It never looks for newer prices."""
-    try:
-        from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - of the extra `report`
-    except ImportError:
+    if find_spec(_LIST) is None:
         return None
-    makers = {one.id: one for one in get_snapshot().providers}
-    source = f"genai-prices {version('genai-prices')}"
+
+    @cache
+    def makers() -> dict[str, Provider]:
+        # Loaded when it is first asked: who has own prices for all does without these 0.3 s.
+        from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - of the extra `report`
+
+        return {one.id: one for one in get_snapshot().providers}
 
     @cache
     def entry(model: str) -> tuple[str, ModelInfo] | None:
+        known = makers()
         for maker in _MAKERS:
-            found = makers[maker].find_model(model) if maker in makers else None
+            found = known[maker].find_model(model) if maker in known else None
             if found is not None:
                 return maker, found
         return None
@@ -158,7 +177,7 @@ def _listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
             return None
         return Price(
             rates,
-            source=f"{source}, {found[0]}",
+            source=f"genai-prices {version(_LIST)}, {found[0]}",
             per_request=per_request / 1000,
             multiplier=multiplier,
         )

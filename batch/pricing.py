@@ -67,8 +67,11 @@ class Price(msgspec.Struct, frozen=True):
         """Return the most that one request can cost whose counts have these upper bounds.
 
         A bound of input tokens may turn out to be any kind of input that has a price, and so of
-        output. None if nobody can say, as something of it has no price.
+        output. None if nobody can say, as something of it has no price, or as tokens are billed and
+        the bounds are of something else.
         """
+        if bounds and self.by_tokens and _TOKENS.isdisjoint(bounds):
+            return None
         read = sum(count for meter, count in bounds.items() if meter in INPUT_METERS)
         known = bool(self.per_request) or not any(bounds.values())
         total = self.per_request

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias
 
+from batch.event import Event
 from batch.snapshot import Snapshot, plain_line, postfix, visible
 
 Style: TypeAlias = Literal["bar", "plain", "none"]
@@ -44,15 +45,25 @@ class _View(Protocol):
 
 
 class Progress:
-    """Shows one run. ``clock`` gives seconds since the epoch; ``quiet`` leaves out messages."""
+    """Shows one run. ``clock`` gives seconds since the epoch.
+
+    ``quiet`` leaves out messages; ``verbose`` tells of each line that is asked again.
+    """
 
     def __init__(
-        self, style: Style, stream: TextIO, clock: Callable[[], float], *, quiet: bool = False
+        self,
+        style: Style,
+        stream: TextIO,
+        clock: Callable[[], float],
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
     ) -> None:
         self._style = style
         self._stream = stream
         self._clock = clock
         self._quiet = quiet
+        self._verbose = verbose
         self._deaf = False
         self._advised: set[str] = set()
         self._view: _View = _Silent(stream)
@@ -73,6 +84,11 @@ class Progress:
         """Write a line for people, above the bar."""
         if not self._quiet:
             self._try(lambda: self._view.say(visible(message)))
+
+    def note(self, event: Event) -> None:
+        """Tell of a line that is asked again, to who wants to know."""
+        if self._verbose and event.event == "retry":
+            self.say(event.message)
 
     def end(self) -> None:
         """Leave the screen in order; a second call does nothing."""

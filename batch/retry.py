@@ -23,6 +23,7 @@ from batch.errors import (
     Interrupted,
     NoMoney,
     NotAnAnswer,
+    NoWay,
     OutcomeUnknown,
     Overloaded,
     Refused,
@@ -152,6 +153,8 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     Crashed: Rule("crashed", repeats=1, at_once=True),
     # Nothing was sent, so nothing can be paid twice and no server is loaded.
     Unreachable: Rule("unreachable", at_once=True, budgeted=False),
+    # A certificate or a proxy that says no; the gate closes the key once it is no single node's.
+    NoWay: Rule("no_way", budgeted=False, closes="key"),
     Interrupted: _AMBIGUOUS,
     CutAnswer: _AMBIGUOUS,
     # Mostly billed each time, so few.
@@ -224,7 +227,7 @@ def _rule(failure: CallFailed, case: Case) -> Rule:
     if case.safe:
         # A poll says nothing of whether work can be submitted, except by a key that is refused. And
         # what a proxy said to it in the gateway's place, the gateway may contradict a minute later.
-        asked_again = not rule.held and not isinstance(failure, (Refused, BadKey))
+        asked_again = not rule.held and not isinstance(failure, (Refused, BadKey, NoWay))
         return _POLL if asked_again else rule
     # The work was begun, and may be billed, whatever it was that ended it.
     unsure = failure.begun and rule.repeats > 0 and rule.closes is None

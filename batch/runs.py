@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,49 +16,73 @@ from batch.catalogue import Catalogue
 from batch.errors import BadUsage, CannotWrite, NoInput, Refusal
 from batch.files import Files, OsFiles
 from batch.halt import Halt
+from batch.host import COMMAND, Host
 from batch.inquiry import ask
 from batch.keyring import read_keys, resolve_keys, surrounding
 from batch.labeling.script import recorded
 from batch.ledger.book import Book
 from batch.ledger.hold import held, keep_aside
-from batch.ledger.paths import Paths
+from batch.ledger.paths import Paths, paths_of
 from batch.ledger.publish import failed_lines
 from batch.ledger.recover import recover
-from batch.opening import Wanted, drop_changed, open_run, recorded_inputs, refuse_output
-from batch.plan import Plan, as_recorded, identity
+from batch.opening import Opened, Wanted, drop_changed, open_run, recorded_inputs, refuse_output
+from batch.outlook.sendable import require_sendable
+from batch.plan import Plan, as_recorded, identity, wanted_of
 from batch.script import AskOnce
-from batch.session import Ending, Watch, abrupt
+from batch.session import Ending, Watch
 from batch.settings import KeySetting, Settings, UserSettings
-from batch.shares import Access, access, address, choice, inflight_bytes
+from batch.shares import access, choice, inflight_bytes, reach
 from batch.shares import script as script_of
+from batch.spending import caps_of
 from batch.summary import Outcome
 from batch.texts import keep, kept, read_texts, reading
+from batch.wording import is_text
+
+# Told what is about to be sent, before anything is: whoever is against it raises.
+Approve: TypeAlias = Callable[[Plan], None]
 
 
-async def run(settings: Settings, watch: Watch) -> Outcome:
+class _Announced:
+    """Says once what a session is about to do, and lets somebody be against it."""
+
+    def __init__(self, watch: Watch, approve: Approve | None = None) -> None:
+        self._watch = watch
+        self._approve = approve
+        self._done = False
+
+    def __call__(self, plan: Plan) -> None:
+        if self._done or not plan.todo:
+            return
+        self._done = True
+        for told in plan.opened.inputs.told():
+            self._watch.say(told)
+        self._watch.say(plan.announcement)
+        if self._approve is not None:
+            self._approve(plan)
+
+
+async def run(
+    settings: Settings, watch: Watch, host: Host = COMMAND, approve: Approve | None = None
+) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
     files, paths = OsFiles(), paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
     script, texts = script_of(settings), read_texts(settings.request)
     refuse_output(settings.inputs, paths)
-    wanted = Wanted(
-        inputs=settings.inputs,
-        max_line_bytes=settings.limits.max_line_bytes,
-        identity=identity(settings, script, texts),
-        keep_answers=settings.run.keep_answers,
-        note_models=len(settings.keys) > 1,
-        reading=reading(settings.request, texts),
-        choice=choice(settings.run),
-    )
+    wanted = wanted_of(settings, script, texts, choice(settings.run))
+    announced = _Announced(watch, approve)
     if settings.run.new_run:
-        with held(files, paths), abrupt(watch):
-            suffix = _aside(files, paths, settings, wanted)
+        with held(files, paths), host.reading(watch):
+            if (opened := _afresh(files, paths, settings, wanted)) is not None:
+                announced(Plan(settings, paths, opened, script, None, texts))
+            suffix = keep_aside(files, paths)
         if suffix:
             watch.say(f"the old output is kept as {settings.output}.{suffix}")
     with held(files, paths):
-        with abrupt(watch):
+        with host.reading(watch):
             opened = open_run(files, paths, recover(files, paths), wanted)
-        return await _conduct(files, Plan(settings, paths, opened, script, None, texts), watch)
+        plan = Plan(settings, paths, opened, script, None, texts)
+        return await _conduct(files, plan, watch, host, announced)
 
 
 async def retry(
@@ -81,7 +105,7 @@ async def retry(
             note_models=len(settings.keys) > 1,
             reading=reading(settings.request, texts),
         )
-        with abrupt(watch):
+        with COMMAND.reading(watch):
             opened = open_run(files, paths, found, wanted)
         failed = failed_lines(files, paths, found.history).values()
         _require_classes(only, {one.class_ for one in failed})
@@ -94,7 +118,8 @@ async def retry(
             watch.say("nothing is sent: no line failed in a way that this would ask again")
             if any(one.class_ == "outcome_unknown" for one in failed):
                 watch.say("work that may have been done and paid is asked for with --ambiguous")
-        return await _conduct(files, Plan(settings, paths, opened, script, redo, texts), watch)
+        plan = Plan(settings, paths, opened, script, redo, texts)
+        return await _conduct(files, plan, watch, COMMAND, _Announced(watch))
 
 
 def status(output: str) -> Outcome:
@@ -121,7 +146,7 @@ async def models(settings: UserSettings, places: Sequence[KeySetting] = ()) -> C
     """Ask which models the keys may call: those at these places, else those of the settings."""
     environ = surrounding(settings.gateway, os.environ)
     keys = read_keys(places, environ) if places else resolve_keys(settings.keys, environ)
-    return await ask(settings, Access(address(settings, os.environ), tuple(keys)))
+    return await ask(settings, reach(settings, os.environ, keys))
 
 
 def _require_classes(only: frozenset[str] | None, there: AbstractSet[str]) -> None:
@@ -133,8 +158,11 @@ def _require_classes(only: frozenset[str] | None, there: AbstractSet[str]) -> No
         )
 
 
-def _aside(files: Files, paths: Paths, settings: Settings, wanted: Wanted) -> str | None:
-    """Move the old output aside, after all that can refuse the new run has had its say."""
+def _afresh(files: Files, paths: Paths, settings: Settings, wanted: Wanted) -> Opened | None:
+    """Return the new run that is to begin, if that can be told while the old output is in place.
+
+    All that can refuse it has its say here.
+    """
     access(settings, os.environ)
     # A stream can be read only once, and is read when the run begins.
     regular = tuple(
@@ -142,24 +170,18 @@ def _aside(files: Files, paths: Paths, settings: Settings, wanted: Wanted) -> st
         for name in wanted.inputs
         if name != "-" and (os.path.isfile(name) or not os.path.exists(name))
     )
-    if regular:
-        open_run(files, paths, None, msgspec.structs.replace(wanted, inputs=regular))
-    return keep_aside(files, paths)
+    if not regular:
+        return None
+    opened = open_run(files, paths, None, msgspec.structs.replace(wanted, inputs=regular))
+    return opened if regular == wanted.inputs else None
 
 
 def _refuse_unwritable_names(names: Sequence[str]) -> None:
     """Refuse names that are not UTF-8: no JSON could hold them, and so no run find them again."""
     for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
+        if not is_text(name):
             shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            raise BadUsage(f"{shown}: the name is not valid UTF-8. Rename the file.") from None
-
-
-def paths_of(output: str) -> Paths:
-    """Return where the files of a run are; a link is followed once, here."""
-    return Paths(os.path.realpath(output))
+            raise BadUsage(f"{shown}: the name is not valid UTF-8. Rename the file.")
 
 
 def new_run_id(at: float) -> str:
@@ -167,10 +189,19 @@ def new_run_id(at: float) -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(at))}-{os.urandom(3).hex()}"
 
 
-async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
+async def _conduct(
+    files: Files, plan: Plan, watch: Watch, host: Host, announced: _Announced
+) -> Outcome:
     """Do what is to be done, and say what it came to."""
     paths, settings, opened = plan.paths, plan.settings, plan.opened
     way = access(settings, os.environ) if plan.todo else None
+    found = opened.found
+    spent = conclude.usage(files, paths, found) if found and plan.todo else ()
+    caps = caps_of(settings, found.history if found else None, spent, time.time())
+    with host.reading(watch):
+        if plan.todo:
+            require_sendable(plan, caps.tariff)
+        announced(plan)
     drop_changed(files, paths, opened)
     run_id = opened.found.run_id if opened.found else new_run_id(time.time())
     book = Book(files, paths, run_id, settings.limits.at_most, inflight_bytes(settings)[1])
@@ -181,6 +212,7 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
         "lines": opened.census.lines,
         "inputs": opened.inputs.describe(),
         "identity": identity(settings, plan.script, plan.texts),
+        "job": settings.name,
         "tags": settings.tags,
     }
     _keep_texts(files, plan)
@@ -188,10 +220,11 @@ async def _conduct(files: Files, plan: Plan, watch: Watch) -> Outcome:
     for note in opened.found.notes if opened.found else ():
         watch.say(note)
     ending = Ending(Halt(), watch)
-    joined = Joined(files, plan, book, ending, watch)
+    joined = Joined(files, plan, book, ending, watch, caps)
     try:
+        host.begun(plan, book)
         if plan.todo or opened.new_identity:
-            await joined.deliver_all(way)
+            await joined.deliver_all(way, host)
         return joined.conclude()
     finally:
         book.release()

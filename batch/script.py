@@ -39,6 +39,8 @@ class Script(Protocol):
     """
 
     width: int  # lines of a unit, at most; those of one unit have the same ``pack_key``
+    least: int  # requests by which a unit of one row is answered; failed ones are not counted
+    most: int
 
     def identity(self) -> Identity:
         """Return what of this script makes another answer: part of the run's identity."""
@@ -75,7 +77,7 @@ def request(row: Row, part: int = 0, body: bytes | None = None) -> Request:
 class AskOnce:
     """Each line is one request, and its answer is the line's."""
 
-    width = 1
+    width = least = most = 1
 
     def identity(self) -> Identity:
         """Return the name alone: nothing else of it could change an answer."""
@@ -92,6 +94,8 @@ class AskOnce:
 
 class Pack:
     """Up to so many lines are asked by one request, if their format can; others one by one."""
+
+    least = most = 1
 
     def __init__(self, width: int, merge: Merge) -> None:
         self.width = width

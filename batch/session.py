@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from batch.errors import Refusal
+from batch.event import Event
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
 from batch.snapshot import Snapshot
@@ -40,6 +41,10 @@ class Watch(Protocol):
 
     def say(self, message: str) -> None:
         """Say something to people."""
+        ...
+
+    def note(self, event: Event) -> None:
+        """Take note of something that happened: more than people want to be told."""
         ...
 
     def end(self) -> None:
@@ -117,11 +122,11 @@ def signals(ending: Ending) -> Iterator[None]:
 async def ticker(
     ending: Ending,
     snapshot: Callable[[], Snapshot],
-    silence: Callable[[], tuple[float | None, str]],
+    is_over: Callable[[Snapshot], tuple[int, str] | None],
     watch: Watch,
     write_status: Callable[[Snapshot], None],
 ) -> None:
-    """Show progress, keep status.json fresh, and end a run whose gateway is silent."""
+    """Show progress, keep status.json fresh, and end a run that ``is_over``, which says why."""
     due = 0.0
     while True:
         await asyncio.sleep(TICK_SECONDS)
@@ -130,10 +135,16 @@ async def ticker(
         if now.seconds >= due:
             due = now.seconds + STATUS_SECONDS
             write_status(now)
-        silent, trouble = silence()
-        if silent is not None and silent >= SILENT_SECONDS:
-            ending.stop(
-                UNAVAILABLE,
-                f"the gateway gave no answer for {silent / 60:.0f} minutes; the last failure: "
-                f"{trouble.rstrip('. ')}. Check the address, or run the same command later",
-            )
+        over = is_over(now)
+        if over is not None:
+            ending.stop(*over)
+
+
+def silence(seconds: float, trouble: str) -> tuple[int, str] | None:
+    """Return why a run ends whose gateway has been silent for so long; None if it goes on."""
+    if seconds < SILENT_SECONDS:
+        return None
+    return UNAVAILABLE, (
+        f"the gateway gave no answer for {seconds / 60:.0f} minutes; the last failure: "
+        f"{trouble.rstrip('. ')}. Check the address, or run the same command later"
+    )

@@ -12,18 +12,23 @@ import os
 import re
 import zoneinfo
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec.structs import fields
 
+from batch.deadline import CLOCKS, SPANS, clock_time, seconds_of
 from batch.errors import BadConfig
 from batch.gate.settings import CONCURRENCY, INFLIGHT_BYTES
 from batch.inputs.settings import MAX_LINE_BYTES
 from batch.labeling.votes import Tie
+from batch.nightly.days import MOST as MOST_DAYS
+from batch.nightly.state import OnFailed, WhenMissing
 from batch.records import Makes
 from batch.retry import RetryPolicy
 from batch.transport import TransportSettings
+from batch.transport.proxy import read_proxy
+from batch.wording import is_text
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # of money, or of one currency in another
@@ -38,6 +43,7 @@ _KEY_LOOK = re.compile(
 # A room's own defaults are the defaults here, so that each stands in one place.
 _TRANSPORT: Final = {one.name: one.default for one in fields(TransportSettings)}
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
+_ADDRESS = re.compile(r"https?://[^/?#\s]+[^\s]*$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A number of bytes, perhaps with a unit.
 _SIZE = re.compile(r"(\d+) ?([A-Za-z]*)", re.ASCII)
@@ -48,6 +54,7 @@ _UNITS: Final[Mapping[str, int]] = dict(
         strict=True,
     )
 )
+_FILES: Final = (("inputs",), ("output",))  # a run has more to say of their names
 _SIZES: Final = "a number of bytes, or one of kB, MB, GB, KiB, MiB or GiB, such as 256MiB"
 
 S = TypeVar("S", bound="UserSettings")
@@ -165,6 +172,7 @@ class GatewaySettings(_Section, frozen=True, kw_only=True):
 
     base_url: str | None = None
     env_file: Place | None = None  # variables beside the environment's, keys among them
+    proxy: str | None = None  # its address; "none" or "": none. Unset: as the environment says
     ca_bundle: Place | None = None
     allow_http: bool = False
     timeout: Seconds = _TRANSPORT["total_seconds"]  # a text answer, to its last byte
@@ -172,6 +180,13 @@ class GatewaySettings(_Section, frozen=True, kw_only=True):
     idle_timeout: Seconds = _TRANSPORT["idle_seconds"]  # without a byte, once it has begun
     media_timeout: Seconds = _TRANSPORT["media_seconds"]  # images, audio, video
     task_timeout: Seconds = RetryPolicy().task_timeout  # until a task has ended
+
+    def __post_init__(self) -> None:
+        named = self.proxy is not None and self.proxy.strip().lower() not in ("", "none")
+        if named and "${" not in str(self.proxy):
+            fault = read_proxy(self.proxy or "", "proxy").fault
+            if fault:
+                raise ValueError(f"proxy {fault}")
 
 
 class Limits(Pace, frozen=True, kw_only=True):
@@ -199,9 +214,30 @@ class Limits(Pace, frozen=True, kw_only=True):
         return self.concurrency or CONCURRENCY
 
 
+def is_currency(name: str) -> bool:
+    """Return whether a text is the code of a currency."""
+    return _CURRENCY.fullmatch(name) is not None
+
+
 def _require_currency(name: str | None) -> None:
-    if name is not None and not _CURRENCY.fullmatch(name):
+    if name is not None and not is_currency(name):
         raise ValueError("a currency has a code of three letters, such as USD")
+
+
+class BudgetSettings(_Section, frozen=True, kw_only=True):
+    """What a run may cost, send and last at most: it then stops, and can be carried on with."""
+
+    max_cost: Amount | None = None  # of the whole run, in the currency of the prices
+    max_requests: Annotated[int, msgspec.Meta(ge=1)] | None = None  # of this command
+    max_duration: Annotated[float, msgspec.Meta(gt=0)] | str | None = None  # of it: seconds, "2h"
+    finish_by: str | None = None  # 06:00, or 2026-11-28T06:00
+    confirm_above: Amount = 5.0  # on a terminal, ask before more than this may be spent
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_duration, str) and seconds_of(self.max_duration) is None:
+            raise ValueError(f"max_duration is {SPANS}")
+        if self.finish_by is not None and clock_time(self.finish_by) is None:
+            raise ValueError(f"finish_by is {CLOCKS}")
 
 
 class ModelPrice(_Section, frozen=True, kw_only=True):
@@ -244,6 +280,7 @@ class PriceSettings(_Section, frozen=True, kw_only=True):
     multiplier: Amount | None = None  # what the gateway takes of those list prices
     rates: dict[str, Amount] = {}  # currency → how much of it one US dollar is
     models: dict[str, ModelPrice] = {}  # a name or a pattern; the name, else the first that matches
+    files: tuple[Place, ...] = ()  # price files, which come before all of this
 
     def __post_init__(self) -> None:
         for name, rate in self.rates.items():
@@ -292,6 +329,40 @@ class RunSettings(_Section, frozen=True, kw_only=True):
             raise ValueError("only a mock run takes mock_fail, mock_latency and mock_seed")
 
 
+class NightlySettings(_Section, frozen=True, kw_only=True):
+    """How the days of a job are made: each a folder, built aside and published whole."""
+
+    # Days before the one that is asked for, those that are not published yet.
+    catch_up: Annotated[int, msgspec.Meta(ge=0, le=MOST_DAYS)] = 0
+    when_missing: WhenMissing = "fail"  # what a day is whose input is not there
+    on_failed: OnFailed = "publish"  # what becomes of a day some lines of which failed
+    latest: Place | None = None  # a link that leads to the latest day
+
+
+class NotifySettings(_Section, frozen=True, kw_only=True):
+    """Who is told what a run came to. The addresses are secrets: no message repeats them."""
+
+    health_url: str | None = None  # of a health check, told of each beginning and end
+    webhook_url: str | None = None  # of a chat, told as ``when`` says
+    when: Literal["failure", "always"] = "failure"
+    prometheus_file: Place | None = None  # for a collector of text files
+
+    def __post_init__(self) -> None:
+        for name in ("health_url", "webhook_url"):
+            address = getattr(self, name)
+            if address is not None and not _ADDRESS.match(address):
+                raise ValueError(f"{name} is an address that begins with https:// or http://")
+        if self.prometheus_file is not None and not self.prometheus_file.endswith(".prom"):
+            raise ValueError("prometheus_file ends with .prom: collectors read no other")
+
+
+class LogSettings(_Section, frozen=True, kw_only=True):
+    """Where what happens in a run is written down, an event a line."""
+
+    file: Place | None = None  # None: as text nowhere, as json to stderr
+    format: Literal["text", "json"] = "text"
+
+
 class UserSettings(_Section, frozen=True, kw_only=True):
     """What may hold for all runs of a user. Operational: none of it makes another answer."""
 
@@ -300,27 +371,47 @@ class UserSettings(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     media: MediaSettings = MediaSettings()
     prices: PriceSettings = PriceSettings()
+    budget: BudgetSettings = BudgetSettings()
+    notify: NotifySettings = NotifySettings()
+    log: LogSettings = LogSettings()
     tags: dict[str, str] = {}  # kept with the usage totals, for reports
 
 
 class Settings(UserSettings, frozen=True, kw_only=True):
     """Everything a user can set."""
 
+    name: str | None = None  # what reports call the job; the stem of its file if nothing is said
     inputs: tuple[Place, ...] = ()
     output: Place
     request: RequestSettings = RequestSettings()
     label: LabelSettings = LabelSettings()
     run: RunSettings = RunSettings()
+    nightly: NightlySettings | None = None  # None: a run like any other
 
 
 def build(tree: Mapping[str, Any], shape: type[S]) -> S:
     """Check a tree of plain values and return it as settings. Raises ``BadSetting``."""
+    _require_text(tree, ())
     try:
         return msgspec.convert(tree, shape)
     except msgspec.ValidationError as wrong:
         what, _, where = str(wrong).partition(" - at `$")
         path = re.findall(r"\w+", where)
         raise BadSetting(tuple(path), what.replace("`", "")) from None
+
+
+def _require_text(value: object, path: tuple[str, ...]) -> None:
+    """Raise ``BadSetting`` for a text that UTF-8 cannot write, and so no record: a stray byte."""
+    if isinstance(value, str) and path[:1] not in _FILES:
+        if not is_text(value):
+            raise BadSetting(path, "not valid UTF-8, so that no record could hold it")
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            _require_text(name, (*path, name))
+            _require_text(inner, (*path, name))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            _require_text(inner, (*path, str(number)))
 
 
 def is_date(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from batch import __version__
-from batch.errors import BadUsage
+from batch.errors import BadConfig, BadUsage
 from batch.gate.settings import GateSettings, KeyLimits
 from batch.inputs.chosen import Choice
 from batch.inputs.settings import InputSettings, Reading
@@ -19,15 +20,17 @@ from batch.labeling.kinds import Fitting, Kind, Labels, read_schema
 from batch.labeling.script import Labeling
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
+from batch.proxies import resolve_proxies, to_gateway
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Pack, Script
 from batch.secret import Secret
 from batch.settings import Pace, RunSettings, Settings, UserSettings
 from batch.transport import TransportSettings
 from batch.transport.address import normalise_base_url
-from batch.transport.sessions import tls_context
+from batch.transport.proxy import Proxies
 from batch.wire import formats
 
+AUTHORITIES: Final = "SSL_CERT_FILE"  # the variable that OpenSSL reads
 RECORDS: Final = 4  # of the bytes in flight one part in so many is for what waits for its commit
 
 _READING: Final = Reading()
@@ -38,6 +41,18 @@ class Access(msgspec.Struct, frozen=True):
 
     base_url: str
     keys: tuple[tuple[str, Secret], ...]  # pattern of models, key
+    proxies: Proxies = Proxies()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Return all that must be seen nowhere: keys, and logins of proxies."""
+        return (*(secret for _, secret in self.keys), *self.proxies.secrets)
+
+    @property
+    def detour(self) -> str | None:
+        """Return by which proxy the gateway is asked, and who says so; None: by none."""
+        proxy = self.proxies.to(self.base_url)
+        return None if proxy is None else str(proxy)
 
 
 def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
@@ -45,9 +60,30 @@ def access(settings: Settings, environ: Mapping[str, str]) -> Access | None:
     if settings.run.mock:
         dials(settings.run)
         return None
-    keys = tuple(resolve_keys(settings.keys, surrounding(settings.gateway, environ)))
-    tls_context(settings.gateway.ca_bundle)  # a wrong one is told before anything is written
-    return Access(address(settings, environ), keys)
+    keys = resolve_keys(settings.keys, surrounding(settings.gateway, environ))
+    return reach(settings, environ, keys)
+
+
+def reach(
+    settings: UserSettings, environ: Mapping[str, str], keys: Sequence[tuple[str, Secret]]
+) -> Access:
+    """Return the way to the gateway with these keys. Raises BadConfig for a wrong setting of it."""
+    base_url = address(settings, environ)
+    _require_authorities(settings, environ)  # what is wrong is told before anything is written
+    proxies = resolve_proxies(settings.gateway, surrounding(settings.gateway, environ))
+    to_gateway(proxies, base_url)
+    return Access(base_url, tuple(keys), proxies)
+
+
+def _require_authorities(settings: UserSettings, environ: Mapping[str, str]) -> None:
+    bundle, named = settings.gateway.ca_bundle, environ.get(AUTHORITIES)
+    if named and not bundle and not os.path.isfile(named):
+        # OpenSSL would go on without it, and without a word.
+        raise BadConfig(f"{AUTHORITIES} names {named}, which is no file. Mend or unset it")
+    # Not at the top: it loads a network library, which looking and completing can do without.
+    from batch.transport.trust import tls_context  # noqa: PLC0415
+
+    tls_context(bundle)
 
 
 def address(settings: UserSettings, environ: Mapping[str, str]) -> str:
@@ -164,6 +200,7 @@ def transport_settings(settings: UserSettings, way: Access) -> TransportSettings
         idle_seconds=gateway.idle_timeout,
         allow_http=gateway.allow_http,
         ca_bundle=gateway.ca_bundle,
+        proxies=way.proxies,
         allow_files=settings.media.allow_files,
         user_agent=f"wenwen-batch/{__version__}",
     )

@@ -14,18 +14,20 @@ from batch.advice import Closure
 from batch.bottleneck import WORTH_SHARE, Bottleneck
 from batch.ledger.paths import folder_of
 from batch.snapshot import span
-from batch.wording import agreeing, counted
+from batch.wording import agreeing, counted, large
 
 # When several apply, the first of these is the exit code; run.json has them all.
 PRECEDENCE: Final = (130, 143, 73, 1, 2, 78, 66, 65, 77, 4, 69, 75, 3, 0)
 STATUS: Final[Mapping[int, str]] = {
     0: "completed",
     3: "completed",
+    4: "expired",
     75: "in_progress",
     130: "cancelled",
     143: "cancelled",
 }
 SCHEMA: Final = 1
+CAPPED: Final = 4  # a limit of the run's own is reached
 NO_ACCESS: Final = 77  # key, model or account is closed
 NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or that nobody asks now
 WORTH_SECONDS: Final = 10.0  # a shorter run was not slow, whatever held it back
@@ -90,6 +92,7 @@ class Session(msgspec.Struct, frozen=True):
     advice: Sequence[Sequence[str]] = ()  # the same for people: a paragraph each
     notes: Sequence[str] = ()
     bottlenecks: Sequence[Bottleneck] = ()  # the greatest first
+    budget: Mapping[str, Any] | None = None  # what was spent of it, if one was set
     chosen: str = ""  # the flag by which only some lines were to be asked
     unasked: int = 0  # lines that were therefore not to be asked, and have no record
 
@@ -142,9 +145,10 @@ def manifest(standing: Standing, session: Session | None) -> dict[str, Any]:
             "recorded": session.recorded if session else None,
             "bottlenecks": [_told(one) for one in session.bottlenecks] if session else [],
             "notes": list(session.notes) if session else [],
+            "budget": dict(session.budget) if session and session.budget else None,
             "output": standing.output,
             "folder": standing.folder,
-            **{key: standing.header.get(key) for key in ("version", "inputs", "identity")},
+            **{key: standing.header.get(key) for key in ("job", "version", "inputs", "identity")},
         },
     }
 
@@ -156,6 +160,7 @@ def closing_lines(standing: Standing, session: Session | None) -> tuple[str, ...
         *_slowed(session),
         f"done     {_done(standing, session)}",
         f"used     {_used(standing.usage)}",
+        *_cost(session),
         f"files    {standing.shown} · {folder_of(standing.shown)}/ (errors, usage, run.json)",
         f"next     {_next(standing, session)}",
     )
@@ -237,13 +242,19 @@ def _used(usage: Mapping[str, Any]) -> str:
     return " · ".join(parts)
 
 
+def _cost(session: Session | None) -> Sequence[str]:
+    """Return what was spent of a budget, and what attempts may have cost that nobody knows of."""
+    told = session.budget if session is not None else None
+    if not told:
+        return ()
+    words = f"cost     {told['spent']:,.4f} of at most {told['max_cost']:,.2f} {told['currency']}"
+    if told["maybe_spent"]:
+        words += f" · {told['maybe_spent']:,.4f} more may have been billed without an answer"
+    return (words,)
+
+
 def _large(count: float | None) -> str:
-    if count is None:
-        return "unknown"
-    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
-        if count >= size:
-            return f"{count / (1000 if letter == 'k' else size):.1f}{letter}"
-    return f"{count:,}"
+    return "unknown" if count is None else large(count)
 
 
 def _next(standing: Standing, session: Session | None) -> str:
@@ -256,13 +267,20 @@ def _next(standing: Standing, session: Session | None) -> str:
             f"{others}"
         )
     if standing.pending:
-        first = "with that mended, " if session and NO_ACCESS in session.reasons else ""
-        return f"{first}the same command again goes on from here"
+        return f"{_first(session)}the same command again goes on from here"
     if standing.retryable:
         return f"wbatch retry {standing.shown}"
     if standing.failed:
         return "; ".join(_mending(standing))
     return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"
+
+
+def _first(session: Session | None) -> str:
+    """Return what has to be done before a run can go on."""
+    reasons = session.reasons if session is not None else {}
+    if NO_ACCESS in reasons:
+        return "with that mended, "
+    return "with a higher --max-cost, " if "--max-cost" in reasons.get(CAPPED, "") else ""
 
 
 def _mending(standing: Standing) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from batch.budget import Reserved
 from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
 from batch.gate.memory import Held
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
@@ -33,6 +34,7 @@ class Unit:
         "key",
         "maybe_billed",
         "past",
+        "reserved",
         "rows",
         "sent_at",
         "since",
@@ -50,6 +52,7 @@ class Unit:
         self.past = Past()
         self.key = begun.key
         self.held: Held | None = None  # memory of its call under way, or of the answer to it
+        self.reserved: Reserved | None = None  # what its request may cost, until that is known
         self.since = since  # clock when work on it began
         self.sent_at = since  # clock when its last attempt was sent
         self.started_at = seconds_of(begun.at)  # the same, seconds since the epoch
@@ -59,6 +62,13 @@ class Unit:
         if self.held is not None:
             self.held.release()
             self.held = None
+
+    def spent(self) -> Reserved:
+        """Hand over what is reserved, which somebody knows more about now."""
+        reserved, self.reserved = self.reserved, None
+        if reserved is None:
+            raise TypeError("nothing is reserved")
+        return reserved
 
     def entry(self, kind: EntryKind, part: int, state: State | None = None) -> Entry:
         """Return a journal entry about one of the unit's requests."""

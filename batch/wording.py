@@ -1,9 +1,11 @@
-"""How numbers stand in our messages, and names that others chose: printable, and short."""
+"""How numbers stand in our messages, and what others chose: as a text, printable, and short."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+import orjson
 
 # What a spreadsheet takes for a formula when a cell begins with it, wide forms among them.
 _FORMULA: Final = re.compile(r"\s*[=+\-@|＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - they are meant
@@ -20,12 +22,39 @@ def agreeing(count: float | None, one: str, several: str = "") -> str:
     return one if count == 1 else several or f"{one}s"
 
 
+def large(count: float) -> str:
+    """Return a number of which only the first digits matter: 9,999, 10.0k, 1.2M."""
+    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
+        if count >= size:
+            return f"{count / (1000 if letter == 'k' else size):.1f}{letter}"
+    return f"{count:,}"
+
+
+def spelled(value: object) -> str:
+    """Return a value as JSON, a text as it is."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def is_text(text: str) -> bool:
+    """Return whether UTF-8 can write a text: not one with a stray byte of a command line."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def cut(text: str, limit: int) -> str:
+    """Return at most ``limit`` characters of a text, the last of them saying that there is more."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def shown(text: str, limit: int = 80) -> str:
     """Return at most ``limit`` characters of a text, with everything unprintable escaped."""
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    part = cut(text, limit)
+    if part.isprintable():
+        return part
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in part)
 
 
 def harmless(text: str) -> str:

@@ -59,9 +59,17 @@ step "5/7  How good the labels are (the mock only counts words), and the page"
 show "wbatch score label_reviews.out.jsonl --gold gold/reviews.csv --html score.html"
 "$wbatch" score label_reviews.out.jsonl --gold gold/reviews.csv --html score.html
 
-step "6/7  A night: the day's file becomes the day's answers"
-show "wbatch run nightly/nightly_triage.toml --mock"
-"$wbatch" run nightly/nightly_triage.toml --mock
+step "6/7  A night: a day's file becomes a day's folder, and so does that of the day that was missed"
+file=$(echo nightly/inbox/*.jsonl)
+day=$(basename "$file" .jsonl)
+# GNU's date, else that of BSD and macOS.
+missed=$(date -d "$day -1 day" +%F 2> /dev/null || date -j -v-1d -f %F "$day" +%F)
+sed 's/"t-4/"t-3/' "$file" > "nightly/inbox/$missed.jsonl"
+show "wbatch run nightly/nightly_triage.toml --mock --date $day --catch-up 1"
+"$wbatch" run nightly/nightly_triage.toml --mock --date "$day" --catch-up 1
+printf 'the same command again: both days are done\n'
+"$wbatch" run nightly/nightly_triage.toml --mock --date "$day" --catch-up 1
+ls nightly/triage
 
 step "7/7  What all of it used, and would cost (prices that are made up), and the page"
 "$wbatch" -q run costs/monthly_costs.toml --mock

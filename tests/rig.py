@@ -18,6 +18,7 @@ from batch.deliver import Deliver
 from batch.files import OsFiles
 from batch.gate.gate import Gate
 from batch.gate.memory import Memory
+from batch.gate.purse import Purse
 from batch.gate.settings import GateSettings, KeyLimits
 from batch.gauges import Count, Gauges
 from batch.halt import Halt
@@ -123,6 +124,7 @@ class Rig:
         self.keys = [(pattern, Secret(f"key of {pattern}", "sk-1")) for pattern in keys]
         self.inflight = 256 << 20  # bytes
         self.gate, self.media = Gate, MediaFolder  # or what does a little more
+        self.purse: Callable[[Book, Halt], Purse] = lambda book, halt: Purse()
         self.limits: tuple[KeyLimits, ...] = ()
         self.rpm: float | None = None  # of the account
         self.watched = False  # whether gauges look four times a second; then they stay here
@@ -169,6 +171,8 @@ class Rig:
         halt.listen(gate.halt)
         self.memory = memory = Memory(self.inflight)
         halt.listen(memory.halt)
+        purse = self.purse(book, halt)
+        halt.listen(purse.halt)
         begun = {
             n: msgspec.structs.replace(one, parts=list(one.parts))
             for n, one in book.history.open.items()
@@ -197,8 +201,9 @@ class Rig:
             chance=lambda: 0.5,
             clock=loop.time,
             now=lambda: EPOCH + loop.time(),
-            retried=lambda line, failure, wait: None,
+            retried=lambda line, attempts, failure, wait: None,
             memory=memory,
+            purse=purse,
         )
         done = book.history.answered if redo else book.history
         ended = done.__contains__ if redo else done.ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from batch.advice import closures, counted, paragraphs
@@ -63,6 +64,18 @@ def test_a_model_that_a_key_may_not_call_is_told_with_the_settings_to_add() -> N
         'match = "claude-*"\n'
         'env = "NAME"'
     )
+
+
+@pytest.mark.parametrize("code", ["untrusted_certificate", "proxy_refuses"])
+def test_a_barred_way_is_told_once_for_all_keys(code: str) -> None:
+    first = of(code, "the proxy p.example:1 (HTTPS_PROXY) wants a user and a password. ")
+    other = msgspec.structs.replace(first, key="OTHER")
+
+    assert told(first, other) == (
+        "the proxy p.example:1 (HTTPS_PROXY) wants a user and a password\n"
+        "1,000 lines wait for it. When that is mended, run the same command again."
+    )
+    assert [one.document()["key"] for one in closures([first, other])] == [None]
 
 
 def test_an_empty_account_is_told_to_be_filled() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.inputs.recognise import recognise
 from batch.inputs.settings import Reading
+from tests.pages import ROOT, page, steps, words
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+PAGE = page("files.md")
 COMMANDS = re.findall(r"(?:^\$ |`)(wbatch run sample_inputs/[^`\n]+)", PAGE, re.MULTILINE)
-PROMPTS = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -29,9 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_runs(command: str, folder: Path) -> None:
-    words = shlex.split(command)[1:]
-    rehearsal = [] if "--mock" in words else ["--mock"]
-    code = answer([*words, *rehearsal, "-q"], Caller())
+    rehearsal = [] if "--mock" in command else ["--mock"]
+    code = answer([*words(command), *rehearsal, "-q"], Caller())
 
     assert code == 0
     assert (folder / "out.jsonl").read_bytes()
@@ -46,12 +43,12 @@ def test_the_page_names_every_sample_of_lines() -> None:
 
 
 def test_the_template_of_the_page_is_the_one_in_the_samples() -> None:
-    (shown,) = re.findall(r"```jinja\n(.*?)```", PAGE, re.DOTALL)
+    (shown,) = steps(PAGE, "jinja")
 
-    assert shown == (ROOT / "sample_inputs" / "review.prompt.txt").read_text(encoding="utf-8")
+    assert shown.text == (ROOT / "sample_inputs" / "review.prompt.txt").read_text(encoding="utf-8")
 
 
 def test_the_prompts_of_the_page_are_prompts() -> None:
-    (lines,) = PROMPTS
+    (lines,) = steps(PAGE, "json")
 
-    assert recognise("p", "p", lines.encode(), Reading(asking=True)).kind == "prompts"
+    assert recognise("p", "p", lines.text.encode(), Reading(asking=True)).kind == "prompts"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -14,11 +12,11 @@ from batch.cli.caller import Caller
 from batch.config import JOB, read_layer
 from batch.fill import Values
 from batch.settings import Settings, build
+from tests.pages import ROOT, page, steps, words
 
-ROOT = Path(__file__).parents[1]
-DOC = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
-TOML = re.findall(r"```toml\n(.*?)```", DOC, re.DOTALL)
-BLOCKS = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)
+DOC = page("jobs.md")
+TOML = [step.text for step in steps(DOC, "toml")]
+BLOCKS = [step.text for step in steps(DOC, "sh")]
 
 
 @pytest.mark.parametrize("text", TOML)
@@ -41,7 +39,7 @@ def test_a_command_that_is_shown_runs(
 
     for line in block.splitlines():
         command = line.partition("#")[0].partition(">")[0]
-        assert answer([*shlex.split(command)[1:], "-q"], Caller()) == 0, line
+        assert answer([*words(command), "-q"], Caller()) == 0, line
 
 
 def test_every_kind_of_mark_and_layer_is_described() -> None:

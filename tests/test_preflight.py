@@ -11,7 +11,7 @@ import pytest
 from batch.catalogue import Catalogue, KeyReport
 from batch.errors import BadKey, NoInput, Unavailable, Unreachable
 from batch.preflight import compare, lines, preflight
-from batch.settings import KeySetting, RequestSettings, RunSettings, Settings
+from batch.settings import KeySetting, LabelSettings, RequestSettings, RunSettings, Settings
 from batch.wire.models import Listed
 
 ENVIRON = {"CHAT_KEY": "k-123456789012", "CLAUDE_KEY": "k-210987654321"}
@@ -118,6 +118,30 @@ def test_a_template_that_a_row_lacks_a_field_for_is_a_problem_of_that_line(sourc
 
     assert report.exit_code == 65
     assert [(one.where, one.code) for one in report.problems] == [(f"{source}:2", "template_error")]
+
+
+def test_lines_whose_answer_cannot_be_a_label_are_problems_and_count_in_no_group(source):
+    vector = '{"custom_id":"v","url":"/v1/embeddings","body":{"model":"gpt-e","input":"x"}}'
+    label = LabelSettings(labels=("a", "b"))
+
+    report = checked(source, line("a"), vector, label=label)
+
+    assert report.exit_code == 65
+    (problem,) = report.problems
+    assert (problem.where, problem.code) == (f"{source}:2", "refused")
+    assert "and so cannot be labeled" in problem.message
+    assert [one.lines for one in report.groups.values()] == [1]
+
+
+def test_the_schema_of_the_labels_is_counted_with_each_vote(source):
+    (plain,) = checked(source, line("a")).groups.values()
+    label = LabelSettings(labels=tuple(f"label number {n}" for n in range(50)), votes=3)
+
+    (labeled,) = checked(source, line("a"), label=label).groups.values()
+
+    schema = sum(len(one) for one in label.labels)
+    assert labeled.bytes > 3 * (plain.bytes + schema)
+    assert labeled.input_tokens > 3 * (plain.input_tokens + schema // 6)
 
 
 def test_a_file_that_is_not_there_is_refused_as_in_a_run(tmp_path):

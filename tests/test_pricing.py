@@ -253,6 +253,9 @@ def test_the_worst_case_of_a_long_request_is_at_the_price_of_long_ones():
         (Price({}, source="test"), {Meter.INPUT: 1}),
         (Price(rates(INPUT="1"), source="test"), {Meter.OUTPUT: 1}),
         (price(), {Meter.IMAGES: 1}),
+        # How many tokens a picture takes, its number does not say.
+        (price(rates={**price().rates, **rates(IMAGES="1")}), {Meter.IMAGES: 1}),
+        (price(per_request=Decimal(1)), {Meter.IMAGES: 1}),
     ],
 )
 def test_nobody_knows_the_worst_case_of_what_has_no_price(one, bounds):

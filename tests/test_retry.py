@@ -63,6 +63,10 @@ CATALOGUE = [
     (errors.NoChannel("c"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.Crashed("p"), "0 gateway_panic"),
     (errors.Unreachable("u"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
+    # While the gate has not seen enough: one server of several may be to blame.
+    (errors.NoWay("n"), BACKOFF),
+    (errors.Untrusted("u"), BACKOFF),
+    (errors.ProxyRefuses("p"), BACKOFF),
     (errors.Interrupted("i"), "0.5 interrupted"),
     (errors.TimedOut("i"), "0.5 timeout"),
     (errors.NotAnAnswer("n"), "0.5 1 invalid_response"),
@@ -99,6 +103,9 @@ ONCE_AGAIN = {
     errors.Saturated,
     errors.NoChannel,
     errors.Unreachable,
+    errors.NoWay,
+    errors.Untrusted,
+    errors.ProxyRefuses,
     errors.UpstreamAccount,
     errors.NoMoney,
     errors.FileUnread,
@@ -272,6 +279,9 @@ def test_rate_limits_and_failed_connections_do_not_burden_the_retry_budget() -> 
         errors.Throttled,
         errors.Saturated,
         errors.Unreachable,
+        errors.NoWay,
+        errors.Untrusted,
+        errors.ProxyRefuses,
         errors.NoMoney,
         errors.FileUnread,
     }
@@ -321,12 +331,14 @@ CLOSING = sorted(
 
 
 @pytest.mark.parametrize("kind", CLOSING, ids=lambda kind: kind.__name__)
-def test_of_what_a_poll_is_told_only_a_refused_key_closes_anything(kind: type[CallFailed]) -> None:
+def test_of_what_a_poll_is_told_only_a_refused_key_or_a_barred_way_closes_anything(
+    kind: type[CallFailed],
+) -> None:
     poll = Case(chance=0, safe=True, counts=False, hopeless=True)
 
     verdict = judge(POLICY, kind("said to a poll", status=404), Past(), poll)
 
-    expected = Block if kind is errors.BadKey else Again
+    expected = Block if issubclass(kind, (errors.BadKey, errors.NoWay)) else Again
     assert type(verdict) is expected
 
 

@@ -17,7 +17,9 @@ from aiohttp import web
 
 from batch import runs
 from batch.errors import BadConfig, BadData, BadUsage, NoInput
+from batch.event import Event
 from batch.files import OsFiles
+from batch.ledger.paths import paths_of
 from batch.live import Stamp, write_live
 from batch.settings import (
     GatewaySettings,
@@ -37,6 +39,7 @@ class Quiet:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.seen: list[Snapshot] = []
+        self.noted: list[Event] = []
 
     def begin(self, total: int, done: int) -> None:
         self.began = (total, done)
@@ -46,6 +49,9 @@ class Quiet:
 
     def say(self, message: str) -> None:
         self.said.append(message)
+
+    def note(self, event: Event) -> None:
+        self.noted.append(event)
 
     def end(self) -> None:
         pass
@@ -336,7 +342,7 @@ def test_status_says_whether_a_run_goes_on(
     desk.write(chat("a"), chat("b"))
     run_id = desk.run().summary["id"]
     state = Snapshot(total, 2, 2, 0, 0, 0, 2, 0, None, 9.0, rate=2.0, seconds_left=1.0)
-    write_live(OsFiles(), runs.paths_of(str(desk.output)), Stamp(run_id, time.time() - age), state)
+    write_live(OsFiles(), paths_of(str(desk.output)), Stamp(run_id, time.time() - age), state)
 
     outcome = runs.status(str(desk.output))
 

@@ -10,6 +10,7 @@ from batch.gate.settings import CONCURRENCY
 from batch.settings import BadSetting, Settings, build, looks_like_a_key
 
 KEY = "sk-0123456789abcdef"
+PARAM = ("request", "params", "a", "0", "b")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,13 @@ KEY = "sk-0123456789abcdef"
         ({"request": {"endpoint": "chat"}}, ("request",), "endpoint is a path"),
         ({"run": {"new_run": True, "keep_answers": True}}, ("run",), "exclude each other"),
         ({"run": {"mock_seed": 1}}, ("run",), "only a mock run"),
+        ({"request": {"model": "m\udcff"}}, ("request", "model"), "not valid UTF-8"),
+        ({"request": {"params": {"a": [{"b": "\ud83d"}]}}}, PARAM, "not valid UTF-8"),
+        ({"request": {"params": {"\udcff": 1}}}, ("request", "params", "\udcff"), "not valid"),
+        ({"label": {"labels": ("a", "\udcff")}}, ("label", "labels", "1"), "not valid UTF-8"),
+        ({"tags": {"team": "\udcff"}}, ("tags", "team"), "not valid UTF-8"),
+        ({"name": "\udcff"}, ("name",), "not valid UTF-8"),
+        ({"keys": [{"match": "*", "file": "\udcff"}]}, ("keys", "0", "file"), "not valid UTF-8"),
     ],
 )
 def test_a_wrong_setting_is_named_by_its_place(
@@ -53,6 +61,10 @@ def test_a_wrong_setting_is_named_by_its_place(
     assert what in refused.value.what
     assert refused.value.exit_code == 78
     assert KEY not in str(refused.value)
+
+
+def test_names_of_files_of_a_run_are_left_to_the_run_which_says_what_to_do() -> None:
+    assert build({"inputs": ["\udcff"], "output": "\udcff"}, Settings).output == "\udcff"
 
 
 def test_64_requests_at_most_when_nothing_is_said() -> None:

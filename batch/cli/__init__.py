@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import click
 
 from batch.cli.caller import Caller
+from batch.cli.failing import complain_of
 from batch.cli.shape import HELP_NAMES, PREFIX, LazyCommand, Placed, manners
 
 COMMANDS: Final = {
@@ -26,15 +26,16 @@ COMMANDS: Final = {
     "show": "Show prompts and answers side by side.",
     "export": "Write the answers for other programs: CSV, JSONL, Parquet, arrays.",
     "check": "Look at every line and setting before anything is sent.",
+    "estimate": "Say what a run would send, take and cost, before anything is sent.",
     "score": "Say how good labels are, beside those that people gave.",
     "models": "Say which models each key may call.",
     "init": "Write a folder with a job that runs as it is, to begin from.",
     "config": "Say of each setting what it is and where it comes from.",
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
+    "completion": "Write what lets bash, zsh or fish complete commands and flags.",
 }
 INTERRUPTED: Final = 130
 UNSUPPORTED: Final = 78
-CANNOT_WRITE: Final = 73
 
 
 class _Group(Placed, click.Group):
@@ -102,38 +103,19 @@ def answer(args: Sequence[str], caller: Caller) -> int:
         caller.tell_raw(wrong.format_message())
         return wrong.exit_code
     except click.ClickException as wrong:
-        return _misused(wrong, caller)
+        return _misused(wrong, args, caller)
     except click.Abort as abort:
         # Click makes one of Ctrl-C and of every EOFError, and the second would be our bug.
         cause = abort.__cause__
-        return _failed(cause, caller) if isinstance(cause, EOFError) else INTERRUPTED
+        return complain_of(cause, caller) if isinstance(cause, EOFError) else INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place that knows what to say of any failure
-        return _failed(error, caller)
+        return complain_of(error, caller)
     return code if isinstance(code, int) else 0
 
 
-def _misused(wrong: click.ClickException, caller: Caller) -> int:
+def _misused(wrong: click.ClickException, args: Sequence[str], caller: Caller) -> int:
+    caller.no_color |= "--no-color" in args  # nothing noted it: the line was not understood
     caller.complain(wrong.format_message())
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
         caller.tell(f"help: {wrong.ctx.command_path} --help")
     return wrong.exit_code
-
-
-def _failed(error: BaseException, caller: Caller) -> int:
-    # Not at the top: the words load msgspec, which --help can do without.
-    from batch.errors import Refusal  # noqa: PLC0415
-
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else "cannot write: "
-        caller.complain(f"{where}{error.strerror}")
-        return CANNOT_WRITE
-    if not isinstance(error, Refusal):
-        caller.tell_raw("".join(traceback.format_exception(error)))
-        caller.complain("this is a bug; the run can be resumed with the same command")
-        return Refusal.exit_code
-    caller.complain(str(error))
-    cause = error.__cause__ if caller.verbose else None
-    while cause is not None:
-        caller.tell(f"because: {type(cause).__name__}: {cause}")
-        cause = cause.__cause__
-    return error.exit_code

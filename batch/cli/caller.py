@@ -6,13 +6,24 @@ A stream whose reader is gone is a nuisance, not a failure: it never changes an 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
+
+MOST: Final = 10
+
+if TYPE_CHECKING:  # help can do without
+    from batch.runlog import RunLog
+    from batch.summary import Outcome
+
+
+_COLOR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
+_KEPT: Final = "\n\t\u200b\u200c\u200d"  # some of no width: Persian and emoji need them
 
 
 class Caller:
@@ -32,31 +43,87 @@ class Caller:
         self.json = False
         self.progress = "auto"
         self.no_color = False
+        self.log: RunLog | None = None  # of what happens, if one is kept
+        self.only_log = False  # stderr is that log: nothing else may come between
+        self.room = MOST  # lines in which who wants it quiet is told of a failure
+        self.words: list[str] = []  # the last ones, also where they are not said aloud
+        self.outcomes: list[Outcome] = []  # of the runs that this call made
 
     def tell(self, line: str) -> None:
         """Write a line for people on stderr, with nothing in it that a terminal would obey."""
         # Not at the top: it loads msgspec, which --help can do without.
         from batch.snapshot import visible  # noqa: PLC0415
 
-        self.tell_raw(visible(line))
+        if self.only_log and self.log is not None:
+            self.log.say(line)
+        else:
+            self.tell_raw(visible(line))
 
     def tell_raw(self, text: str) -> None:
         """Write a text of our own on stderr, line breaks and colors as they are."""
         _write(sys.stderr, text.rstrip("\n") + "\n")
 
-    def complain(self, message: str) -> None:
+    def log_to_stderr(self) -> None:
+        """Make stderr a log of JSON, an object a line, with nothing else in between."""
+        from batch.runlog import RunLog  # noqa: PLC0415
+
+        if not self.only_log:
+            self.log = RunLog(
+                lambda data: _write(sys.stderr, data.decode()),
+                "json",
+                self.clock,
+                quiet=self.quiet,
+            )
+            self.only_log = True
+
+    def complain(self, message: str, exit_code: int | None = None) -> None:
         """Say on stderr what went wrong, in one paragraph."""
+        self.words.append(f"error: {message}")
+        if self.log is not None:
+            self.log.refused(message, exit_code)
+        if self.only_log:
+            return
         if self.paints(sys.stderr):
             _write(sys.stderr, click.style("error:", fg="red", bold=True) + " ")
             self.tell(message)
         else:
             self.tell(f"error: {message}")
 
+    def shortened(self, lines: Sequence[str]) -> Sequence[str]:
+        """Return what is said of a failure to who wants it quiet, and will read it in a mail.
+
+        Of several runs the first has the room, and of the others there is one line each.
+        """
+        from batch.notices.texts import brief  # noqa: PLC0415
+
+        if len(lines) > 1:
+            lines, self.room = brief(lines, self.room), 0
+        return lines
+
+    @property
+    def attended(self) -> bool:
+        """Return whether somebody at a terminal can be asked."""
+        streams = (sys.stdin, sys.stderr)
+        here = all(stream is not None and stream.isatty() for stream in streams)
+        return here and not self.only_log
+
+    def ask(self, question: str) -> bool:
+        """Ask on the terminal, and return whether the answer is yes."""
+        from batch.snapshot import visible  # noqa: PLC0415
+
+        _write(sys.stderr, f"{visible(question)} [y/N] ")
+        said = sys.stdin.readline()
+        if not said.endswith("\n"):  # the end of the input was typed, and the cursor stays there
+            _write(sys.stderr, "\n")
+        return said.strip().lower() in ("y", "yes")
+
     def emit(self, data: bytes, what: str) -> None:
         """Write data on stdout, what it is in words.
 
         Raises ``CannotWrite`` if that fails, unless nobody reads any more.
         """
+        if sys.stdout is not None and sys.stdout.isatty():
+            data = _tame(data.decode("utf-8", "replace")).encode()
         failure = _write(sys.stdout, data)
         if failure is not None and not isinstance(failure, BrokenPipeError):
             # Not at the top, as for all that is needed only when something is to be said.
@@ -82,13 +149,30 @@ class Caller:
 
     def paints(self, stream: TextIO | None) -> bool:
         """Return whether a stream shows colors, and is to."""
-        plain = self.no_color or self.environ.get("NO_COLOR") or self.environ.get("TERM") == "dumb"
-        return not plain and stream is not None and stream.isatty()
+        if self.no_color or self.environ.get("NO_COLOR"):
+            return False
+        if self.environ.get("FORCE_COLOR"):
+            return True
+        return stream is not None and stream.isatty() and self.environ.get("TERM") != "dumb"
 
     def flush(self) -> None:
         """Empty both streams; what fails later, while Python ends, would be the exit code."""
         _write(sys.stdout, b"")
         _write(sys.stderr, b"")
+
+
+def _tame(text: str) -> str:
+    """Return what a terminal is to show of data: colors stay, nothing else that it would obey."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        part if _COLOR.fullmatch(part) else "".join(map(_harmless, part))
+        for part in _COLOR.split(text)
+    )
+
+
+def _harmless(char: str) -> str:
+    return char if char.isprintable() or char in _KEPT else " "
 
 
 def _write(stream: TextIO | None, data: str | bytes) -> OSError | None:

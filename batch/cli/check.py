@@ -21,7 +21,7 @@ from batch.cli.options import (
     row_options,
     way_options,
 )
-from batch.cli.shape import make_command, option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import BadConfig
 from batch.preflight import MOST, compare, lines, preflight
 from batch.settings import Limits, Settings
@@ -47,7 +47,7 @@ _NO_OUTPUT: Final = "out.jsonl"  # nothing is written; the tree only wants to be
     usage="[OPTIONS]",
     endings=(("Exit codes", CODES), ("Examples", EXAMPLES)),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="JOB.toml | INPUT...")
+@argument("inputs", nargs=-1, required=True, metavar="JOB.toml | INPUT...")
 @option(REACHED, "--online", is_flag=True, help="Ask the gateway which models each key may call.")
 @option(
     CONDUCTED,

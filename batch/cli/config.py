@@ -13,20 +13,23 @@ import msgspec
 import orjson
 from msgspec.structs import FieldInfo, fields
 
-from batch.allowed import is_section
+from batch.allowed import is_section, without_none
 from batch.checker import Origin, Path
 from batch.cli.caller import Caller
 from batch.cli.layers import Gathered, built, gather
 from batch.cli.options import PLACES, way_options
 from batch.cli.schema import job_schema
-from batch.cli.shape import make_command
+from batch.cli.shape import argument, make_command
+from batch.cli.spoken import leaves
 from batch.cli.strays import strays
 from batch.errors import BadUsage
-from batch.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME
+from batch.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME, resolve_base_url
+from batch.proxies import resolve_proxies
 from batch.secret import MASK
 from batch.settings import KeySetting, Settings, looks_like_a_key
 from batch.snapshot import visible
 from batch.toml import quoted
+from batch.transport.address import host_of
 
 WHAT: Final = ("show", "schema")
 DEFAULT: Final = "default"
@@ -39,6 +42,9 @@ wbatch config schema > job.schema.json # a job begins: #:schema ./job.schema.jso
 _MARGIN: Final = 46  # characters before the place that a value came from
 # Of an address with a user and a password in it, these two.
 _USER: Final = re.compile(r"(?<=://)[^/@\s]+@")
+# Of these addresses all after the host is a secret.
+_ADDRESSES: Final = (("notify", "health_url"), ("notify", "webhook_url"))
+_AFTER_HOST: Final = re.compile(r"://(?:[^/?#@]*@)?([^/?#@]*).*")
 # What is shown as it came to be, and not as it was written: it names files, or is recorded anyway.
 _OPEN: Final = ("inputs", "output", "request", "label")
 
@@ -71,8 +77,8 @@ class KeyPlace(msgspec.Struct, frozen=True):
         ("Examples", EXAMPLES),
     ),
 )
-@click.argument("what", type=click.Choice(WHAT), metavar="show|schema")
-@click.argument("job", required=False, metavar="[JOB.toml]")
+@argument("what", type=click.Choice(WHAT), metavar="show|schema")
+@argument("job", required=False, metavar="[JOB.toml]")
 @way_options
 @click.pass_context
 def command(ctx: click.Context, /, what: str, job: str | None, **_flags: Any) -> None:
@@ -126,12 +132,14 @@ def settings_shown(found: Gathered, environ: Mapping[str, str]) -> Iterator[Show
         origin = found.layer.origins.get(path, Origin(DEFAULT))
         if path == ("gateway", "base_url") and value is None:
             yield _address(found, environ)
+        elif path == ("gateway", "proxy"):
+            yield _proxy(found, environ, value)
         elif origin.names:
             places = (f"{name} of {found.env.where(name, environ)}" for name in origin.names)
             said = value if path[0] in _OPEN else origin.written
-            yield Shown(path, _harmless(said), f"{origin.where}, {', '.join(places)}")
+            yield Shown(path, _harmless(said, path), f"{origin.where}, {', '.join(places)}")
         else:
-            yield Shown(path, _harmless(value), origin.where)
+            yield Shown(path, _harmless(value, path), origin.where)
 
 
 def _address(found: Gathered, environ: Mapping[str, str]) -> Shown:
@@ -144,15 +152,37 @@ def _address(found: Gathered, environ: Mapping[str, str]) -> Shown:
     return Shown(path, _harmless(around[name]), f"{name} of {found.env.where(name, environ)}")
 
 
+def _proxy(found: Gathered, environ: Mapping[str, str], said: str | None) -> Shown:
+    """Return the proxy that leads to the gateway, and who says so; of a login nothing."""
+    around = found.env.under(environ)
+    path = ("gateway", "proxy")
+    gateway = built({"output": "", **found.layer.tree}, Settings).gateway
+    url = resolve_base_url(gateway, around)
+    proxies = resolve_proxies(gateway, around)
+    proxy = proxies.to(url)
+    origin = found.layer.origins.get(path, Origin(DEFAULT))
+    where = ", ".join((origin.where, *origin.names))
+    if proxy is None:
+        passed = proxies.https if url.startswith("https:") else proxies.http
+        if passed is None:
+            return Shown(path, said, where)
+        why = f"{passed.origin} is not for {host_of(url)}, which is this machine or in NO_PROXY"
+        return Shown(path, said and passed.address, why)
+    if said is None:
+        where = f"{proxy.origin} of {found.env.where(proxy.origin, environ)}"
+    return Shown(path, proxy.address, f"{where}: it {proxy.fault}" if proxy.fault else where)
+
+
 def _leaves(shape: type[msgspec.Struct], tree: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """Yield every setting of a section; of a list of sections those that are said."""
     for one in fields(shape):
         here = (*path, one.name)
         value = tree.get(one.name) if isinstance(tree, Mapping) else None
-        if is_section(one.type):
-            yield from _leaves(one.type, value or {}, here)
+        kind = without_none(one.type)
+        if is_section(kind) and (one.name in tree or kind is one.type):
+            yield from _leaves(kind, value or {}, here)
         elif one.name in tree:
-            yield from _said(value, here)
+            yield from leaves(value, here)
         elif one.name != "keys":
             yield here, _default(one)
 
@@ -161,17 +191,6 @@ def _default(one: FieldInfo) -> Any:
     if one.default_factory is not msgspec.NODEFAULT:
         return one.default_factory()
     return None if one.required else msgspec.to_builtins(one.default)
-
-
-def _said(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _said(inner, (*path, name))
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for number, inner in enumerate(value):
-            yield from _said(inner, (*path, str(number)))
-    else:
-        yield path, value
 
 
 def key_places(found: Gathered, environ: Mapping[str, str]) -> Iterator[KeyPlace]:
@@ -187,7 +206,9 @@ def key_places(found: Gathered, environ: Mapping[str, str]) -> Iterator[KeyPlace
         yield KeyPlace(name, there, where)
 
 
-def _harmless(value: Any) -> Any:
+def _harmless(value: Any, path: Path = ()) -> Any:
+    if isinstance(value, str) and path in _ADDRESSES:
+        return _AFTER_HOST.sub(rf"://\1/{MASK}", value)
     if isinstance(value, str):
         return MASK if looks_like_a_key(value) else _USER.sub(f"{MASK}@", value)
     if isinstance(value, list | tuple):

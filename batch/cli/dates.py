@@ -14,8 +14,9 @@ from batch.settings import is_date, is_time_zone
 class Dates:
     """Finds the date when a path needs it, and then keeps it."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, given: str | None = None) -> None:
         self._now = now  # seconds since 1970
+        self.given = given  # the day, whatever is said: one of several that are made
         self._trees: tuple[Mapping[str, Any], ...] = ()
         self._environ: Mapping[str, str] = {}
         self.date: str | None = None  # None: no path needed it
@@ -37,7 +38,7 @@ class Dates:
                 )
             if not is_time_zone(zone):
                 raise ValueError("holds {date}, and run.tz is no time zone such as Europe/Berlin")
-            self.date = self._said("date")
+            self.date = self.given or self._said("date")
             if self.date is None:
                 self.zone = zone
                 today = datetime.fromtimestamp(self._now, ZoneInfo(zone)).date()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import io
 import os
@@ -19,8 +18,12 @@ from batch.progress import Progress, choose_style
 from batch.settings import KeySetting, Settings, UserSettings
 from batch.summary import Outcome
 
-if TYPE_CHECKING:  # one command of all needs it, and it loads wire formats
+if TYPE_CHECKING:  # not loaded for help, for a shell that completes, or for bad flags
+    import asyncio
+
     from batch.catalogue import Catalogue
+    from batch.plan import Plan
+    from batch.session import Watch
 
 T = TypeVar("T")
 
@@ -28,12 +31,14 @@ T = TypeVar("T")
 class Engine(Protocol):
     """What of ``batch/runs.py`` the commands call."""
 
-    def run(self, settings: Settings, watch: Progress) -> Coroutine[Any, Any, Outcome]:
+    def run(
+        self, settings: Settings, watch: Watch, *, approve: Callable[[Plan], None] | None = None
+    ) -> Coroutine[Any, Any, Outcome]:
         """Run, or carry on."""
         ...
 
     def retry(
-        self, settings: Settings, watch: Progress, only: frozenset[str] | None, ambiguous: bool
+        self, settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
     ) -> Coroutine[Any, Any, Outcome]:
         """Send again what ended with an error."""
         ...
@@ -58,36 +63,68 @@ def engine_of(caller: Caller) -> Engine:
     return cast("Engine", caller.engine or importlib.import_module("batch.runs"))
 
 
-def conduct(
-    caller: Caller, start: Callable[[Engine, Progress], Coroutine[Any, Any, Outcome]]
-) -> int:
-    """Run a use in an event loop while showing its progress; return its exit code.
+def conduct(caller: Caller, start: Callable[[Engine, Watch], Coroutine[Any, Any, Outcome]]) -> int:
+    """Run a use, say what it came to, and return its exit code."""
+    return report(caller, conducted(caller, start))
+
+
+def conducted(
+    caller: Caller, start: Callable[[Engine, Watch], Coroutine[Any, Any, Outcome]]
+) -> Outcome:
+    """Run a use in an event loop while showing its progress; return what it came to.
 
     Signals are the engine's: it knows what is in flight, and its outcome holds the code.
     """
-    progress = _progress(caller)
+    watch = _watch(caller)
     try:
-        outcome = in_loop(start(engine_of(caller), progress))
+        outcome = in_loop(start(engine_of(caller), watch))
     finally:
-        progress.end()
-    return report(caller, outcome)
+        watch.end()
+    caller.outcomes.append(outcome)
+    if caller.log is not None:
+        caller.log.ended(outcome)
+    return outcome
 
 
 def in_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run to its end what is given, on uvloop where that is installed."""
+    import asyncio  # noqa: PLC0415 - as above
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 
 
 def report(caller: Caller, outcome: Outcome) -> int:
     """Say what a run came to, and return its exit code. Raises ``CannotWrite``."""
-    if outcome.exit_code != 0 or not caller.quiet:
-        for line in outcome.lines:
-            caller.tell(line)
+    say(caller, outcome.exit_code, outcome.lines)
     if caller.json:
         document = orjson.dumps(outcome.summary, option=orjson.OPT_APPEND_NEWLINE)
         caller.emit(document, "the summary")
     return outcome.exit_code
+
+
+def say(caller: Caller, exit_code: int, lines: Iterable[str]) -> None:
+    """Say what something came to; nothing if it went well and the caller wants it quiet."""
+    told: Sequence[str] = list(lines)
+    caller.words += told
+    if caller.log is not None and len(told) == 1:  # what is longer is the end of a run: it is there
+        caller.log.say(told[0])
+    if caller.only_log:
+        return
+    if caller.quiet:
+        told = caller.shortened(told) if exit_code else ()
+    for line in told:
+        caller.tell(line)
+
+
+def _watch(caller: Caller) -> Watch:
+    if caller.log is None:
+        return _progress(caller)
+    if caller.only_log:
+        return caller.log
+    from batch.runlog import Watches  # noqa: PLC0415 - only here
+
+    return Watches(_progress(caller), caller.log)
 
 
 def _progress(caller: Caller) -> Progress:
@@ -97,7 +134,8 @@ def _progress(caller: Caller) -> Progress:
         columns=_columns(stream),
         term=caller.environ.get("TERM", ""),
     )
-    return Progress(style, stream, time.time, quiet=caller.quiet)
+    verbose = caller.verbose > 0
+    return Progress(style, stream, time.time, quiet=caller.quiet, verbose=verbose)
 
 
 def _columns(stream: TextIO) -> int:

@@ -9,17 +9,17 @@ import click
 import orjson
 
 from batch.cli.caller import Caller
-from batch.cli.engine import engine_of
 from batch.cli.layers import output_of, settings_of
-from batch.cli.options import CONDUCTED, FILED, job_options
-from batch.cli.shape import make_command, option
+from batch.cli.options import CONDUCTED, FILED, job_options, prices_option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import BadUsage
+from batch.files import OsFiles
+from batch.ledger.paths import paths_of
 from batch.look import Looked, looked_at
-from batch.pricelist import price_book, read_prices
+from batch.pricelist import price_book_of
 from batch.results.beside import Beside
 from batch.results.costs import Costs
 from batch.results.export import Format, Sources, Wanted, Written, export, format_of_path
-from batch.runs import paths_of
 from batch.settings import UserSettings
 from batch.wording import agreeing, counted
 
@@ -41,7 +41,7 @@ wbatch export out.jsonl -o vectors.npy --in-order
 
 
 @make_command(usage="-o FILE [OPTIONS]", endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@click.argument("run", metavar="OUT")
+@argument("run", metavar="OUT")
 @option(FILED, "-o", "--output", "target", metavar="FILE", required=True, help="The file to write.")
 @option(
     FILED,
@@ -66,13 +66,7 @@ wbatch export out.jsonl -o vectors.npy --in-order
     is_flag=True,
     help="In the order of the inputs; so it is also where columns of the inputs are wanted.",
 )
-@option(
-    CONDUCTED,
-    "--prices",
-    multiple=True,
-    metavar="FILE",
-    help="Prices for the column cost, before those of the config. Repeatable.",
-)
+@prices_option
 @option(
     CONDUCTED,
     "--strict",
@@ -90,12 +84,12 @@ def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
     caller = ctx.ensure_object(Caller)
     wanted = _wanted(target, flags)
     run = output_of(ctx, caller, run)
-    summary = engine_of(caller).status(run).summary
     folder = os.path.dirname(os.path.realpath(target))
     with looked_at(paths_of(run), folder if os.path.isdir(folder) else None) as looked:
         beside = _beside(caller, looked, wanted, leave_out=bool(flags["no_input"]))
         costs = _costs(ctx, caller, looked, wanted)
         written = export(Sources(looked.logs, beside, costs), wanted, looked.kept)
+        summary = _standing(caller, looked, run)
     document = _document(wanted, written, summary)
     document["currency"] = costs.currency if costs and "cost" in written.columns else None
     if not caller.quiet:
@@ -104,6 +98,13 @@ def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
     if caller.json:
         caller.emit(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE), "the summary")
     return 0
+
+
+def _standing(caller: Caller, looked: Looked, run: str) -> dict[str, Any]:
+    """Return where the run stood when it was opened: what is exported, and no record more."""
+    from batch.conclude import standing  # noqa: PLC0415 - it loads what runs
+
+    return standing(OsFiles(), paths_of(run), looked.logs.found, caller.clock()).summary
 
 
 def _wanted(output: str, flags: dict[str, Any]) -> Wanted:
@@ -141,8 +142,7 @@ def _costs(ctx: click.Context, caller: Caller, looked: Looked, wanted: Wanted) -
     rehearsed = bool(looked.logs.found.history.identity.get("mock"))
     if wanted.strict or wanted.format == "npy" or (rehearsed and not asked):
         return None
-    files = [(os.path.basename(path), read_prices(path)) for path in ctx.params["prices"]]
-    return Costs(price_book(files, settings_of(ctx, caller, UserSettings).prices, None))
+    return Costs(price_book_of(settings_of(ctx, caller, UserSettings)))
 
 
 def _document(wanted: Wanted, written: Written, summary: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import click
 
 from batch.cli.caller import Caller
 from batch.cli.dates import Dates
-from batch.cli.shape import make_command, option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import BadUsage, CannotWrite
 
 # Of the folder jobs/, which is shipped with the package: the job first, then what it needs.
@@ -57,7 +57,7 @@ wbatch init --kind costs costs           # tags, prices, and a report
 
 
 @make_command(usage="[--kind KIND]", endings=(("Examples", EXAMPLES),))
-@click.argument("folder", metavar="DIR")
+@argument("folder", metavar="DIR")
 @option(
     "What it is for",
     "--kind",

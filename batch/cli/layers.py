@@ -20,11 +20,12 @@ from batch.checker import Layer, Origin, Path, Tree, dotted
 from batch.cli.caller import Caller
 from batch.cli.dates import Dates
 from batch.cli.options import PLACES
-from batch.cli.spoken import job_of, noted, spoken
+from batch.cli.spoken import JOB_ENDING, job_of, noted, spoken
 from batch.config import JOB, USER, laid, read_layer, user_file
 from batch.envfile import EnvFile, read_env_file
 from batch.errors import BadConfig, BadUsage
 from batch.fill import Values, fill
+from batch.nightly.shelf import whereabouts
 from batch.settings import BadSetting, S, Settings, build
 
 ENV_FILE: Final = ".env"
@@ -47,19 +48,40 @@ def output_of(ctx: click.Context, caller: Caller, said: str) -> str:
         return said
     found = gather(ctx, caller)
     _require_files(found, ctx)
-    return str(found.layer.tree["output"])
+    return output_in(found.layer.tree)
 
 
-def settings_of(ctx: click.Context, caller: Caller, shape: type[S]) -> S:
-    """Return the settings of a command. Raises ``BadUsage``, naming the flag, or ``BadConfig``."""
-    found = gather(ctx, caller)
+def output_in(tree: Mapping[str, Any]) -> str:
+    """Return the output that a tree says; that of a nightly job where it stands now.
+
+    Which is its folder, or the one in which it is made. Raises ``BadConfig``.
+    """
+    output = str(tree["output"])
+    if "nightly" not in tree:
+        return output
+    return whereabouts(tree.get("run", {}).get("date"), output)
+
+
+def settings_of(ctx: click.Context, caller: Caller, shape: type[S], day: str | None = None) -> S:
+    """Return the settings of a command. Raises ``BadUsage``, naming the flag, or ``BadConfig``.
+
+    ``day`` is one of several that a command is for; what is to be said is said once for all.
+    """
+    found = gather(ctx, caller, day)
     if shape is Settings:
+        if _logs_to_stderr(ctx, found.layer.tree):
+            caller.log_to_stderr()
         _require_files(found, ctx)
-        for remark in () if caller.quiet else _remarks(found):
+        for remark in () if caller.quiet or day else _remarks(found):
             caller.tell(remark)
     # A command may have options of its own under names that are those of a run's settings.
     kept = {name: one for name, one in found.layer.tree.items() if name in shape.__struct_fields__}
     return built(kept, shape)
+
+
+def _logs_to_stderr(ctx: click.Context, tree: Tree) -> bool:
+    log = tree.get("log", {})
+    return "log_format" in ctx.params and log.get("format") == "json" and not log.get("file")
 
 
 def built(tree: Mapping[str, Any], shape: type[S]) -> S:
@@ -72,14 +94,17 @@ def built(tree: Mapping[str, Any], shape: type[S]) -> S:
         raise BadUsage(flag + _in_flags(wrong.what)) from None
 
 
-def gather(ctx: click.Context, caller: Caller) -> Gathered:
-    """Return what all layers say. Raises ``BadConfig``, by file and line, and ``BadUsage``."""
+def gather(ctx: click.Context, caller: Caller, day: str | None = None) -> Gathered:
+    """Return what all layers say. Raises ``BadConfig``, by file and line, and ``BadUsage``.
+
+    ``day`` is what {date} stands for, whatever they say of it.
+    """
     job = job_of(ctx)
     said = spoken(ctx, job)
     if caller.verbose:
         said = laid(_verbose(caller.verbose), said)
     user = _user(ctx, caller)
-    dates = Dates(caller.clock())
+    dates = Dates(caller.clock(), day)
     below: list[tuple[EnvFile, Layer]] = []
 
     def supply(raw: Tree) -> Values:
@@ -101,7 +126,7 @@ def gather(ctx: click.Context, caller: Caller) -> Gathered:
         _talk(caller, job, of_job.tree)
     _require_use_of_date(ctx, job, dates)
     layer = laid(said, laid(variables, laid(of_job, user)))
-    return Gathered(_completed(layer, env, dates), job, env, dates)
+    return Gathered(_completed(_named(layer, job), env, dates), job, env, dates)
 
 
 def _verbose(level: int) -> Layer:
@@ -194,12 +219,22 @@ def _require_use_of_date(ctx: click.Context, job: str | None, dates: Dates) -> N
         raise BadUsage(f"--date: {where} {{date}}")
 
 
+def _named(layer: Layer, job: str | None) -> Layer:
+    """Return the layers with a name for the job: that of its file, if none of them says one."""
+    if job is None or "name" in layer.tree:
+        return layer
+    stem = os.path.basename(job).removesuffix(JOB_ENDING)
+    return Layer({**layer.tree, "name": stem}, {**layer.origins, ("name",): Origin("its file")})
+
+
 def _completed(layer: Layer, env: EnvFile, dates: Dates) -> Layer:
     """Return the layers with what was found out while they were read."""
     tree, origins = {**layer.tree}, dict(layer.origins)
     if env.path:
         tree["gateway"] = {**tree.get("gateway", {}), "env_file": env.path}
         origins.setdefault(("gateway", "env_file"), Origin("found there"))
+    if dates.given:
+        tree["run"] = {**tree.get("run", {}), "date": dates.given}
     if dates.zone:
         tree["run"] = {**tree.get("run", {}), "date": dates.date}
         origins["run", "date"] = Origin(f"yesterday in {dates.zone}")

@@ -45,6 +45,15 @@ wbatch run prompts.jsonl -o out.jsonl --base-url http://127.0.0.1:8089
 )
 @option(SERVED, "--ledger", metavar="FILE", help="Write one line of JSON for each request.")
 @option(TIMED, "--latency", type=float, default=0.0, metavar="MS", help="Time to an answer.")
+@option(
+    TIMED,
+    "--words",
+    type=int,
+    default=Dials().answer_words,
+    show_default=True,
+    metavar="N",
+    help="Of an answer in text, as far as the request allows.",
+)
 @option(TIMED, "--fail", default="", metavar="SHARES", help="Such as '429=5%,500=1%,reset=0.5%'.")
 @option(TIMED, "--seed", type=int, default=0, metavar="N", help="Other failures, other answers.")
 @option(
@@ -168,6 +177,7 @@ def _dials(*, key: tuple[str, ...], fail: str, limit_steps: str, **flags: Any) -
     dials: dict[str, Any] = {
         "seed": flags["seed"],
         "latency_ms": flags["latency"],
+        "answer_words": flags["words"],
         "requests_per_minute": flags["rpm"],
         "requests_burst": flags["rpm_burst"],
         "tokens_per_minute": flags["tpm"],

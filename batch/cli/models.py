@@ -56,6 +56,8 @@ def command(ctx: click.Context, /, suggest_keys: str | None, **_flags: Any) -> i
     settings = settings_of(ctx, caller, UserSettings)
     places = _places(suggest_keys)
     catalogue = in_loop(engine_of(caller).models(settings, places))
+    if catalogue.proxy and not caller.quiet:
+        caller.tell(f"through the proxy {catalogue.proxy}")
     for complaint in catalogue.complaints():
         caller.complain(complaint)
     if places:

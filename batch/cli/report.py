@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,20 +13,20 @@ import click
 from batch.cli.caller import Caller
 from batch.cli.engine import engine_of
 from batch.cli.layers import settings_of
-from batch.cli.shape import make_command, option
+from batch.cli.options import PRICED, prices_option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import BadData, BadUsage
-from batch.pricelist import price_book, read_prices
+from batch.pricelist import price_book_of
 from batch.pricing import PriceBook
 from batch.report.buckets import Bucket
 from batch.report.periods import day_of, first_day, last_day, zone
 from batch.report.sources import Found, read_all, told
-from batch.report.tally import Tally, dimensions, grain, tally
-from batch.settings import UserSettings
+from batch.report.tally import BY, Tally, dimensions, grain, tally
+from batch.settings import UserSettings, is_currency
 from batch.wording import agreeing, counted
 
 FORMATS: Final = ("table", "csv", "json", "md")
 WHICH: Final = "What is counted"
-PRICED: Final = "Prices"
 WRITTEN: Final = "Out"
 PARTIAL: Final = 3
 SHOWN: Final = 3  # of notes that are alike
@@ -48,14 +47,21 @@ wbatch report runs/ --by month,job --format csv -o costs.csv
 """
 
 
+def _next_dimension(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return what may stand after the last comma, for a shell that completes."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in BY if name.startswith(last)]
+
+
 @make_command(usage="[OPTIONS]", endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@argument("paths", nargs=-1, required=True, metavar="PATH...")
 @option(
     WHICH,
     "--by",
     default="model",
     show_default=True,
     metavar="WHAT,...",
+    shell_complete=_next_dimension,
     help="day, week, month, model, job, run, tag, tag:NAME, endpoint or key; several at once.",
 )
 @option(
@@ -78,13 +84,7 @@ wbatch report runs/ --by month,job --format csv -o costs.csv
     allow_from_autoenv=False,  # the variable is that of rehearsals
     help="Rehearsals too, as if they had been paid.",
 )
-@option(
-    PRICED,
-    "--prices",
-    multiple=True,
-    metavar="FILE",
-    help="What models cost, TOML; before the [prices] of your settings. Repeatable.",
-)
+@prices_option
 @option(PRICED, "--currency", metavar="CODE", help="Of the totals, by the rates of your prices.")
 @option(PRICED, "--config", metavar="FILE", help="Your own settings, as of wbatch run.")
 @option(
@@ -141,12 +141,9 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
 
 def _book(ctx: click.Context, caller: Caller, flags: Mapping[str, Any]) -> PriceBook:
     currency = flags["currency"]
-    if currency is not None and not (
-        len(currency) == 3 and currency.isascii() and currency.isalpha()
-    ):
+    if currency is not None and not is_currency(currency):
         raise BadUsage("--currency takes a code of three letters, such as USD")
-    files = [(os.path.basename(path), read_prices(path)) for path in flags["prices"]]
-    return price_book(files, settings_of(ctx, caller, UserSettings).prices, currency)
+    return price_book_of(settings_of(ctx, caller, UserSettings), currency)
 
 
 def _tell_of_files(caller: Caller, found: Found) -> None:

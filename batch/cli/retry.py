@@ -9,15 +9,19 @@ import click
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
+from batch.cli.nights import standing
 from batch.cli.options import (
     CONDUCTED,
+    budget_options,
     job_options,
     limit_options,
     media_options,
+    notice_options,
     patience_options,
     way_options,
 )
-from batch.cli.shape import EXIT_CODES, make_command, option
+from batch.cli.shape import EXIT_CODES, argument, make_command, option
+from batch.cli.telling import told
 from batch.errors import BadUsage
 from batch.settings import Settings
 
@@ -33,7 +37,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
         ("Examples", EXAMPLES),
     )
 )
-@click.argument("output", metavar="OUT")
+@argument("output", metavar="OUT")
 @option(
     CONDUCTED,
     "--only",
@@ -51,6 +55,8 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 @way_options
 @patience_options
 @limit_options
+@budget_options
+@notice_options
 @click.pass_context
 def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: Any) -> int:
     """Send again what ended with an error in the run that wrote OUT.
@@ -59,9 +65,15 @@ def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: 
     that have an answer are never sent again.
     """
     caller = ctx.ensure_object(Caller)
-    settings = settings_of(ctx, caller, Settings)
+    settings = standing(settings_of(ctx, caller, Settings))
     codes = _codes(only)
-    return conduct(caller, lambda engine, watch: engine.retry(settings, watch, codes, ambiguous))
+
+    def work() -> int:
+        return conduct(
+            caller, lambda engine, watch: engine.retry(settings, watch, codes, ambiguous)
+        )
+
+    return told(ctx, caller, settings, work)
 
 
 def _codes(only: str | None) -> frozenset[str] | None:

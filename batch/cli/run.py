@@ -6,25 +6,33 @@ from typing import Any, Final
 
 import click
 
+from batch.cli.asking import Asking
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
+from batch.cli.nights import make_nights
 from batch.cli.options import (
     ASKED,
+    CAPPED,
     CONDUCTED,
     REHEARSED,
+    budget_options,
     first_look_options,
     job_options,
     label_options,
     limit_options,
     media_options,
+    nightly_options,
+    notice_options,
     patience_options,
+    prices_option,
     read_tags,
     row_options,
     way_options,
 )
-from batch.cli.shape import EXIT_CODES, make_command, option
+from batch.cli.shape import EXIT_CODES, argument, make_command, option
 from batch.cli.spoken import job_of
+from batch.cli.telling import told
 from batch.errors import BadUsage
 from batch.settings import Settings
 
@@ -34,7 +42,7 @@ wbatch run prompts.jsonl -o out.jsonl -m gpt-4o-mini    # again: carries on
 wbatch run reviews.csv -p prompt.txt -m gpt-4o-mini -o out.jsonl --head 5
 wbatch run a.jsonl b.jsonl -o out.jsonl -c 32 --rpm 500
 wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
-wbatch run jobs/nightly.toml --date 2026-11-26
+wbatch run jobs/nightly.toml --date 2026-11-26 --catch-up 3
 """
 
 
@@ -45,7 +53,7 @@ wbatch run jobs/nightly.toml --date 2026-11-26
         ("Examples", EXAMPLES),
     ),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @option(CONDUCTED, "-o", "--output", metavar="OUT", help="File for the answers, JSONL.")
 @option(
     CONDUCTED,
@@ -61,6 +69,12 @@ wbatch run jobs/nightly.toml --date 2026-11-26
 )
 @option(
     CONDUCTED,
+    "--name",
+    metavar="NAME",
+    help="What reports call this job; the name of its file if nothing is said.",
+)
+@option(
+    CONDUCTED,
     "--tag",
     multiple=True,
     callback=read_tags,
@@ -69,6 +83,7 @@ wbatch run jobs/nightly.toml --date 2026-11-26
 )
 @first_look_options
 @job_options
+@nightly_options
 @option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
 @option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's.")
 @option(
@@ -99,6 +114,10 @@ wbatch run jobs/nightly.toml --date 2026-11-26
 @way_options
 @patience_options
 @limit_options
+@budget_options
+@option(CAPPED, "-y", "--yes", is_flag=True, help="Do not ask.")
+@prices_option
+@notice_options
 @option(REHEARSED, "--mock", is_flag=True, help="Ask a gateway inside this process: no cost.")
 @option(
     REHEARSED, "--mock-fail", metavar="SHARES", help="Failures to make, such as '429=5%,500=1%'."
@@ -118,7 +137,14 @@ def command(ctx: click.Context, /, output: str | None, **_flags: Any) -> int:
     if job_of(ctx) is None:
         _check_output(output)
     settings = settings_of(ctx, caller, Settings)
-    return conduct(caller, lambda engine, watch: engine.run(settings, watch))
+
+    def work() -> int:
+        if settings.nightly is not None:
+            return make_nights(ctx, caller, settings)
+        approve = Asking(caller, yes=ctx.params["yes"])
+        return conduct(caller, lambda engine, watch: engine.run(settings, watch, approve=approve))
+
+    return told(ctx, caller, settings, work)
 
 
 def _check_output(output: str | None) -> None:

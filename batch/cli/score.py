@@ -15,7 +15,7 @@ import orjson
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
 from batch.cli.options import job_options
-from batch.cli.shape import make_command, option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import Refusal
 from batch.snapshot import visible
 
@@ -50,7 +50,7 @@ wbatch score out.jsonl --gold gold.csv --min-accuracy 0.9 --html score.html
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@click.argument("output", metavar="OUT")
+@argument("output", metavar="OUT")
 @option(
     BESIDE,
     "--gold",
@@ -117,11 +117,11 @@ def _compared(
     from batch.labeling.compare import compare, with_texts  # noqa: PLC0415
     from batch.labeling.finished import read_finished  # noqa: PLC0415
     from batch.labeling.gold import read_gold  # noqa: PLC0415
-    from batch.ledger.paths import Paths  # noqa: PLC0415
+    from batch.ledger.paths import paths_of  # noqa: PLC0415
     from batch.look import looked_at  # noqa: PLC0415
 
     people = read_gold(*gold)
-    with looked_at(Paths(os.path.realpath(output))) as looked:
+    with looked_at(paths_of(output)) as looked:
         found = compare(people, read_finished(looked.logs, people.lines, field))
         without = {one.line for one in found.disagreements if not one.text}
         return with_texts(found, _texts(looked.asked, without)) if without else found
@@ -158,7 +158,7 @@ def _drawn(caller: Caller, found: Comparison) -> str:
     console = Console(
         file=text,
         force_terminal=painted,
-        no_color=not painted,
+        color_system="standard" if painted else None,
         width=None if shown else _WIDTH,
         highlight=False,
         emoji=False,

@@ -8,18 +8,22 @@ from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from batch.cli.caller import Caller
 
 PREFIX: Final = "WBATCH"
 HELP_NAMES: Final = ["-h", "--help"]
 EVERYWHERE: Final = "With every command"
+# What stands for a path in the help → what a shell completes it with.
+PATHS: Final = {"FILE": "file", "OUT": "file", "DIR": "dir"}
 COLUMN: Final = 24  # characters for the names of an option, the same in each section
 EXIT_CODES: Final = (
     (0, "every line has an answer"),
     (1, "an unexpected error: a bug in wbatch"),
-    (2, "a flag or an argument is wrong"),
+    (2, "a flag or an argument is wrong, or it asked and was told no"),
     (3, "all is done, and some lines ended with an error"),
+    (4, "stopped at a limit of the budget, such as --max-cost; it can go on"),
     (65, "the input, or what an earlier run left, is not what it must be"),
     (66, "an input is missing"),
     (69, "the gateway gave no answer for too long"),
@@ -39,6 +43,22 @@ class Option(click.Option):
     def __init__(self, *args: Any, section: str = EVERYWHERE, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Leave paths to the shell; choices are named."""
+        if self.metavar in PATHS:
+            return [CompletionItem(incomplete, type=PATHS[self.metavar])]
+        return super().shell_complete(ctx, incomplete)
+
+
+class Argument(click.Argument):
+    """An argument: a path, unless it has a type that says otherwise."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Leave paths to the shell; choices are named."""
+        if self.type is click.STRING:
+            return [CompletionItem(incomplete, type=PATHS.get(str(self.metavar), "file"))]
+        return super().shell_complete(ctx, incomplete)
 
 
 class Placed(click.Command):
@@ -103,6 +123,11 @@ def make_command(
 def option(section: str, *names: str, **kwargs: Any) -> Callable[[F], F]:
     """Declare an option under a heading of the help."""
     return click.option(*names, cls=Option, section=section, **kwargs)
+
+
+def argument(name: str, **kwargs: Any) -> Callable[[F], F]:
+    """Declare an argument that a shell completes."""
+    return click.argument(name, cls=Argument, **kwargs)
 
 
 def manners(function: F) -> F:

@@ -14,15 +14,14 @@ import orjson
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
 from batch.cli.options import CONDUCTED, job_options
-from batch.cli.shape import make_command, option
+from batch.cli.shape import argument, make_command, option
 from batch.errors import BadUsage, NoInput, Refusal
-from batch.ledger.paths import folder_of
+from batch.ledger.paths import folder_of, paths_of
 from batch.look import Looked, looked_at
 from batch.results.record import Record, decode_record
 from batch.results.view import Frame, Paint, Role, Shown, answer, lines
-from batch.runs import paths_of
 from batch.wire import Piece
-from batch.wording import agreeing, counted, shown
+from batch.wording import agreeing, counted, is_text, shown
 
 MOST: Final = 16  # lines of a text
 FIRST: Final = 5  # records
@@ -48,8 +47,8 @@ wbatch show out.jsonl --id row-17
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@click.argument("run", metavar="OUT")
-@click.argument("most", metavar="[N]", type=click.IntRange(min=1), default=FIRST, required=False)
+@argument("run", metavar="OUT")
+@argument("most", metavar="[N]", type=click.IntRange(min=1), default=FIRST, required=False)
 @option(CONDUCTED, "--errors", is_flag=True, help="The lines that failed instead of the answers.")
 @option(CONDUCTED, "--id", "custom_id", metavar="ID", help="The line with this custom_id.")
 @option(CONDUCTED, "--line", type=int, metavar="N", help="The line at this place in the inputs.")
@@ -64,6 +63,8 @@ def command(ctx: click.Context, /, run: str, most: int, **flags: Any) -> int:
     caller = ctx.ensure_object(Caller)
     if flags["custom_id"] is not None and flags["line"] is not None:
         raise BadUsage("--id and --line both name one line. Give one of them")
+    if not is_text(flags["custom_id"] or ""):
+        raise BadUsage("--id: not valid UTF-8, and so no line has such an id")
     run = output_of(ctx, caller, run)
     with looked_at(paths_of(run)) as looked:
         found = _found(looked, run, most, flags)

@@ -103,16 +103,17 @@ def _put(tree: Tree, origins: dict[Path, Origin], name: str, value: Any, origin:
     for section in sections:
         branch = branch.setdefault(section, {})
     branch[leaf] = value
-    for one in _leaves(value, path):
+    for one, _ in leaves(value, path):
         origins[one] = origin
 
 
-def _leaves(value: Any, path: Path) -> Iterator[Path]:
+def leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield every value that stands in another, with its place; a list of plain ones is one."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _leaves(inner, (*path, name))
+            yield from leaves(inner, (*path, name))
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for number, inner in enumerate(value):
-            yield from _leaves(inner, (*path, str(number)))
+            yield from leaves(inner, (*path, str(number)))
     else:
-        yield path
+        yield path, value

@@ -10,7 +10,7 @@ from batch.cli.caller import Caller
 from batch.cli.engine import engine_of, report
 from batch.cli.layers import output_of
 from batch.cli.options import job_options
-from batch.cli.shape import make_command
+from batch.cli.shape import argument, make_command
 
 
 @make_command(
@@ -22,7 +22,7 @@ from batch.cli.shape import make_command
         ),
     )
 )
-@click.argument("output", metavar="OUT")
+@argument("output", metavar="OUT")
 @job_options
 @click.pass_context
 def command(ctx: click.Context, /, output: str, **_flags: Any) -> int:

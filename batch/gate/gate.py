@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
 from batch.adapt.estimates import Claim, Estimates
-from batch.errors import Blocked, CallFailed, Interrupted, NoMoney, Overloaded, Throttled
+from batch.errors import Blocked, CallFailed, Interrupted, NoMoney, NoWay, Overloaded, Throttled
 from batch.gate.account import Account
 from batch.gate.breakers import Breaker
 from batch.gate.crowd import Crowd
@@ -140,13 +140,16 @@ class Gate:
     def hopeless(self, lane: Lane, model: str, failure: CallFailed) -> bool:
         """Return whether enough was seen of what a failure may close.
 
-        That is an account that is empty for certain, and not only reserved up, or a model that was
-        tried in vain.
+        That is an account that is empty for certain, and not only reserved up, a model that was
+        tried in vain, or a barred way by which nobody was answered before, or nobody is any more.
         """
         if failure.scope == "model":
             trial = lane.account.breakers.trial(lane.key_name, model)
             return trial is not None and trial.hopeless
-        return lane.account.money_is_gone
+        account = lane.account
+        if isinstance(failure, NoWay):
+            return account.last_answer_at is None or account.down
+        return account.money_is_gone
 
     def down_for(self, now: float) -> float | None:
         """Return for how many seconds the account has only failed, or None if it is not down."""

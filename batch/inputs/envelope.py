@@ -126,7 +126,8 @@ class Reader:
 
         Fields of the body that the line has are put there as they are ``written``.
         """
-        claims = [one for one in self._formats if filled.own and one.mine(fields)]
+        guess = filled.own and self._fallback is None  # what was said outranks what a shape tells
+        claims = [one for one in self._formats if guess and one.mine(fields)]
         model = self._settings.override_model or filled.model or self._settings.model or ""
         route = self._by_name[claims[0].name] if len(claims) == 1 else self._builder_of(model)
         body = route[0].build(filled.prompt, filled.system, None)

@@ -32,7 +32,6 @@ class Census(msgspec.Struct, frozen=True):
 
     lines: int  # that are not blank
     bytes: int  # of these, without line breaks
-    last_ordinal: int  # of these; 0 if there is none
 
 
 class Look:
@@ -68,7 +67,7 @@ def scan(
     that is gone afterwards. Raises ``BadData`` for a custom_id that stands on two lines, and for a
     template that a line has no field for.
     """
-    lines = size = last = 0
+    lines = size = 0
     look = look or Look(inputs.forms, Filler(Reading()))
     with Repeats(cache, buffer_bytes) as repeats:
         for line in inputs.lines():
@@ -76,12 +75,11 @@ def scan(
                 visit(line)
             lines += 1
             size += line.size
-            last = line.ordinal
             custom_id = look(line)
-            if custom_id is not None and repeats.add(custom_id, last):
+            if custom_id is not None and repeats.add(custom_id, line.ordinal):
                 _refuse_same(inputs, repeats.suspects(), look)
         _refuse_same(inputs, repeats.suspects(), look)
-    return Census(lines, size, last)
+    return Census(lines, size)
 
 
 @cache

@@ -10,6 +10,7 @@ import orjson
 
 from batch.errors import BadData
 from batch.labeling.script import INVALID
+from batch.wording import spelled
 
 # "label": it has one. "abstained": a tie. "invalid": no answer fitted. "failed": any other error.
 Fate: TypeAlias = Literal["label", "abstained", "invalid", "failed"]
@@ -94,7 +95,5 @@ def _labeled(line: int, told: Mapping[str, Any], field: str | None) -> Labeled:
     value = told.get("value")
     if value is None:
         return Labeled(line, "abstained")
-    said = value if isinstance(value, str) else orjson.dumps(value).decode()
     label = value.get(field) if field and isinstance(value, dict) else value
-    text = label if isinstance(label, str) else orjson.dumps(label).decode()
-    return Labeled(line, "label", text, told.get("confidence"), said)
+    return Labeled(line, "label", spelled(label), told.get("confidence"), spelled(value))

@@ -29,8 +29,7 @@ class GoldLine(msgspec.Struct, frozen=True):
 class Gold(msgspec.Struct, frozen=True):
     """What people said, by id."""
 
-    lines: Mapping[str, GoldLine]
-    empty: int  # lines without a label, left out
+    lines: Mapping[str, GoldLine]  # without those that have no label
 
 
 def read_gold(path: str, id_column: str | None, label_column: str | None) -> Gold:
@@ -54,7 +53,6 @@ def _gathered(
 ) -> Gold:
     lines: dict[str, GoldLine] = {}
     first: dict[str, int] = {}
-    empty = 0
     for number, row in rows:
         where = f"{path}:{number}"
         key = _column(where, row, [id_column] if id_column else IDS, "--id-column")
@@ -65,14 +63,12 @@ def _gathered(
         if name in first:
             raise BadData(f"{where}: {key} {name!r} was used on line {first[name]} already")
         first[name] = number
-        if not said:
-            empty += 1
-            continue
-        text = next((row[one] for one in TEXTS if isinstance(row.get(one), str)), "")
-        lines[name] = GoldLine(said, text)
+        if said:
+            text = next((row[one] for one in TEXTS if isinstance(row.get(one), str)), "")
+            lines[name] = GoldLine(said, text)
     if not lines:
         raise BadData(f"{path}: no line of the gold file has a label")
-    return Gold(lines, empty)
+    return Gold(lines)
 
 
 def _column(where: str, row: Mapping[str, Any], names: Sequence[str], flag: str) -> str:

@@ -11,6 +11,7 @@ import orjson
 from batch.errors import BadConfig
 from batch.labeling import repair
 from batch.labeling.repair import NOTHING
+from batch.wording import cut
 
 FIELD: Final = "label"  # where a label stands, if nothing else is said
 _SHOWN: Final = 200  # characters of an answer, or of what is wrong with it, in messages
@@ -89,7 +90,7 @@ class Labels:
         if isinstance(value, dict):
             value, again = self._field(value)
             if value is NOTHING:
-                return Misfit(f'the answer has no "{self.field}": {_shown(text)}')
+                return Misfit(f'the answer has no "{self.field}": {cut(text, _SHOWN)}')
             more = (*more, *again)
         elif value is NOTHING and not whole:
             return Misfit("the answer was cut by the output limit")
@@ -101,7 +102,7 @@ class Labels:
             value, more = orjson.dumps(value).decode(), (*more, repair.TYPE)
         label, again = repair.spelled(value, self.labels)
         if label is NOTHING:
-            return Misfit(f"{_shown(orjson.dumps(value).decode())} is none of the labels")
+            return Misfit(f"{cut(orjson.dumps(value).decode(), _SHOWN)} is none of the labels")
         return Read(label, (*done, *more, *again))
 
     def ballot(self, value: Any) -> str:
@@ -159,10 +160,14 @@ class Fitting:
                 value, more = inside, (*more, repair.QUOTES, *again)
         if value is NOTHING:
             why = "is not JSON" if whole else "was cut by the output limit"
-            return Misfit(f"the answer {why}: {_shown(text)}" if text else "the answer is empty")
+            return Misfit(
+                f"the answer {why}: {cut(text, _SHOWN)}" if text else "the answer is empty"
+            )
         for flaw in self._validator.iter_errors(value):
             place = "".join(f"[{orjson.dumps(step).decode()}]" for step in flaw.instance_path)
-            return Misfit(f"the answer does not fit: {_shown(f'{place} {flaw.message}'.strip())}")
+            return Misfit(
+                f"the answer does not fit: {cut(f'{place} {flaw.message}'.strip(), _SHOWN)}"
+            )
         return Read(value, (*done, *more))
 
     def ballot(self, value: Any) -> str:
@@ -220,7 +225,7 @@ def _validator(schema: dict[str, Any]) -> _Validator:
     try:
         validator: _Validator = jsonschema_rs.validator_for(schema, retriever=_from_nowhere)
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        what = _shown(getattr(error, "message", str(error)))
+        what = cut(getattr(error, "message", str(error)), _SHOWN)
         if isinstance(getattr(error, "kind", None), jsonschema_rs.ValidationErrorKind.Referencing):
             what = f"it points to what does not stand in it, and nothing else is read: {what}"
         raise BadConfig(f"the label schema is no JSON Schema: {what}") from None
@@ -239,7 +244,3 @@ def _turned(choices: Sequence[Any], turn: int) -> list[Any]:
 
 def _scalar(value: Any) -> Any:
     return NOTHING if isinstance(value, dict | list) or value is None else value
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

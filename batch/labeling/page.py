@@ -12,10 +12,12 @@ from typing import Final
 
 from batch.labeling.compare import Comparison, Disagreement
 from batch.labeling.metrics import ClassScore, Score, Share
+from batch.wording import cut, shown
 
 SHOWN: Final = 50  # disagreements
 NONE: Final = "n/a"
 _TEXT: Final = 600  # characters of a text
+_NAME: Final = 60  # characters of a label or an id
 _WIDEST: Final = 40  # labels of a matrix; of more it says nothing any more
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE: Final = """
@@ -27,15 +29,18 @@ _STYLE: Final = """
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 70rem; color: var(--ink);
   background: var(--page); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2.5rem 0 .75rem; }
-p { color: var(--soft); margin: .5rem 0; } .tiles { display: flex; flex-wrap: wrap; gap: .75rem;
-  margin-top: 1.5rem; }
-.tile { background: var(--card); border-radius: .5rem; padding: .75rem 1rem; min-width: 9rem; }
+p { color: var(--soft); margin: .5rem 0; } .tiles { display: grid; gap: .75rem;
+  grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); margin: 1.5rem 0 .75rem; }
+.tile { background: var(--card); border-radius: .5rem; padding: .75rem 1rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 4rem; } .pair section { max-width: 100%; }
+.pair p { max-width: 24rem; }
 .tile b { display: block; font-size: 1.6rem; font-weight: 600; line-height: 1.2; }
 .tile span { color: var(--soft); font-size: .85rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; text-align: right; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } th[scope=row], .text { text-align: left; }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 32rem; vertical-align: top; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; max-width: 40rem; }
+.told { width: 100%; } .told td { vertical-align: top; }
 small { color: var(--soft); display: block; } .heat td { min-width: 3.5rem; text-align: center;
   border: 2px solid var(--page); background: rgb(var(--bad) / var(--share)); }
 .heat td.same { background: rgb(var(--good) / var(--share)); } .heat th { border: 0; }
@@ -51,14 +56,16 @@ def page(title: str, found: Comparison, gates: Iterable[tuple[str, bool]] = ()) 
         '<html lang="en"><head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
+        f"<title>{escape(shown(title))}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{escape(shown(title))}</h1>",
         *_gates(gates),
         *_tiles(found),
         *_missing(found),
-        "<h2>Labels</h2>",
+        '<div class="pair"><section><h2>Labels</h2>',
         *_classes(found.score),
+        "</section><section>",
         *_matrix(found.score),
+        "</section></div>",
         *_disagreements(found.disagreements),
         "</body></html>",
     ]
@@ -104,7 +111,7 @@ def _missing(found: Comparison) -> Iterator[str]:
         reasons = ", ".join(f"{escape(why)} {count:,}" for why, count in found.missing.items())
         yield f"<p>Without a label: {reasons}.</p>"
     if found.strange:
-        labels = ", ".join(f"{escape(one)} ({count:,})" for one, count in found.strange.items())
+        labels = ", ".join(f"{_name(one)} ({count:,})" for one, count in found.strange.items())
         yield f"<p>Labels of the gold file that this run could not give: {labels}.</p>"
 
 
@@ -129,7 +136,7 @@ def _class(one: ClassScore) -> str:
     rates = "".join(
         f"<td>{percent(share.value)}<small>{interval(share)}</small></td>" for share in one.rates
     )
-    head = f'<th scope="row">{escape(one.label)}</th>'
+    head = f'<th scope="row">{_name(one.label)}</th>'
     return f"<tr>{head}<td>{one.support:,}</td><td>{one.answered:,}</td>{rates}</tr>"
 
 
@@ -139,7 +146,7 @@ def _matrix(score: Score) -> Iterator[str]:
         yield f"<p>With more than {_WIDEST} labels the table would say nothing.</p>"
         return
     yield "<p>Rows: what people say. Columns: what was answered. Color: share of the row.</p>"
-    heads = "".join(f"<th>{escape(label)}</th>" for label in score.labels)
+    heads = "".join(f"<th>{_name(label)}</th>" for label in score.labels)
     yield f'<div class="wide"><table class="heat"><tr><th></th>{heads}</tr>'
     for place, (label, row) in enumerate(zip(score.labels, score.matrix, strict=True)):
         whole = sum(row) or 1
@@ -148,7 +155,7 @@ def _matrix(score: Score) -> Iterator[str]:
             f'style="--share:{0.85 * count / whole:.3f}">{count:,}</td>'
             for column, count in enumerate(row)
         )
-        yield f'<tr><th scope="row">{escape(label)}</th>{cells}</tr>'
+        yield f'<tr><th scope="row">{_name(label)}</th>{cells}</tr>'
     yield "</table></div>"
 
 
@@ -159,15 +166,18 @@ def _disagreements(several: tuple[Disagreement, ...]) -> Iterator[str]:
         return
     shown = several[:SHOWN]
     yield f"<p>{len(shown):,} of {len(several):,}; those that the run was surest of come first.</p>"
-    yield '<div class="wide"><table><tr><th class="text">line</th><th class="text">text</th>'
+    yield '<div class="wide"><table class="told"><tr><th class="text">line</th>'
+    yield '<th class="text">text</th>'
     yield '<th class="text">people</th><th class="text">run</th><th>votes for it</th></tr>'
     for one in shown:
-        cells = (one.custom_id, _cut(one.text), one.gold, one.label)
-        texts = "".join(f'<td class="text">{escape(cell)}</td>' for cell in cells)
+        names = [f'<td class="text">{_name(name)}</td>' for name in (one.gold, one.label)]
+        text = f'<td class="text" dir="auto">{escape(cut(one.text, _TEXT))}</td>'
+        texts = "".join((f'<td class="text">{_name(one.custom_id)}</td>', text, *names))
         votes = "" if one.confidence is None else percent(one.confidence)
         yield f"<tr>{texts}<td>{votes}</td></tr>"
     yield "</table></div>"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+def _name(text: str) -> str:
+    """Return a label or an id as HTML: short, and with nothing that turns what stands beside it."""
+    return f"<bdi>{escape(shown(text, _NAME))}</bdi>"

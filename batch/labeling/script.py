@@ -52,8 +52,9 @@ class Labeling:
         known: Callable[[], Mapping[str, WireFormat]] = formats,
     ) -> None:
         self.kind = kind
-        self._votes = votes
+        self._votes = self.least = votes
         self._retries = retries
+        self.most = votes + retries
         self._tie = tie
         self._known = known
 

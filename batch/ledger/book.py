@@ -52,6 +52,7 @@ class Book:
         self._saved_at = 0.0
         self.committed = 0  # records that this process wrote and that are on stable storage
         self.run_id = run_id
+        self.on_commit: Callable[[], None] | None = None  # called when a group of records is safe
         self.history = History()
         self._logs: tuple[Log, ...] = ()
         self._writer: Writer | None = None
@@ -99,7 +100,7 @@ class Book:
         self._probe()
         self._offload = offload
         self._writer = Writer(self._logs, self._acknowledged, offload)
-        self._writer.after_commit = self._save_sometimes
+        self._writer.after_commit = self._after_commit
         self._saved_at = asyncio.get_running_loop().time()
 
     def _probe(self) -> None:
@@ -138,6 +139,11 @@ class Book:
     async def keep(self, entry: Entry) -> None:
         """Write a journal entry and return when it is on stable storage."""
         await asyncio.shield(self._put(JOURNAL, [self._encode(entry)]))
+
+    @property
+    def safe(self) -> tuple[int, int]:
+        """Return how many bytes of results and of errors are on stable storage."""
+        return self._logs[RESULTS].synced, self._logs[ERRORS].synced
 
     @property
     def behind(self) -> bool:
@@ -203,6 +209,11 @@ class Book:
         note(decode_mark(line))
         self._waiting -= 1
         self.committed += 1
+
+    async def _after_commit(self) -> None:
+        if self.on_commit is not None:
+            self.on_commit()
+        await self._save_sometimes()
 
     async def _save_sometimes(self) -> None:
         """Save the checkpoint between two groups, when history and logs agree exactly."""

@@ -21,7 +21,9 @@ from batch.usage import fields
 HEAD: Final = b'{"x_run":'
 AFTER_HEAD: Final = b',"id":"batch_req_'
 Named: TypeAlias = dict[str, int | float | None]
-EntryKind: TypeAlias = Literal["header", "settings", "intent", "void", "task", "part", "billed"]
+EntryKind: TypeAlias = Literal[
+    "header", "settings", "intent", "void", "task", "part", "billed", "reserved"
+]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     state: State | None = None
     answer: Answer | None = None
+    amount: str = ""  # of money, exactly
+    currency: str = ""
     run: dict[str, Any] | None = None
 
 

@@ -54,28 +54,46 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
     return suffix
 
 
+def holder(files: Files, lock: str) -> str:
+    """Return who holds a lock, as its file says."""
+    told = (read_whole(files, lock) or b"").decode("utf-8", "replace").strip()
+    return told or "unknown"
+
+
+def sign(files: Files, lock: int) -> None:
+    """Write into a lock who holds it. For people alone: a full disk is told by what counts."""
+    with contextlib.suppress(OSError):
+        files.truncate(lock, 0)
+        write_all(files, lock, f"pid {os.getpid()} since {time.strftime('%F %T %z')}\n".encode())
+
+
+def missing_folders(files: Files, folder: str) -> list[str]:
+    """Return the folders that have to be made for this one, itself first."""
+    made = []
+    while folder and not files.identity(folder):
+        made.append(folder)
+        folder = os.path.dirname(folder)
+    return made
+
+
 def _locked(files: Files, paths: Paths) -> tuple[int, Sequence[str]]:
     """Return the descriptor that holds the lock, and the folders that were made for it."""
     try:
-        made = _missing(files, paths.folder)
+        made = missing_folders(files, paths.folder)
         for folder in (paths.folder, paths.cache):
             files.make_folder(folder)
         lock = files.lock(paths.lock)
     except BlockingIOError:
-        holder = (read_whole(files, paths.lock) or b"").decode("utf-8", "replace").strip()
         raise Busy(
-            f"{paths.folder} is held by another process ({holder or 'unknown'}). Wait until it has "
-            "ended, or choose another --output."
+            f"{paths.folder} is held by another process ({holder(files, paths.lock)}). Wait until "
+            "it has ended, or choose another --output."
         ) from None
     except OSError as error:
         raise CannotWrite(
             f"{error.filename or paths.folder}: {error.strerror}. Choose an --output in a folder "
             "that can be written."
         ) from error
-    # It is for people alone: a full disk is told by what counts.
-    with contextlib.suppress(OSError):
-        files.truncate(lock, 0)
-        write_all(files, lock, f"pid {os.getpid()} since {time.strftime('%F %T %z')}\n".encode())
+    sign(files, lock)
     return lock, made
 
 
@@ -87,15 +105,6 @@ def _unused_suffix(files: Files, paths: Paths) -> str:
         if not any(files.identity(path) for path in kept):
             return suffix
     raise CannotWrite(f"{paths.results}: too many runs were kept aside at once. Try again.")
-
-
-def _missing(files: Files, folder: str) -> list[str]:
-    """Return the folders that have to be made for this one, itself first."""
-    made = []
-    while folder and not files.identity(folder):
-        made.append(folder)
-        folder = os.path.dirname(folder)
-    return made
 
 
 def _remove_traces(files: Files, paths: Paths, made: Sequence[str]) -> None:

@@ -78,6 +78,11 @@ class Paths(msgspec.Struct, frozen=True):
         return os.path.join(self.folder, "lock")
 
 
+def paths_of(output: str) -> Paths:
+    """Return where the files of a run are; a link is followed once, here."""
+    return Paths(os.path.realpath(output))
+
+
 def folder_of(results: str) -> str:
     """Return ``out.run`` for ``out.jsonl``."""
     return f"{results.removesuffix('.jsonl')}.run"

@@ -23,6 +23,8 @@ class Failed(msgspec.Struct, frozen=True):
     class_: str
     retryable: bool
     attempts: int
+    place: Key  # in the totals
+    maybe_billed: int
 
 
 def failed_lines(files: Files, paths: Paths, history: History) -> Mapping[int, Failed]:
@@ -33,7 +35,12 @@ def failed_lines(files: Files, paths: Paths, history: History) -> Mapping[int, F
     for _, _, mark in records(files, paths.errors, 0, files.length(paths.errors)):
         if mark.line in history.failed:
             found[mark.line] = Failed(
-                mark.line, mark.class_ or "failed", mark.retryable, mark.attempts
+                ordinal=mark.line,
+                class_=mark.class_ or "failed",
+                retryable=mark.retryable,
+                attempts=mark.attempts,
+                place=(hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or ""),
+                maybe_billed=mark.maybe_billed,
             )
     return found
 
@@ -44,34 +51,22 @@ def error_classes(failed: Iterable[Failed]) -> dict[str, int]:
 
 
 def usage_rows(
-    files: Files, paths: Paths, history: History, run_id: str, labels: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Yield the lines of usage.jsonl; ``labels`` say whose run it is."""
-    doubts: dict[int, tuple[Key, int]] = {}  # failed line → where it counts, and how often
-    if history.failed.count:
-        for _, _, mark in records(files, paths.errors, 0, files.length(paths.errors)):
-            if mark.line in history.failed:
-                key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
-                doubts[mark.line] = key, mark.maybe_billed
-    counts: Counter[Key] = Counter()
-    for key, count in doubts.values():
-        counts[key] += count
-    return history.totals.rows(run_id, labels, +counts)
-
-
-def publish_usage(
-    files: Files,
-    paths: Paths,
     history: History,
     run_id: str,
+    failed: Iterable[Failed],
     labels: Mapping[str, Any] = NOTHING,
-) -> None:
+) -> Iterator[dict[str, Any]]:
+    """Yield the lines of usage.jsonl; ``labels`` say whose run it is, ``failed`` may be billed."""
+    doubts: Counter[Key] = Counter()
+    for one in failed:
+        doubts[one.place] += one.maybe_billed
+    return history.totals.rows(run_id, labels, +doubts)
+
+
+def publish_usage(files: Files, paths: Paths, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace usage.jsonl."""
-    rows = (
-        orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-        for row in usage_rows(files, paths, history, run_id, labels)
-    )
-    write_whole(files, paths.usage, b"".join(rows))
+    lines = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    write_whole(files, paths.usage, b"".join(lines))
 
 
 def publish_object(files: Files, path: str, value: Mapping[str, Any]) -> None:

@@ -59,6 +59,8 @@ class History:
         self.sums: list[int] = []
         self.totals = Totals()
         self.open: dict[int, Open] = {}
+        # Session → the most that may be lost of what it sent, in a currency; its last word counts.
+        self.reserved: dict[str, tuple[str, str]] = {}
         self.header: Entry | None = None
         self.identity: dict[str, object] = {}
 
@@ -156,6 +158,9 @@ class History:
     def _billed(self, entry: Entry) -> None:
         self._bill(entry, "billed")
 
+    def _reserved(self, entry: Entry) -> None:
+        self.reserved[entry.at] = entry.amount, entry.currency
+
     def _bill(self, entry: Entry, source: str) -> None:
         key = (hour_of(entry.at), entry.model, entry.endpoint, entry.key or "")
         self.totals.add(key, "part" if source == "part" else "billed", entry.usage)
@@ -169,4 +174,5 @@ _ENTRIES: Final[dict[str, Callable[[History, Entry], None]]] = {
     "task": History._task,
     "part": History._part,
     "billed": History._billed,
+    "reserved": History._reserved,
 }

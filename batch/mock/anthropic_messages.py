@@ -14,6 +14,7 @@ import orjson
 
 from batch.mock import Ask, BadAsk, Billed, Manner, Plan, Prepared, Stream, Twin, Whole, _errors
 from batch.mock._base import PING, Served, Types, event
+from batch.mock._labels import spoiled
 from batch.mock._schema import instance
 from batch.mock._text import before, echo, murmur, pieces, weigh
 
@@ -173,6 +174,8 @@ def _say(ask: Ask, plan: Plan, left: int) -> tuple[list[_Object], str, str | Non
     """Return what is said after the thinking, how and by what it stops, and its tokens."""
     if tool := _tool(ask.body, plan):
         given = instance(tool.get("input_schema") or {"type": "object"}, plan.dice, ask.prompt)
+        if plan.flaw == "label" and _must(ask.body):
+            return _in_words(spoiled(_dump(given).decode(), plan.dice), left)
         tokens = len(pieces(_dump(given).decode()))
         call = {"type": "tool_use", "id": f"toolu_{plan.id}", "name": tool.get("name")}
         if tokens > left:
@@ -191,6 +194,15 @@ def _say(ask: Ask, plan: Plan, left: int) -> tuple[list[_Object], str, str | Non
     if cut:
         return blocks, "max_tokens", None, left
     return blocks, "stop_sequence" if sequence else "end_turn", sequence, len(parts)
+
+
+def _in_words(text: str, left: int) -> tuple[list[_Object], str, None, int]:
+    """Say what a tool was to be given, as behind channels that know nothing of tools."""
+    parts = pieces(text)
+    blocks: list[_Object] = [{"type": "text", "text": "".join(parts[:left])}] if left else []
+    if len(parts) > left:
+        return blocks, "max_tokens", None, left
+    return blocks, "end_turn", None, len(parts)
 
 
 def _found(text: str, query: str, plan: Plan) -> list[_Object]:
@@ -243,13 +255,18 @@ def _tool(body: _Object, plan: Plan) -> _Object | None:
     wish = body.get("tool_choice") or {"type": "auto"}
     tools = body.get("tools") or ()
     known = [tool for tool in tools if isinstance(tool, dict) and "input_schema" in tool]
-    if wish.get("type") == "tool":
+    if _must(body):
         return next((tool for tool in known if tool.get("name") == wish.get("name")), None)
     answered = wish.get("type") == "auto" and "tool_result" in _kinds(body["messages"][-1])
     if not known or answered or wish.get("type") == "none":
         return None
     chosen: _Object = plan.dice.choice(known)
     return chosen
+
+
+def _must(body: _Object) -> bool:
+    """Return whether one certain tool is to be called: so a schema for the answer is asked for."""
+    return (body.get("tool_choice") or {}).get("type") == "tool"
 
 
 def _searches(body: _Object) -> bool:

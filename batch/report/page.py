@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
@@ -17,13 +17,14 @@ from batch.report.periods import week_of
 from batch.report.tally import Line, Tally
 from batch.report.view import columns, decimals, floors, money, remarks, span
 from batch.usage import Meter
-from batch.wording import counted, shown
+from batch.wording import counted, large, shown
 
 OTHERS: Final = "others"
 _NAME: Final = 60  # characters
 _ROWS: Final = 500  # of the table; a page is to be looked at
 # What tokens are, as they are drawn: the meters that each kind has.
-_KINDS: Final = (
+_Kind: TypeAlias = tuple[str, tuple[Meter, ...]]
+_KINDS: Final[tuple[_Kind, ...]] = (
     ("input, uncached", (Meter.INPUT, Meter.INPUT_AUDIO, Meter.INPUT_IMAGE, Meter.CACHE_WRITE)),
     ("input, cached", (Meter.CACHED_INPUT,)),
     ("output", (Meter.OUTPUT, Meter.OUTPUT_AUDIO, Meter.OUTPUT_IMAGE)),
@@ -73,8 +74,8 @@ def as_page(report: Tally, times: Tally, models: Tally, read: str, written: date
         costs=_costs(times, labels, drawn),
         legend=[*(shown(one, _NAME) for one in drawn), *([OTHERS] if drawn != ranked else [])],
         mixes=[_mix(line, models, drawn) for line in models.lines],
-        tokens=_tokens(times, labels),
-        kinds=[name for name, _ in _KINDS],
+        tokens=_tokens(times, labels, _used(models)),
+        kinds=[name for name, _ in _used(models)],
         wasted=[line for line in models.lines if line.wasted or line.maybe_billed],
         waste=lambda line: money(line.waste, decimals(models.total.waste.amount)),
         floors=floors(models),
@@ -116,14 +117,21 @@ def _costs(times: Tally, labels: Sequence[str], drawn: Sequence[str]) -> Markup 
     return _drawn(labels, series, lambda value: f"{value:,.4g}")
 
 
-def _tokens(times: Tally, labels: Sequence[str]) -> Markup | None:
-    counts = {name: dict.fromkeys(labels, 0) for name, _ in _KINDS}
+def _used(models: Tally) -> list[_Kind]:
+    """Return the kinds of tokens that there are any of."""
+    return [kind for kind in _KINDS if any(models.total.counts.get(one) for one in kind[1])]
+
+
+def _tokens(times: Tally, labels: Sequence[str], kinds: Sequence[_Kind]) -> Markup | None:
+    counts = {name: dict.fromkeys(labels, 0) for name, _ in kinds}
     for line in times.lines:
-        for name, meters in _KINDS:
+        for name, meters in kinds:
             counts[name][line.keys[0]] += sum(line.counts.get(one, 0) for one in meters)
-    if not any(any(at.values()) for at in counts.values()):
-        return None
-    return _drawn(labels, {name: [*at.values()] for name, at in counts.items()}, _large)
+    return _drawn(labels, {name: [*at.values()] for name, at in counts.items()}, _whole)
+
+
+def _whole(count: float) -> str:
+    return large(round(count))
 
 
 def _drawn(labels: Sequence[str], series: Any, told: Callable[[float], str]) -> Markup | None:
@@ -140,8 +148,8 @@ def _tiles(models: Tally) -> list[Tile]:
     tiles = [
         Tile(f"total, {models.currency}", money(total.cost, digits), floor),
         Tile("requests", f"{total.requests:,}", f"{total.answered:,} lines answered"),
-        Tile("tokens in", _large(read or 0), f"{_share(cached, read)} cached"),
-        Tile("tokens out", _large(written or 0)),
+        Tile("tokens in", large(read or 0), f"{_share(cached, read)} cached"),
+        Tile("tokens out", large(written or 0)),
     ]
     if total.cost.saved:
         tiles.append(Tile("saved by caching", _amount(total.cost.saved, models)))
@@ -171,10 +179,3 @@ def _amount(amount: Decimal, models: Tally) -> str:
 
 def _share(part: int, whole: int | None) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "none"
-
-
-def _large(count: float) -> str:
-    for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            return f"{count / size:.3g}{letter}"
-    return f"{count:,.0f}"

@@ -14,6 +14,7 @@ from batch.pricing import Cost, Gap, PriceBook
 from batch.report.buckets import Bucket
 from batch.report.periods import day_of, week_of
 from batch.usage import INPUT_METERS, OUTPUT_METERS, Meter
+from batch.wording import is_text, shown
 
 Keys: TypeAlias = tuple[str, ...]
 Dimension: TypeAlias = Callable[[Bucket], str]
@@ -91,6 +92,8 @@ def dimensions(said: str) -> tuple[str, ...]:
     """Return what to group by. Raises ``BadUsage``."""
     names = tuple(dict.fromkeys(name.strip() for name in said.split(",") if name.strip()))
     for name in names:
+        if not is_text(name):
+            raise BadUsage(f"--by: {shown(name)} is not valid UTF-8, and so no run has such a tag")
         if name not in BY and not (name.startswith(TAG) and name != TAG):
             raise BadUsage(f"--by takes {', '.join(BY)} or tag:NAME, several with commas between")
     if not names:

@@ -10,7 +10,7 @@ import orjson
 
 from batch.errors import BadUsage
 from batch.results.record import Record
-from batch.wording import shown
+from batch.wording import shown, spelled
 
 # What the values of a column are: "value" is whatever the inputs have.
 Kind: TypeAlias = Literal["text", "int", "float", "bool", "value", "vector"]
@@ -46,7 +46,7 @@ def _told(name: str) -> Callable[[Row], Any]:
 
 def _label(row: Row) -> str | None:
     value = (row.record.x_run.label or {}).get("value")
-    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
+    return None if value is None else spelled(value)
 
 
 def _files(row: Row) -> str | None:

@@ -116,30 +116,42 @@ def _write_strict(logs: Logs, wanted: Wanted, target: Target, done: Written) -> 
 
 
 def _write_rows(sources: Sources, wanted: Wanted, targets: Sequence[Target], done: Written) -> None:
-    logs, beside, costs = sources.logs, sources.beside, sources.costs
-    if wanted.columns and OWN.keys() >= set(wanted.columns):
-        beside = None  # nothing of the inputs is asked for, so they need not be read
-    kinds: Mapping[str, Kind] = beside.kinds() if beside else {}
-    columns = chosen(_present(sources, wanted), kinds, wanted.columns)
-    used = beside if any(one.of_input for one in columns) else None
+    columns = columns_of(sources, wanted)
     writer = _writer(wanted, targets, columns)
-    by_vector = any(one.name in ("embedding", "index") for one in columns)
-    by_vector = by_vector or wanted.format == "npy"
-    held: list[Row] = []
-    for record, fields in _records(logs, used, wanted, done):
-        row = Row(record, fields, costs.of(record) if costs else None)
-        held += rows_of(row) if by_vector else [row]
-        if len(held) >= _AT_ONCE:
-            writer.write(held)
-            done.rows += len(held)
-            held = []
-    writer.write(held)
+    for some in rows(sources, wanted, columns, done):
+        writer.write(some)
+        done.rows += len(some)
     writer.finish()
-    done.rows += len(held)
     done.columns = tuple(one.name for one in columns)
     if isinstance(writer, Npy):
         done.columns = ()
         done.rows, done.skipped = writer.rows, writer.skipped
+
+
+def columns_of(sources: Sources, wanted: Wanted) -> tuple[Column, ...]:
+    """Return the columns of a table: those that are wanted, else what the records have."""
+    beside = sources.beside
+    if wanted.columns and OWN.keys() >= set(wanted.columns):
+        beside = None  # nothing of the inputs is asked for, so they need not be read
+    kinds: Mapping[str, Kind] = beside.kinds() if beside else {}
+    return chosen(_present(sources, wanted), kinds, wanted.columns)
+
+
+def rows(
+    sources: Sources, wanted: Wanted, columns: Sequence[Column], done: Written
+) -> Iterator[list[Row]]:
+    """Yield the rows of a table, some at a time."""
+    used = sources.beside if any(one.of_input for one in columns) else None
+    by_vector = any(one.name in ("embedding", "index") for one in columns)
+    by_vector = by_vector or wanted.format == "npy"
+    held: list[Row] = []
+    for record, fields in _records(sources.logs, used, wanted, done):
+        row = Row(record, fields, sources.costs.of(record) if sources.costs else None)
+        held += rows_of(row) if by_vector else [row]
+        if len(held) >= _AT_ONCE:
+            yield held
+            held = []
+    yield held
 
 
 def _writer(wanted: Wanted, targets: Sequence[Target], columns: Sequence[Column]) -> Writer:

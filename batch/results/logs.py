@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from array import array
 from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
@@ -179,13 +180,25 @@ class Logs:
         places = self._places(errors=errors, results=True)
         try:
             for ordinal in range(1, self.found.history.last() + 1):
-                place = places[ordinal]
-                if place > 0:
-                    yield ordinal, self._files.line_at(self.paths.results, place - 1)
-                elif place < 0:
-                    yield ordinal, self._files.line_at(self.paths.errors, -1 - place)
+                if place := places[ordinal]:
+                    yield ordinal, self.at(place)
         finally:
             places.close()
+
+    def ordered(self) -> array[int]:
+        """Return the places of all records in the order of the inputs: 8 bytes of memory each."""
+        places = self._places(errors=True, results=True)
+        try:
+            lines = range(1, self.found.history.last() + 1)
+            return array("q", filter(None, (places[ordinal] for ordinal in lines)))
+        finally:
+            places.close()
+
+    def at(self, place: int) -> bytes:
+        """Return the record at one of these places."""
+        if place > 0:
+            return self._files.line_at(self.paths.results, place - 1)
+        return self._files.line_at(self.paths.errors, -1 - place)
 
     def _read_errors(self) -> Iterator[tuple[int, bytes, Mark]]:
         end = self._errors.keep

@@ -12,7 +12,7 @@ import orjson
 
 from batch.results.columns import Column, Row
 from batch.results.publish import Target
-from batch.wording import harmless
+from batch.wording import harmless, spelled
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel takes UTF-8 for the local code page
 _HELD: Final = 1 << 18  # characters that wait to be written
@@ -85,8 +85,7 @@ def cell(value: Any) -> Any:
     """Return a value as a cell: numbers as they are, the rest as a text that is no formula."""
     if value is None or isinstance(value, int | float):
         return ("true" if value else "false") if isinstance(value, bool) else value
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return harmless(text)
+    return harmless(spelled(value))
 
 
 def _plain(value: Any) -> Any:

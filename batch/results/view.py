@@ -16,6 +16,7 @@ import msgspec
 
 from batch.results.record import Record
 from batch.wire import Piece
+from batch.wording import spelled
 
 Role: TypeAlias = Literal["head", "failed", "who", "text"]
 Paint: TypeAlias = Callable[[str, Role], str]
@@ -49,9 +50,7 @@ def answer(shown: Shown) -> list[Piece]:
     told, body, wire = record.x_run, record.body, record.wire
     pieces = []
     if told.label is not None and "value" in told.label:
-        value = told.label["value"]
-        said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        pieces.append(Piece("label", said))
+        pieces.append(Piece("label", spelled(told.label["value"])))
     if record.failed:
         pieces.append(Piece(told.class_ or "error", record.message or "no message"))
     elif wire is not None:

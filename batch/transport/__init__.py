@@ -3,8 +3,8 @@
 What it offers and its settings stand here and import no network library, so that asking for help
 stays quick. ``client`` sends, ``attach`` finds files for bodies, ``local`` those of this machine,
 ``payload`` writes bodies out, ``body`` reads answers, ``saving`` hands files to the disk, ``idle``
-ends silent answers, ``failures`` translates errors, ``address`` knows URLs. No retry, no limit and
-no word of any vendor lives here.
+ends silent answers, ``failures`` translates errors, ``address`` knows URLs, ``proxy`` the way to
+them, and ``trust`` whom TLS believes. No retry, no limit and no word of any vendor lives here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 
 from batch.records import Call, Reply
 from batch.secret import Secret
+from batch.transport.proxy import Proxies
 from batch.wire import Folder
 
 
@@ -32,6 +33,7 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_files: str | None = None  # folder that local files of lines may come from
     allow_http: bool = False  # to hosts other than this machine
     ca_bundle: str | None = None  # PEM file that replaces the system's authorities
+    proxies: Proxies = Proxies()
     user_agent: str = "wenwen-batch"
 
 
@@ -53,9 +55,10 @@ class Transport(Protocol):
 
         ``folder`` folds the answer if it comes as events. ``grew`` is told how many bytes more are
         held, as they come. A key goes to the gateway alone. Raises ``CallFailed``: ``BadFile`` and
-        ``FileUnread`` for a file that the call names, ``Unreachable`` only if nothing was sent,
-        ``Interrupted`` or ``TimedOut`` if the gateway may have begun to work, ``NotAnAnswer`` if
-        the answer is too large, ``FileGone`` if a file is, ``Refused`` if the call cannot be sent
-        at all. Raises ``CannotWrite`` if a file cannot be saved.
+        ``FileUnread`` for a file that the call names, ``Unreachable`` only if nothing was sent
+        (``NoWay`` if nothing ever will be), ``Interrupted`` or ``TimedOut`` if the gateway may have
+        begun to work, ``NotAnAnswer`` if the answer is too large, ``FileGone`` if a file is,
+        ``Refused`` if the call cannot be sent at all. Raises ``CannotWrite`` if a file cannot be
+        saved.
         """
         ...

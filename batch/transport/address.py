@@ -20,7 +20,7 @@ def normalise_base_url(text: str, allow_http: bool = False) -> str:
         raise BadConfig(f"the base URL of {host} contains a user or password: give the key as key")
     if parts.query or parts.fragment:
         raise BadConfig(f"the base URL of {host} has a part after ? or #: leave that part out")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise BadConfig(
             f"the base URL of {host} begins with http://, which would show the key to the network: "
             "write https://, or allow it with --allow-http"
@@ -42,6 +42,16 @@ def is_host(name: str) -> bool:
         return False
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether this names this machine, without asking anybody."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def host_of(address: str) -> str:
     """Return host and port of an absolute address, for messages."""
     return address.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
@@ -58,12 +68,3 @@ def _split(text: str) -> SplitResult:
     if not usable or any(character.isspace() for character in text):
         raise BadConfig("the base URL is no web address: write it like https://gateway.example/v1")
     return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

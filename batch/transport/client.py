@@ -19,13 +19,15 @@ from batch.transport import TransportSettings, nobody
 from batch.transport.address import host_of, normalise_base_url
 from batch.transport.attach import Attachments
 from batch.transport.body import BLANK, EVENT_STARTS, Grew, fold, peek, read
-from batch.transport.failures import FOREIGN, ours, redact
+from batch.transport.failures import FOREIGN, of_another_host, ours, redact
 from batch.transport.headers import plain_headers
 from batch.transport.idle import IdleWatch
 from batch.transport.outside import Outside
 from batch.transport.payload import json_payload
 from batch.transport.saving import save
-from batch.transport.sessions import Sessions, tls_context
+from batch.transport.sessions import Sessions
+from batch.transport.trust import Distrust, tls_context
+from batch.transport.tunnel import refused
 from batch.transport.web import Web
 from batch.wire import Folder
 
@@ -58,6 +60,7 @@ class AioTransport:
         self._media = media
         self._now = now
         self._base = normalise_base_url(settings.base_url, settings.allow_http)
+        self._proxy = settings.proxies.to(self._base)
         self._text_time = _timeout(settings, settings.total_seconds)
         self._media_time = _timeout(settings, settings.media_seconds)
         self._tls = tls_context(settings.ca_bundle)
@@ -67,7 +70,9 @@ class AioTransport:
         self._idle = IdleWatch(self._settings.idle_seconds)
         outside = Outside(urlsplit(self._base).hostname or "")
         self._sessions = Sessions(self._settings, self._tls, outside)
-        self._web = Web(self._sessions.web, outside, self._text_time)
+        self._distrust = Distrust(self._settings.ca_bundle)
+        proxies = self._settings.proxies
+        self._web = Web(self._sessions, outside, proxies, self._distrust, self._text_time)
         self._attachments = Attachments(self._settings.allow_files, self._web.download)
         return self
 
@@ -115,12 +120,12 @@ class AioTransport:
             response = await self._answer(call, data, secret)
             body, streamed = await self._take(response, call, folder, grew)
         except FOREIGN as broken:
-            host = host_of(call.path if call.origin == "foreign" else self._base)
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
-            raise redact(ours(broken, host), self._redactor) from None
+            raise redact(await self._failure(broken, call), self._redactor) from None
         except CallFailed as failure:
-            redact(failure, self._redactor)
-            raise
+            if call.origin == "foreign":
+                failure = of_another_host(failure)
+            raise redact(failure, self._redactor) from None
         return Reply(
             response.status,
             plain_headers(response, self._redactor),
@@ -139,14 +144,26 @@ class AioTransport:
         asking = AS_IT_IS if as_file else ()
         if call.origin == "foreign":
             return await self._web.get(call.path, asking, timeout)
-        return await self._sessions.of(secret).request(
+        carried, to_proxy = self._sessions.beside(secret)
+        response = await self._sessions.of(secret).request(
             call.method,
             self._own(call.path),
             data=data,
-            headers=(*call.headers, *asking),
+            headers=(*call.headers, *asking, *carried),
             allow_redirects=False,
             timeout=timeout,
+            proxy_headers=to_proxy,
         )
+        if proxy := self._sessions.refuses(response):
+            response.close()
+            raise refused(response, host_of(self._base), proxy)
+        return response
+
+    async def _failure(self, broken: Exception, call: Call) -> CallFailed:
+        """Return our failure for one of aiohttp's."""
+        if call.origin == "foreign":
+            return await self._web.failure(broken, call.path)
+        return await ours(broken, self._base, self._proxy, self._distrust)
 
     async def _take(
         self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew

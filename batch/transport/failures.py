@@ -8,36 +8,55 @@ shakes hands, before the first byte of the request. Everything else may come aft
 - ClientOSError while writing: the gateway has what was written before;
 - ClientResponseError, which here never is a status: it is aiohttp's own "400" for bytes that are no
   HTTP;
+- NoTunnel is ours: what failed at a proxy, before the first byte for the host;
 - a bare TimeoutError, when the total time is over. It would also come during a connect that is
   allowed more time than the whole call; that counts as sent, on the safe side.
 """
 
 from __future__ import annotations
 
+import ssl
 from typing import Final, TypeAlias
 
 import aiohttp
 
-from batch.errors import CallFailed, Interrupted, Refused, TimedOut, Unreachable
+from batch.errors import (
+    CallFailed,
+    Interrupted,
+    NoWay,
+    Refused,
+    TimedOut,
+    Unreachable,
+    Untrusted,
+)
 from batch.secret import Redactor
+from batch.transport.address import host_of
+from batch.transport.proxy import Proxy
+from batch.transport.trust import Distrust
+from batch.transport.tunnel import NoTunnel, no_tunnel
 
 # What aiohttp raises on purpose. Any other exception is a bug, and passes.
 FOREIGN: Final = (aiohttp.ClientError, TimeoutError)
 CAUSE_LENGTH: Final = 300
+HTTPS_PORT: Final = 443
+
+# What OpenSSL calls a reason, and what it is for people.
+REASONS: Final = {
+    "WRONG_VERSION_NUMBER": "what answers there speaks no TLS: check the port, and the proxy",
+    "HTTP_REQUEST": "what answers there speaks no TLS: check the port, and the proxy",
+    "UNSUPPORTED_PROTOCOL": "it speaks only versions of TLS before 1.2",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks no version of TLS that is spoken here",
+}
 
 Row: TypeAlias = tuple[type[Exception], type[CallFailed], str]
 
 # The first row that fits counts.
 TABLE: Final[tuple[Row, ...]] = (
-    (
-        aiohttp.ClientConnectorCertificateError,
-        Unreachable,
-        "the TLS certificate of {host} is not accepted, a CA bundle may be missing: {cause}",
-    ),
-    (aiohttp.ClientConnectorSSLError, Unreachable, "no TLS connection to {host}: {cause}"),
-    (aiohttp.ClientConnectorDNSError, Unreachable, "the name of {host} is not known: {cause}"),
-    (aiohttp.ClientConnectorError, Unreachable, "no connection to {host}: {cause}"),
-    (aiohttp.ConnectionTimeoutError, Unreachable, "no connection to {host} in time"),
+    (aiohttp.ClientConnectorSSLError, Unreachable, "no TLS connection to {host}{by}: {cause}"),
+    (aiohttp.ClientConnectorDNSError, Unreachable, "the name of {first} is not known: {cause}"),
+    (aiohttp.ClientProxyConnectionError, Unreachable, "no connection to {first}: {cause}"),
+    (aiohttp.ClientConnectorError, Unreachable, "no connection to {host}{by}: {cause}"),
+    (aiohttp.ConnectionTimeoutError, Unreachable, "no connection to {host}{by} in time"),
     (aiohttp.InvalidURL, Refused, "this is no address that can be called: {cause}"),
     (aiohttp.SocketTimeoutError, TimedOut, "the answer of {host} began and then fell silent"),
     (TimeoutError, TimedOut, "no whole answer from {host} in time"),
@@ -48,16 +67,35 @@ TABLE: Final[tuple[Row, ...]] = (
 )
 
 
-def ours(broken: Exception, host: str) -> CallFailed:
+async def ours(
+    broken: Exception, address: str, proxy: Proxy | None, distrust: Distrust
+) -> CallFailed:
     """Return our failure for one of aiohttp's; its own cause if that is one of ours.
 
     So it is with a file that changes while it is sent: a body that stops before its end asks for
     nothing.
     """
+    host = host_of(address)
     if isinstance(broken.__cause__, CallFailed):
         return broken.__cause__
+    if isinstance(broken, NoTunnel) and proxy is not None:
+        return no_tunnel(broken, host, proxy)
+    if isinstance(broken, aiohttp.ClientConnectorCertificateError):
+        wrong = broken.certificate_error
+        assert isinstance(wrong, ssl.SSLCertVerificationError)
+        port = broken.port or HTTPS_PORT
+        at_proxy = proxy is not None and proxy.is_at(broken.host, port)
+        return Untrusted(await distrust.said(wrong, broken.host, port, None if at_proxy else proxy))
     kind, words = next((kind, words) for row, kind, words in TABLE if isinstance(broken, row))
-    return kind(words.format(host=host, cause=_cause(broken)))
+    by, first = "", host
+    if proxy is not None:
+        by, first = f" through the proxy {proxy}", f"the proxy {proxy}"
+    return kind(words.format(host=host, by=by, first=first, cause=_cause(broken)))
+
+
+def of_another_host(failure: CallFailed) -> CallFailed:
+    """Return a failure of a host that is not the gateway, whose own way it says nothing of."""
+    return Unreachable(failure.message) if isinstance(failure, NoWay) else failure
 
 
 def redact(failure: CallFailed, redactor: Redactor) -> CallFailed:
@@ -70,8 +108,11 @@ def redact(failure: CallFailed, redactor: Redactor) -> CallFailed:
 
 
 def _cause(broken: Exception) -> str:
-    if isinstance(broken, aiohttp.ClientConnectorError):
-        text = broken.os_error.strerror or str(broken.os_error)
+    if isinstance(broken, aiohttp.ClientConnectorSSLError):
+        reason = getattr(broken.os_error, "reason", None)
+        text = REASONS.get(reason or "", broken.os_error.strerror or str(broken.os_error))
+    elif isinstance(broken, aiohttp.ClientConnectorError):
+        text = broken.os_error.strerror or str(broken.os_error) or "it was closed"
     elif isinstance(broken, aiohttp.ClientResponseError):
         text = broken.message
     else:

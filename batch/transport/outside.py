@@ -2,6 +2,10 @@
 
 An address of this machine or of a private network is not asked on their word, unless the gateway
 itself is in such a place: a file there may be of nobody's business, and what lines name is sent on.
+
+Through a proxy it is the proxy that looks names up. They are looked up here too, and what leads
+inside is refused; a name that nobody here knows is left to the proxy, since in such networks most
+are.
 """
 
 from __future__ import annotations
@@ -9,13 +13,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batch.errors import FileGone
 
+# From a host's name to its addresses; none if nobody knows it.
+LookUp: TypeAlias = Callable[[str], Awaitable[list[Any]]]
+
+_LOOKUP_SECONDS: Final = 2.0  # for a name that only the proxy has to know
+_REMEMBERED: Final = 1000  # such names
 # NAT64, and what is compatible with version 4: they end with an address of it.
 _HOLDERS: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 
@@ -23,11 +33,13 @@ _HOLDERS: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network(
 class Outside(AbstractResolver):
     """Resolves names, and refuses those that lead inside. Raises ``FileGone``."""
 
-    def __init__(self, gateway: str) -> None:
-        """``gateway`` is the host of the gateway."""
+    def __init__(self, gateway: str, look_up: LookUp | None = None) -> None:
+        """``gateway`` is the host of the gateway; ``look_up`` the system's unless it is given."""
         self._gateway = gateway
+        self._look_up = look_up or _addresses
         self._inside: bool | None = None  # whether the gateway is in a private place
         self._resolver = aiohttp.DefaultResolver()
+        self._found: dict[str, list[Any]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -46,6 +58,15 @@ class Outside(AbstractResolver):
                 "was not asked"
             )
 
+    async def check_name(self, host: str) -> None:
+        """Raise ``FileGone`` if a name that a proxy is to be asked for leads inside."""
+        if host not in self._found:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            self._found[host] = await self._look_up(host)
+        for address in self._found[host]:
+            await self.check(address)
+
     async def close(self) -> None:
         """Let go of what the resolver holds."""
         await self._resolver.close()
@@ -53,7 +74,7 @@ class Outside(AbstractResolver):
     async def _gateway_is_private(self) -> bool:
         if self._inside is None:
             self._inside = is_private(self._gateway) or any(
-                is_private(host) for host in await _addresses(self._gateway)
+                is_private(host) for host in await self._look_up(self._gateway)
             )
         return self._inside
 
@@ -78,7 +99,8 @@ def _held(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 async def _addresses(host: str) -> list[Any]:
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None)
-    except OSError:
+        async with asyncio.timeout(_LOOKUP_SECONDS):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except (OSError, UnicodeError):  # which a timeout is too
         return []
     return [address[0] for *_, address in found]

@@ -13,13 +13,15 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from batch.records import Makes, Repeat, Reply, Request, State, Step
 from batch.usage import Usage
 from batch.wire._routes import Route
+
+NO_MODEL: Final = "missing_model"  # the code of a line for which no model is known
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -50,6 +52,13 @@ class Estimate(msgspec.Struct, frozen=True):
 
     input_tokens: int
     output_tokens: int
+
+
+class OutputLimit(msgspec.Struct, frozen=True):
+    """How a body bounds the output of its answer."""
+
+    names: tuple[str, ...]  # of fields: one of them does
+    example: Mapping[str, Any]  # what may stand in a body for that
 
 
 class Wrapper(msgspec.Struct, frozen=True):
@@ -85,6 +94,7 @@ class WireFormat(Protocol):
     name: str  # short and stable: it stands in files
     wrapper: Wrapper | None  # of the vendor's own batch files
     builds_for: tuple[str, ...]  # models whose prompts become bodies of this format, as patterns
+    output_limit: OutputLimit | None  # None: no field of a body bounds what is made
 
     @property
     def routes(self) -> tuple[Route, ...]:

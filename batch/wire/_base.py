@@ -17,7 +17,7 @@ import orjson
 from batch.errors import BadBody
 from batch.records import Call, Expect, Makes, Payload, Repeat, Request, Send, State, Step
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Folder, Piece, Wrapper
+from batch.wire import NO_MODEL, Ask, Estimate, Folder, OutputLimit, Piece, Wrapper
 from batch.wire._lenient import BAD_JSON, decoded
 from batch.wire._pieces import loaded, told
 from batch.wire._routes import Found, Route, find
@@ -63,6 +63,7 @@ class Plain:
     routes: tuple[Route, ...]
     wrapper: Wrapper | None = None
     builds_for: tuple[str, ...] = ()
+    output_limit: OutputLimit | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
     def claims(self, method: str, url: str) -> bool:
@@ -98,8 +99,8 @@ class Plain:
         return Estimate(len(request.body) // BYTES_PER_TOKEN, 0)
 
     def bound(self, request: Request) -> Usage | None:
-        """Return None: nothing bounds what is used."""
-        return None
+        """Return None: nothing bounds what is used, unless it is a question, which uses nothing."""
+        return Usage() if request.method == "GET" else None
 
     def start(self, request: Request) -> Step:
         """Send the body."""
@@ -164,7 +165,8 @@ def fill_in(
     """
     model = ask.override_model or told or ask.model
     if not model:
-        raise BadBody('the line names no model: give it a "model", or all lines one with -m')
+        why = 'the line names no model: give it a "model", or all lines one with -m'
+        raise BadBody(why, NO_MODEL)
     if model == told and not changed:
         return model, body
     own = {} if model == told else {"model": msgspec.Raw(orjson.dumps(model))}

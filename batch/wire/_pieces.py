@@ -9,6 +9,7 @@ import orjson
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list
+from batch.wording import spelled
 
 
 def loaded(body: bytes) -> dict[str, Any]:
@@ -17,11 +18,6 @@ def loaded(body: bytes) -> dict[str, Any]:
         return as_dict(orjson.loads(body))
     except orjson.JSONDecodeError:
         return {}
-
-
-def spelled(value: object) -> str:
-    """Return a value as JSON, a text as it is."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def told(document: Mapping[str, Any], *keys: str) -> list[Piece]:

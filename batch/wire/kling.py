@@ -22,11 +22,12 @@ from batch.errors import (
     WrongUrl,
 )
 from batch.records import Call, Reply, Request, Send, State, Step
+from batch.usage import Usage
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._base import checked, fill_in
 from batch.wire._files import Wants, attached
 from batch.wire._http import no_answer, read_failure, read_object
-from batch.wire._lenient import first_text
+from batch.wire._lenient import decoded, first_text
 from batch.wire._routes import Route, fill
 from batch.wire._tasked import Tasked
 from batch.wire._tasks import POLLING, unknown
@@ -65,7 +66,12 @@ class _Body(msgspec.Struct, frozen=True):
     image_tail: Any = None
 
 
+class _Length(msgspec.Struct, frozen=True):
+    duration: Any = None
+
+
 _decode_body: Final = msgspec.json.Decoder(_Body)
+_decode_length: Final = msgspec.json.Decoder(_Length).decode
 
 
 class Kling(Tasked):
@@ -91,6 +97,12 @@ class Kling(Tasked):
         changed = {} if model == named else {"model_name": msgspec.Raw(orjson.dumps(model))}
         model, body = fill_in(body, model, ask, changed)
         return Shaped(model, body, route.template, route.template, makes="video")
+
+    def bound(self, request: Request) -> Usage | None:
+        """Return the length that is asked for; of a question nothing."""
+        if request.method == "GET":
+            return super().bound(request)
+        return asked.length(decoded(_decode_length, request.body, _Length()).duration)
 
     def start(self, request: Request) -> Step:
         """Submit, with the pictures that the line names; or ask what it asks."""

@@ -63,6 +63,10 @@ class Speech(Plain):
         """Return "free": the same text costs little, and is soon spoken again."""
         return "free"
 
+    def bound(self, request: Request) -> Usage | None:
+        """Return the characters. Where sound is billed by its tokens, nothing bounds them."""
+        return Usage({Meter.CHARACTERS: len(_knobs(request).input)})
+
     def start(self, request: Request) -> Step:
         """Send the body, and expect a file, or the events that it was asked for in."""
         call = self.call(request)

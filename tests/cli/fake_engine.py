@@ -26,7 +26,7 @@ class FakeEngine:
         assert isinstance(settings, Settings)
         return settings
 
-    async def run(self, settings: Settings, watch: Progress) -> Outcome:
+    async def run(self, settings: Settings, watch: Progress, *, approve: Any = None) -> Outcome:
         return self._answer(watch, "run", settings)
 
     async def retry(

@@ -43,6 +43,7 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
     flags = (
         "-m m1 --override-model m2 --endpoint /v1/embeddings --no-add-usage --base-url https://g "
         "--key claude-*=env:CLAUDE --key *=file:/run/key --timeout 30 --ca-bundle ca.pem "
+        "--proxy proxy.example:3128 "
         "--label-schema s.json --label-field mood --votes 3 --label-retries 1 --tie abstain "
         "--pack 64 --allow-files . --inline-media --makes my-*=image --makes x=y*=text "
         "--task-timeout 90 "
@@ -74,6 +75,7 @@ def test_every_flag_of_run_reaches_its_setting() -> None:
     )
     assert (settings.gateway.timeout, settings.gateway.task_timeout) == (30, 90)
     assert (settings.gateway.ca_bundle, settings.gateway.allow_http) == ("ca.pem", True)
+    assert settings.gateway.proxy == "proxy.example:3128"
     assert settings.limits == Limits(
         concurrency=7,
         rpm=500,

@@ -35,7 +35,7 @@ def test_the_folder_runs_as_it_is(
     summary = json.loads(capsys.readouterr().out)
     assert code == 0
     assert summary["request_counts"]["completed"] == summary["request_counts"]["total"] > 0
-    assert list(folder.glob("*.out.jsonl"))
+    assert [*folder.glob("*.out.jsonl"), *folder.glob("triage/2*/answers.jsonl")]
     assert (folder / ".env.example").is_file()
     assert ".env" in (folder / ".gitignore").read_text().splitlines()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import fields
 
+from batch.allowed import without_none
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.cli.options import PLACES
@@ -135,10 +136,34 @@ def test_a_talkative_run_says_which_file_it_goes_by(
 
 def test_a_flag_has_the_name_of_its_setting() -> None:
     # These name one of several each time.
-    several = {"key": "keys", "param": "params", "tag": "tags"}
+    several = {"key": "keys", "param": "params", "prices": "files", "tag": "tags"}
     for flag, place in PLACES.items():
         # A name that says nothing alone has that of its section before it.
         assert several.get(flag, flag) in (place[-1], "_".join(place))
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--model", "m\udcff"),
+        ("--override-model", "\udcff"),
+        ("--endpoint", "/v1/\udcff"),
+        ("--id-column", "\udcff"),
+        ("--param", 'stop="\\ud83d"'),
+        ("--param", "\udcff=1"),
+        ("--labels", "a,\udcff"),
+        ("--tag", "team=\udcff"),
+        ("--name", "\udcff"),
+        ("--key", "*=file:\udcff"),
+    ],
+)
+def test_a_text_that_no_record_could_hold_is_a_bad_flag(
+    flag: str, value: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["run", "in.jsonl", "-o", "out.jsonl", flag, value]
+
+    assert answer(args, Caller(FakeEngine(), {"XDG_CONFIG_HOME": str(home)})) == 2
+    assert f"error: {flag}: not valid UTF-8" in capsys.readouterr().err
 
 
 def test_every_flag_leads_to_a_setting() -> None:
@@ -147,7 +172,7 @@ def test_every_flag_leads_to_a_setting() -> None:
         for name in place:
             there = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
             assert name in there
-            kind = there[name]
+            kind = without_none(there[name])
 
 
 def test_a_users_file_makes_no_other_run_of_the_same_command(home: Path) -> None:

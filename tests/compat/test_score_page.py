@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,71 +11,62 @@ from batch.labeling.compare import compare
 from batch.labeling.finished import Finished, Labeled
 from batch.labeling.gold import Gold, GoldLine
 from batch.labeling.page import page
+from tests.compat.browser import Scheme, asked, complaints, dom, photograph
 
-BROWSER = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1000,1400")
 HOSTILE = (
     "<script>document.title = 'ran'</script>",
     "<img src=x onerror=\"document.title = 'ran'\">",
     '"><svg onload="document.title = \'ran\'">',
     "</style><link rel=stylesheet href=http://127.0.0.1:9/x.css>",
     "=cmd|' /C calc'!A0",
+    "a\x00b\x1b[2Jc\r\nd\x9be\u202ef",
+    "\u05e9\u05dc\u05d5\u05dd \u202e\u0645\u0631\u062d\u0628\u0627",
+    "long" * 5_000,
 )
+LABELS = (*HOSTILE, "plain")
 
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    labels = (*HOSTILE, "plain")
     gold = {
-        str(n): GoldLine(labels[n % 6], f"{HOSTILE[n % 5]} in a text of line {n}")
+        str(n): GoldLine(LABELS[n % 9], f"{HOSTILE[n % 8]} in a text of line {n}")
         for n in range(90)
     }
     lines = {
-        str(n): Labeled(n + 1, "label", labels[n % 6 if n % 4 else 0], 0.75) for n in range(80)
+        str(n): Labeled(n + 1, "label", LABELS[n % 9 if n % 4 else 0], 0.75) for n in range(80)
     }
-    found = compare(Gold(gold, 0), Finished(labels, lines))
+    found = compare(Gold(gold), Finished(LABELS, lines))
     path = tmp_path / "score.html"
     path.write_text(page(f"Labels of {HOSTILE[0]}", found, [(HOSTILE[1], False)]))
     return path
 
 
-def browse(folder: Path, *flags: str) -> str:
-    command = [*BROWSER, f"--user-data-dir={folder / 'profile'}", *flags]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-    return done.stdout.decode()
-
-
 def test_no_label_and_no_text_runs_and_all_of_them_can_be_read(written: Path) -> None:
-    dom = browse(written.parent, "--dump-dom", "--virtual-time-budget=3000", written.as_uri())
+    shown = dom(written)
 
-    title = dom[dom.index("<title>") :].partition("</title>")[0]
+    title = shown[shown.index("<title>") :].partition("</title>")[0]
     assert title == "<title>Labels of &lt;script&gt;document.title = 'ran'&lt;/script&gt;"
-    assert dom.count("<style>") == 1
-    assert not any(f"<{tag}" in dom for tag in ("script", "img", "svg", "link"))
-    assert "in a text of line 4" in dom
-    assert dom.count('class="same"') == 6
+    assert shown.count("<style>") == 1
+    assert not any(f"<{tag}" in shown for tag in ("script", "img", "svg", "link"))
+    assert "in a text of line 4" in shown
+    assert "long" * 200 not in shown
+    table = shown[shown.index("<table") : shown.index("Disagreements")]
+    # They would turn around what stands beside them.
+    assert not {"\u202e", "\x1b", "\x9b"} & set(table)
+    assert "\u05e9\u05dc\u05d5\u05dd" in table
+    assert shown.count('class="same"') == len(LABELS)
+    assert complaints(written) == []
 
 
 def test_the_page_asks_nothing_of_any_network(written: Path) -> None:
-    log = written.parent / "net.json"
-
-    browse(written.parent, f"--log-net-log={log}", "--dump-dom", written.as_uri())
-
-    events = json.loads(log.read_text())["events"]
-    asked = {one["params"]["url"] for one in events if "url" in one.get("params", {})}
-    # A browser asks its maker for updates whatever page it shows.
-    assert not [url for url in asked if "127.0.0.1" in url or url.endswith(("/x", "x.css"))]
+    assert asked(written) <= {written.as_uri()}
 
 
 def test_it_is_drawn_by_day_and_by_night(written: Path) -> None:
     pictures = []
-    for scheme in ("1", "0"):
+    for scheme in get_args(Scheme):
         picture = written.parent / f"{scheme}.png"
-        browse(
-            written.parent,
-            f"--blink-settings=preferredColorScheme={scheme}",
-            f"--screenshot={picture}",
-            written.as_uri(),
-        )
+        photograph(written, picture, scheme, 1000, 1400)
         pictures.append(picture.read_bytes())
 
     assert all(picture.startswith(b"\x89PNG") and len(picture) > 20_000 for picture in pictures)

@@ -101,6 +101,21 @@ def test_a_body_for_pictures_is_told_by_its_fields_and_stays_one():
     assert body(row) == {"prompt": "a cat", "n": 1, "size": "1x1", "model": "dall-e-3"}
 
 
+@pytest.mark.parametrize(
+    ("raw", "endpoint", "format_"),
+    [
+        (b'{"prompt":"a cat","n":1,"size":"1x1","model":"m"}', "/v1/chat/completions", "chat"),
+        (b'{"prompt":"a cat","n":1,"size":"1x1","model":"m"}', "/v1/videos", "videos"),
+        (b'{"prompt":"a cat","seconds":"4","model":"m"}', "/v1/images/generations", "images"),
+        (b'{"prompt":"a cat","model_name":"kling-v1"}', "/v1/responses", "responses"),
+    ],
+)
+def test_the_endpoint_that_is_said_outranks_what_the_shape_of_a_prompt_tells(
+    raw, endpoint, format_
+):
+    assert parse(raw, model="m", endpoint=endpoint).format == format_
+
+
 def test_a_prompt_for_a_model_that_paints_is_not_sent_where_it_writes():
     bad = parse(b'{"prompt":"a cat","model":"dall-e-3"}')
     good = parse(b'{"prompt":"a cat","model":"dall-e-3"}', endpoint="/v1/images/generations")

@@ -13,6 +13,7 @@ from batch import runs
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.errors import BadConfig, BadUsage
+from batch.event import Event
 from batch.labeling.kinds import Fitting, Labels
 from batch.labeling.script import Labeling
 from batch.script import AskOnce
@@ -110,6 +111,9 @@ class Quiet:
         pass
 
     def say(self, message: str) -> None:
+        pass
+
+    def note(self, event: Event) -> None:
         pass
 
     def end(self) -> None:

@@ -2,7 +2,13 @@ import orjson
 import pytest
 
 from batch.ledger.entries import encode_error
-from batch.ledger.publish import error_classes, failed_lines, publish_object, publish_usage
+from batch.ledger.publish import (
+    error_classes,
+    failed_lines,
+    publish_object,
+    publish_usage,
+    usage_rows,
+)
 from batch.ledger.recover import recover
 from tests.ledger.kit import PATHS, RUN, answered, billed, disk, failed, wrote
 from tests.virtual import run
@@ -14,6 +20,12 @@ def files():
     again = failed(1, "refused", attempts=3)
     run(wrote(files, failed(1), failed(2), failed(3), again, answered(2), billed(4)))
     return files
+
+
+def publish(files):
+    history = recover(files, PATHS).history
+    failures = failed_lines(files, PATHS, history).values()
+    publish_usage(files, PATHS, usage_rows(history, RUN, failures))
 
 
 def test_failed_lines_are_those_without_a_result_as_their_last_error_says(files):
@@ -44,9 +56,7 @@ def test_where_nothing_failed_the_log_is_not_read():
 
 
 def test_usage_is_published_as_a_line_for_each_hour_model_endpoint_and_key(files):
-    history = recover(files, PATHS).history
-
-    publish_usage(files, PATHS, history, RUN)
+    publish(files)
 
     (row,) = map(orjson.loads, files.content(PATHS.usage).splitlines())
     assert row["object"] == "usage.bucket"
@@ -55,11 +65,11 @@ def test_usage_is_published_as_a_line_for_each_hour_model_endpoint_and_key(files
 
 
 def test_published_again_it_is_the_same_to_the_byte(files):
-    publish_usage(files, PATHS, recover(files, PATHS).history, RUN)
+    publish(files)
     first = files.content(PATHS.usage)
     files.remove(PATHS.checkpoint)
 
-    publish_usage(files, PATHS, recover(files, PATHS).history, RUN)
+    publish(files)
 
     assert files.content(PATHS.usage) == first
 
@@ -76,9 +86,7 @@ def test_what_may_be_billed_is_that_of_the_last_error_of_lines_that_have_no_answ
     doubts = {"maybe_billed": 2}
     first, again = failed(1, **doubts), failed(1, attempts=3, maybe_billed=5)
     run(wrote(files, first, again, failed(2, **doubts), answered(2, maybe_billed=1)))
-    history = recover(files, PATHS).history
-
-    publish_usage(files, PATHS, history, RUN)
+    publish(files)
 
     rows = map(orjson.loads, files.content(PATHS.usage).splitlines())
     assert sum(row["num_maybe_billed"] for row in rows) == 5 + 1

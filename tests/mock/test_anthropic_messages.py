@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from batch.mock import Ask, BadAsk, Prepared, twins
+from batch.mock._text import pieces
 from batch.mock.anthropic_messages import TWIN
 from batch.mock.chance import Dice
 from batch.mock.dials import Dials
@@ -168,6 +169,31 @@ def test_a_tool_is_given_what_its_schema_allows() -> None:
     assert (call["type"], call["name"], got["stop_reason"]) == ("tool_use", "judge", "tool_use")
     assert call["input"]["label"] in ("good", "bad")
     assert isinstance(call["input"]["sure"], bool)
+
+
+def test_a_flawed_label_is_said_instead_of_given_to_the_tool() -> None:
+    answers = [answer("label", seed=seed, **JUDGE) for seed in range(40)]
+
+    ways = {got["content"][0]["text"] for got in answers}
+    assert {(len(got["content"]), got["stop_reason"]) for got in answers} == {(1, "end_turn")}
+    assert any(way.startswith("```json") for way in ways)
+    assert "I am not able to decide that." in ways
+    assert all(
+        got["usage"]["output_tokens"] == len(pieces(got["content"][0]["text"])) for got in answers
+    )
+
+
+def test_a_flawed_label_is_cut_by_the_output_limit_too() -> None:
+    got = answer("label", seed=1, max_tokens=2, **JUDGE)
+
+    assert (got["stop_reason"], got["usage"]["output_tokens"]) == ("max_tokens", 2)
+    assert len(pieces(got["content"][0]["text"])) == 2
+
+
+def test_a_tool_that_is_no_schema_for_the_answer_is_called_all_the_same() -> None:
+    got = answer("label", tools=TOOLS, tool_choice={"type": "any"})
+
+    assert got["stop_reason"] == "tool_use"
 
 
 @pytest.mark.parametrize(

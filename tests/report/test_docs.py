@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
+from batch.cli import answer
+from batch.cli.caller import Caller
 from batch.pricelist import price_book, read_prices
 from batch.report.sources import NAME
 from batch.settings import ModelPrice, PriceSettings
 from tests.report.kit import report, row, write
 
-PAGE = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "costs.md").read_text(encoding="utf-8")
+BEFORE = PAGE.partition("## Before it is spent")[2].split("```")[1].strip().splitlines()
 COMMANDS = re.findall(r"^wbatch report (.+)$", PAGE, re.MULTILINE)
 (PRICES,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
@@ -26,6 +31,17 @@ def test_each_command_works(tmp_path, monkeypatch, command):
     monkeypatch.chdir(tmp_path)
 
     assert report(*shlex.split(command)) == 0
+
+
+def test_what_is_said_to_do_before_money_is_spent_works(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "sample_inputs", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "review.prompt.txt").rename(tmp_path / "prompt.txt")
+    (tmp_path / "prices.toml").write_text(PRICES)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WBATCH_MOCK", "1")  # as this test has no key
+
+    for command in BEFORE:
+        assert answer([*shlex.split(command)[1:], "-q"], Caller()) == 0, command
 
 
 @pytest.mark.parametrize(

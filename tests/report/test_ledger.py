@@ -95,6 +95,44 @@ def test_tags_of_a_run_stay_with_its_usage(tmp_path):
     assert manifest["metadata"] == {"team": "shop", "for": "a=b"}
 
 
+@pytest.mark.parametrize(
+    ("top", "flags", "name"),
+    [
+        ("", [], "triage"),
+        ('name = "tickets"', [], "tickets"),
+        ('name = "tickets"', ["--name", "by hand"], "by hand"),
+    ],
+)
+def test_a_run_bears_the_name_of_its_job_also_where_it_goes_on_without_it(
+    top, flags, name, tmp_path, capsys
+):
+    (tmp_path / "in.jsonl").write_text(
+        '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}]}\n'
+    )
+    job = f'{top}\ninputs = ["in.jsonl"]\noutput = "out.jsonl"\nrun.mock = true\n'
+    (tmp_path / "triage.toml").write_text(job)
+
+    finish(tmp_path, "run", "triage.toml", "-q", *flags)
+    (tmp_path / "out.run" / "usage.jsonl").unlink()
+    finish(tmp_path, "run", "in.jsonl", "-o", "out.jsonl", "--mock", "-q")
+
+    (row,) = map(orjson.loads, (tmp_path / "out.run" / "usage.jsonl").read_bytes().splitlines())
+    assert row["job"] == name
+    assert orjson.loads((tmp_path / "out.run" / "run.json").read_bytes())["x_run"]["job"] == name
+    assert report(tmp_path, "--mock", "--by", "job", "--format", "csv") == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith(f"{name},1,")
+
+
+def test_a_run_without_a_job_has_no_name(tmp_path):
+    (tmp_path / "in.jsonl").write_text(
+        '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hi"}]}\n'
+    )
+
+    finish(tmp_path, "run", "in.jsonl", "-o", "out.jsonl", "--mock", "-q")
+
+    assert b'"job"' not in (tmp_path / "out.run" / "usage.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize("tag", ["search", "=search", " =x"])
 def test_a_tag_without_a_name_or_a_value_is_refused(tmp_path, tag):
     (tmp_path / "in.jsonl").write_text("{}\n")

@@ -100,7 +100,7 @@ class Client:
                 chance=self._chance.random,
                 clock=self._clock,
                 now=lambda: EPOCH + self._clock(),
-                retried=lambda line, failure, wait: None,
+                retried=lambda line, attempts, failure, wait: None,
             )
         )
 

@@ -7,7 +7,7 @@ in it, ``usage`` what it took, ``fold`` puts a stream together, ``said`` is what
 from __future__ import annotations
 
 from batch.records import Payload, Request
-from batch.wire import WireFormat, Wrapper
+from batch.wire import OutputLimit, WireFormat, Wrapper
 from batch.wire._answered import Answered
 from batch.wire.anthropic_messages import request as asked
 from batch.wire.anthropic_messages import said
@@ -23,6 +23,7 @@ class AnthropicMessages(Answered):
     # On the way through OpenAI's dialect a schema is dropped without a word, and texts of an answer
     # that has several.
     builds_for: tuple[str, ...] = ("*claude*",)
+    output_limit: OutputLimit | None = asked.OUTPUT_LIMIT
     routes = (asked.ROUTE,)
     headers = asked.HEADERS
     fold = Fold

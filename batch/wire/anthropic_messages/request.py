@@ -10,7 +10,7 @@ import orjson
 
 from batch.records import Request, Spliced
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Shaped
+from batch.wire import Ask, Estimate, OutputLimit, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants, attached
 from batch.wire._lenient import as_dict, as_list, count, decoded
@@ -20,6 +20,7 @@ from batch.wire._spelled import decode_fields, decode_items, decode_text
 ROUTE: Final = Route("POST", "/v1/messages")
 # The only version that the vendor's own clients send.
 HEADERS: Final = (("anthropic-version", "2023-06-01"),)
+OUTPUT_LIMIT: Final = OutputLimit(("max_tokens",), {"max_tokens": 500})
 # Where a body may name a file, how it is written there, and where its type stands.
 _FILES: Final[Wants] = {"source.data": "base64"}
 _TYPES: Final = {"source.data": "media_type"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list
-from batch.wire._pieces import calls, loaded, parts, spelled, turns
+from batch.wire._pieces import calls, loaded, parts, turns
 from batch.wire.anthropic_messages.answer import input_of, text_of
 from batch.wire.anthropic_messages.request import ANSWER
+from batch.wording import spelled
 
 
 def prompt(body: bytes) -> list[Piece]:

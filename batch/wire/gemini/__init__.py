@@ -8,7 +8,7 @@ in it, ``usage`` what it took, ``fold`` puts a stream together, ``said`` is what
 from __future__ import annotations
 
 from batch.records import Payload, Request
-from batch.wire import Ask, Shaped, WireFormat, Wrapper
+from batch.wire import Ask, OutputLimit, Shaped, WireFormat, Wrapper
 from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.gemini import request as asked
@@ -21,6 +21,7 @@ class Gemini(Answered):
     """One call, one answer; then its pictures, if a relay only links to them."""
 
     name = "gemini"
+    output_limit: OutputLimit | None = asked.OUTPUT_LIMIT
     routes = asked.ROUTES
     fold = Fold
     wrapper: Wrapper | None = Wrapper("key", "request", "Gemini")

@@ -11,7 +11,7 @@ import orjson
 from batch.errors import BadBody
 from batch.records import Makes, Request
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Shaped
+from batch.wire import NO_MODEL, Ask, Estimate, OutputLimit, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
@@ -25,6 +25,9 @@ ROUTES: Final = (
     Route("POST", "/v1beta/models/{model}:streamGenerateContent"),
     Route("POST", "/v1/models/{model}:generateContent"),
     Route("POST", "/v1/models/{model}:streamGenerateContent"),
+)
+OUTPUT_LIMIT: Final = OutputLimit(
+    ("maxOutputTokens", "max_output_tokens"), {"generationConfig": {"maxOutputTokens": 500}}
 )
 # Where a body may name a file, and the key beside it that holds the file's type.
 FILES: Final[Wants] = {"inlineData.data": "base64", "inline_data.data": "base64"}
@@ -93,7 +96,8 @@ def shape(body: bytes, ask: Ask, found: Found) -> Shaped:
     if not model:
         raise BadBody(
             'the line names no model: give it a "url" with one or a "model", or all lines one '
-            "with -m"
+            "with -m",
+            NO_MODEL,
         )
     body = _as_known(body)
     endpoint = found.route.template

@@ -6,10 +6,11 @@ from typing import Any
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list
-from batch.wire._pieces import calls, loaded, parts, spelled
+from batch.wire._pieces import calls, loaded, parts
 from batch.wire.gemini.answer import content_of
 from batch.wire.gemini.media import parts_of
 from batch.wire.gemini.spelling import told
+from batch.wording import spelled
 
 
 def prompt(body: bytes) -> list[Piece]:

@@ -26,6 +26,7 @@ class Images(Answered):
     mine = staticmethod(asked.mine)
     build = staticmethod(asked.build)
     estimate = staticmethod(asked.estimate)
+    bound = staticmethod(asked.bound)
     payload = staticmethod(asked.payload)
     read = staticmethod(read_answer)
 

@@ -9,10 +9,11 @@ import msgspec
 
 from batch.errors import BadBody
 from batch.records import Field, FileRef, Form, Payload, Request
+from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, prompt_alone
 from batch.wire._files import Wants, attached
-from batch.wire._lenient import BAD_JSON, decoded
+from batch.wire._lenient import BAD_JSON, count, decoded
 from batch.wire._routes import Route
 from batch.wire._spelled import bare, decode_fields
 
@@ -57,6 +58,7 @@ class _Edit(_Body, frozen=True):
 
 class _Told(msgspec.Struct, frozen=True):
     prompt: Any = None
+    n: Any = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
@@ -96,6 +98,12 @@ def estimate(request: Request) -> Estimate:
     prompt = decoded(_decode_told, request.body, _Told()).prompt
     size = len(prompt.encode(errors="replace")) if isinstance(prompt, str) else 0
     return Estimate(size // BYTES_PER_TOKEN, 0)
+
+
+def bound(request: Request) -> Usage | None:
+    """Return the pictures. How many tokens one takes, where they are billed, nothing bounds."""
+    pictures = count(decoded(_decode_told, request.body, _Told()).n) or 1
+    return Usage({Meter.IMAGES: pictures})
 
 
 def payload(request: Request) -> Payload:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from batch.records import Call, Repeat, Reply, Request, Send, State, Step
+from batch.usage import Meter, Usage
 from batch.wire import WireFormat
 from batch.wire._tasked import Tasked
 from batch.wire.midjourney import answer as given
@@ -32,6 +33,11 @@ class Midjourney(Tasked):
     def repeat(self, request: Request) -> Repeat:
         """Return "once" for every submit, whatever it makes: it is billed by the task."""
         return "once" if asked.kind_of(request).is_work else "free"
+
+    def bound(self, request: Request) -> Usage | None:
+        """Return the one picture of a task; four that stand together are one."""
+        draws = asked.kind_of(request).is_work and request.makes == "image"
+        return Usage({Meter.IMAGES: 1}) if draws else Usage()
 
     def start(self, request: Request) -> Step:
         """Send the body without its model, with the files that it names."""

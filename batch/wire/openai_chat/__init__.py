@@ -7,7 +7,7 @@ speech in it, ``usage`` what it took, ``fold`` puts a stream together, ``said`` 
 from __future__ import annotations
 
 from batch.records import Payload, Request
-from batch.wire import WireFormat
+from batch.wire import OutputLimit, WireFormat
 from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.openai_chat import request as asked
@@ -21,6 +21,7 @@ class OpenAiChat(Answered):
 
     name = "chat"
     builds_for: tuple[str, ...] = ("*",)  # every model that writes is served here
+    output_limit: OutputLimit | None = asked.OUTPUT_LIMIT
     routes = (asked.ROUTE,)
     fold = Fold
     mine = staticmethod(asked.mine)

@@ -10,7 +10,7 @@ import orjson
 
 from batch.records import Makes, Request
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Shaped
+from batch.wire import Ask, Estimate, OutputLimit, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_list, count, decoded
@@ -29,6 +29,7 @@ _UNBOUNDED: Final = (
     b'"file"',
     b'"web_search_options"',
 )
+OUTPUT_LIMIT: Final = OutputLimit(("max_tokens", "max_completion_tokens"), {"max_tokens": 500})
 # Where a body may name a file, and how it is written there.
 FILES: Final[Wants] = {
     "image_url.url": "data_uri",

@@ -8,7 +8,7 @@ people read.
 from __future__ import annotations
 
 from batch.records import Payload, Request
-from batch.wire import WireFormat
+from batch.wire import OutputLimit, WireFormat
 from batch.wire._answered import Answered
 from batch.wire._files import attached
 from batch.wire.openai_responses import request as asked
@@ -21,6 +21,7 @@ class OpenAiResponses(Answered):
     """``POST /v1/responses``: one call, one answer; then its pictures, if it links any."""
 
     name = "responses"
+    output_limit: OutputLimit | None = asked.OUTPUT_LIMIT
     routes = (asked.ROUTE,)
     fold = Fold
     mine = staticmethod(asked.mine)

@@ -11,7 +11,7 @@ import orjson
 from batch.errors import BadBody
 from batch.records import Makes, Request
 from batch.usage import Meter, Usage
-from batch.wire import Ask, Estimate, Shaped
+from batch.wire import Ask, Estimate, OutputLimit, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
@@ -35,6 +35,7 @@ _UNBOUNDED: Final = (
     b'"image_generation"',
     b'"mcp"',
 )
+OUTPUT_LIMIT: Final = OutputLimit(("max_output_tokens",), {"max_output_tokens": 500})
 # Where a body may name a file, and how it is written there.
 FILES: Final[Wants] = {"image_url": "data_uri", "file_data": "data_uri"}
 # Other endpoints take an ``input`` too, those of speech and embeddings. These show that it is asked

@@ -6,8 +6,9 @@ from typing import Any
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list
-from batch.wire._pieces import calls, loaded, parts, spelled, told, turns
+from batch.wire._pieces import calls, loaded, parts, told, turns
 from batch.wire.openai_responses.answer import CALLS, texts_of
+from batch.wording import spelled
 
 
 def prompt(body: bytes) -> list[Piece]:

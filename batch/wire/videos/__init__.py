@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from batch.records import Call, Reply, Request, Send, State, Step
+from batch.usage import Usage
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._routes import fill, find
 from batch.wire._tasked import Tasked
@@ -31,6 +32,10 @@ class Videos(Tasked):
         if found.route is asked.SUBMIT:
             return asked.submit(body, ask)
         return asked.question(body, ask, found, self.name)
+
+    def bound(self, request: Request) -> Usage | None:
+        """Return the length that is asked for; of a question nothing."""
+        return asked.bound(request) if request.method == "POST" else super().bound(request)
 
     def start(self, request: Request) -> Step:
         """Submit, with the picture that the line names; or ask what it asks."""

@@ -9,9 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from batch.errors import BadBody
-from batch.records import Field, FileRef, Form
+from batch.records import Field, FileRef, Form, Request
+from batch.usage import Meter, Usage
 from batch.wire import Ask, Shaped
 from batch.wire._base import checked, fill_in, prompt_alone
+from batch.wire._lenient import decoded, milliseconds
 from batch.wire._routes import Found, Route
 from batch.wire._spelled import bare, decode_fields
 
@@ -28,12 +30,18 @@ class _Body(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
+class _Length(msgspec.Struct, frozen=True):
+    seconds: Any = None
+
+
 class _Question(msgspec.Struct, frozen=True):
     model: str | None = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
+_decode_length: Final = msgspec.json.Decoder(_Length).decode
 _decode_question: Final = msgspec.json.Decoder(_Question)
+_LONGER: Final = 100  # milliseconds: a film comes out a frame or two longer than it was asked for
 
 
 def mine(body: Mapping[str, Any]) -> bool:
@@ -58,6 +66,17 @@ def question(body: bytes, ask: Ask, found: Found, name: str) -> Shaped:
     """Return the shape of a line that only asks. A ``model`` says which key asks, if several."""
     asked: _Question = checked(body, _decode_question, "nothing, or a model whose key asks")
     return Shaped(asked.model or name, b"", found.path, found.route.template, method="GET")
+
+
+def bound(request: Request) -> Usage | None:
+    """Return the length that is asked for; None where the vendor chooses it."""
+    return length(decoded(_decode_length, request.body, _Length()).seconds)
+
+
+def length(seconds: object) -> Usage | None:
+    """Return the most that a film of so many seconds takes; None if their number is not told."""
+    asked = milliseconds(seconds)
+    return Usage({Meter.MILLISECONDS: asked + _LONGER}) if asked else None
 
 
 def form(body: bytes) -> Form:

@@ -1,0 +1,32 @@
+"""What a failure of a command ends it with, and what is said of it."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Final
+
+from batch.cli.caller import Caller
+
+CANNOT_WRITE: Final = 73
+BUG: Final = "this is a bug; the run can be resumed with the same command"
+
+
+def complain_of(error: BaseException, caller: Caller) -> int:
+    """Say of any failure what went wrong, and return its exit code."""
+    # Not at the top: the words load msgspec, which --help can do without.
+    from batch.errors import Refusal  # noqa: PLC0415
+
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else "cannot write: "
+        caller.complain(f"{where}{error.strerror}", CANNOT_WRITE)
+        return CANNOT_WRITE
+    if not isinstance(error, Refusal):
+        caller.tell_raw("".join(traceback.format_exception(error)))
+        caller.complain(BUG, Refusal.exit_code)
+        return Refusal.exit_code
+    caller.complain(str(error), error.exit_code)
+    cause = error.__cause__ if caller.verbose else None
+    while cause is not None:
+        caller.tell(f"because: {type(cause).__name__}: {cause}")
+        cause = cause.__cause__
+    return error.exit_code

@@ -1,0 +1,54 @@
+"""Refuses a run of which the first lines already tell that it would come to nothing as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from batch.errors import BadConfig, BadUsage
+from batch.outlook.look import reader_of
+from batch.plan import Plan
+from batch.records import BadLine, Row
+from batch.script import request
+from batch.tariff import Tariff
+from batch.wire import NO_MODEL
+from batch.wording import counted
+
+LOOKED: Final = 25_000  # lines, which takes a second at the most
+
+
+def require_sendable(plan: Plan, tariff: Tariff | None) -> None:
+    """Look at the first lines that are to be asked.
+
+    Raises ``BadConfig`` for one that a budget can never let through, as nobody can say what it may
+    cost, and ``BadUsage`` if all of them lack the one thing that a flag gives to all: a model.
+    """
+    anew = not plan.ended(plan.history)
+    nameless = 0
+    for row in _first(plan):
+        if not isinstance(row, BadLine):
+            if tariff is None:
+                return
+            if tariff.worst(request(row, 0)) is None:
+                why = tariff.why_unknown(request(row, 0))
+                raise BadConfig(f"{row.where}: --max-cost: {why}. Nothing was sent")
+            anew = False
+        elif row.code == NO_MODEL:
+            nameless += 1
+        else:
+            anew = False
+    if anew and nameless:
+        raise BadUsage(
+            f"none of the first {counted(nameless, 'line')} names a model: say it for all of them "
+            "with -m MODEL. wbatch models lists those of the gateway"
+        )
+
+
+def _first(plan: Plan) -> Iterator[Row | BadLine]:
+    reader, wanted, looked = reader_of(plan), plan.wanted(plan.history), 0
+    for line in plan.opened.inputs.lines():
+        if looked >= min(LOOKED, plan.todo) or line.ordinal > plan.last:
+            return
+        if wanted(line.ordinal):
+            looked += 1
+            yield reader.parse(line)

@@ -1,0 +1,114 @@
+"""What a session may spend, send and last: from the settings, and from what its run has spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from batch.budget import Budget
+from batch.deadline import Deadline, clock_time, next_moment, seconds_of
+from batch.errors import BadConfig
+from batch.ledger.entries import Entry, timestamp
+from batch.ledger.state import History
+from batch.pricelist import exact, price_book_of
+from batch.pricing import ZERO, PriceBook
+from batch.report.buckets import Bucket
+from batch.settings import Settings
+from batch.tariff import Tariff
+from batch.wire import formats
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """The limits of one session's own."""
+
+    budget: Budget
+    deadline: Deadline
+    tariff: Tariff | None = None  # None: nothing counts money
+
+    def entry(self, started_at: float, amount: Decimal) -> Entry:
+        """Return the journal's entry of how much may be lost of what a session sent."""
+        currency = self.tariff.currency if self.tariff else ""
+        return Entry(
+            kind="reserved", at=timestamp(started_at), amount=str(amount), currency=currency
+        )
+
+    def document(self) -> dict[str, Any] | None:
+        """Return for run.json what was spent of a budget; None where none was set."""
+        budget = self.budget
+        if self.tariff is None or budget.most is None:
+            return None
+        return {
+            "max_cost": float(budget.most),
+            "currency": self.tariff.currency,
+            "spent": float(budget.spent),
+            "maybe_spent": float(budget.at_risk),
+        }
+
+
+def caps_of(
+    settings: Settings, history: History | None, rows: Iterable[Mapping[str, Any]], now: float
+) -> Caps:
+    """Return what a session may spend; ``rows`` are the run's usage totals so far.
+
+    Raises BadConfig where nobody can say what was spent, and a limit of it is set.
+    """
+    said = settings.budget
+    deadline = Deadline(
+        send_for=seconds_of(said.max_duration) if said.max_duration is not None else None,
+        end_by=_end_by(said.finish_by, settings.run.tz, now),
+    )
+    if said.max_cost is None:
+        return Caps(Budget(None, said.max_requests), deadline)
+    book = price_book_of(settings)
+    tariff = Tariff(book, formats(), now)
+    spent = _spent(book, rows) + _maybe_lost(book, history)
+    return Caps(Budget(exact(said.max_cost), said.max_requests, spent), deadline, tariff)
+
+
+def _end_by(said: str | None, zone: str | None, now: float) -> float | None:
+    moment = clock_time(said) if said is not None else None
+    if moment is None:
+        return None
+    here = datetime.fromtimestamp(now).astimezone(ZoneInfo(zone) if zone else None)
+    return next_moment(moment, here).timestamp()
+
+
+def _spent(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:
+    """Return what the run has spent by its logs; at the dearest price where lengths matter."""
+    total = ZERO
+    for row in rows:
+        used = msgspec.convert(row, Bucket).used()
+        cost = book.cost(used)
+        price = book.price(used.model, used.at)
+        reasons = {gap.why for gap in cost.gaps}
+        # What was never reported is in what earlier sessions had reserved.
+        if reasons - {"no_usage", "long_context"} or price is None:
+            raise BadConfig(
+                f"--max-cost: what this run has spent on {used.model} is not known, as nothing "
+                f'says what that costs. Say it: [prices.models."{used.model}"]'
+            )
+        if "long_context" in reasons:
+            exchange = book.exchange(price.currency) or ZERO
+            total += max(cost.amount, (price.worst(used.counts) or ZERO) * exchange)
+        else:
+            total += cost.amount
+    return total
+
+
+def _maybe_lost(book: PriceBook, history: History | None) -> Decimal:
+    """Return the most that earlier sessions may have spent on what never came back."""
+    total = ZERO
+    for amount, currency in history.reserved.values() if history else ():
+        exchange = book.exchange(currency)
+        if exchange is None:
+            raise BadConfig(
+                f"--max-cost is in {book.currency}, and an earlier session of this run counted in "
+                f"{currency}. Say the rate in [prices.rates], or go on in {currency}"
+            )
+        total += Decimal(amount) * exchange
+    return total

@@ -1,0 +1,238 @@
+"""What is promised of a budget, for whole runs in virtual time against a gateway that bills."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import orjson
+import pytest
+
+from batch.budget import Budget
+from batch.errors import Interrupted, Refused, Throttled
+from batch.files import OsFiles
+from batch.gate.purse import Purse
+from batch.halt import Halt
+from batch.ledger.book import Book
+from batch.ledger.entries import Entry
+from batch.ledger.recover import recover
+from batch.pricing import Price, PriceBook, Rate
+from batch.records import Answer, Call, Done, Reply, Request, State, Step
+from batch.tariff import Tariff
+from batch.usage import Meter, Usage
+from tests.rig import Crashed, Rig, Scripted, json_reply, rows
+from tests.toys.formats import TaskToy, Toy, read, tokens
+
+READ: Final = Decimal("0.001")
+WROTE: Final = Decimal("0.002")
+BOOK: Final = PriceBook(
+    own=(("toy", Price({Meter.INPUT: Rate(READ), Meter.OUTPUT: Rate(WROTE)}, "test")),)
+)
+MOST: Final = 30  # tokens out
+
+
+class Bounded(Toy):
+    """A toy that says what it can use at most."""
+
+    def bound(self, request: Request) -> Usage | None:
+        return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: MOST})
+
+
+class BoundedTask(TaskToy):
+    """The same for tasks."""
+
+    def bound(self, request: Request) -> Usage | None:
+        return Usage({Meter.INPUT: 10, Meter.OUTPUT: MOST})
+
+    def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+        body = read(reply)
+        if "say" in body:
+            return Done(Answer(orjson.dumps(body), body["say"], "stop", tokens(body)))
+        return self.resume(request, {"id": body["id"]})
+
+
+class Biller:
+    """A gateway that bills what it does, also where the answer never arrives."""
+
+    def __init__(self, seed: int, faults: bool = True) -> None:
+        self.billed = Decimal(0)
+        self.dice = random.Random(seed)
+        self.faults = faults
+
+    def __call__(self, call: Call) -> Reply:
+        assert isinstance(call.payload, bytes)
+        fate = self.dice.random() if self.faults else 1.0
+        if fate < 0.03:
+            raise Throttled("not so fast", status=429)
+        if fate < 0.06:
+            raise Refused("not that", status=400)
+        used = {"in": self.dice.randint(1, len(call.payload)), "out": self.dice.randint(10, MOST)}
+        self.billed += used["in"] * READ + used["out"] * WROTE
+        if fate < 0.12:
+            raise Interrupted("cut off")
+        return json_reply({"say": "yes", **used})
+
+
+class Stops:
+    """Who is told that a run ends."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[int, str] = {}
+        self.made = 0
+
+    def purse(self, most: Decimal | None, requests: int | None = None) -> object:
+        """Return what makes a purse for each session over the same ledger."""
+
+        def make(book: Book, halt: Halt) -> Purse:
+            self.made += 1
+            session = f"session-{self.made}"
+            totals = book.history.totals.sum()
+            spent = READ * (totals["input_tokens"] or 0) + WROTE * (totals["output_tokens"] or 0)
+            lost = sum(
+                (Decimal(amount) for amount, _ in book.history.reserved.values()), Decimal(0)
+            )
+
+            def stop(code: int, reason: str) -> None:
+                self.reasons[code] = reason
+                halt.request(reason)
+
+            async def keep(amount: Decimal) -> None:
+                await book.keep(Entry(kind="reserved", at=session, amount=str(amount)))
+
+            tariff = Tariff(BOOK, {"toy": Bounded(), "task": BoundedTask()}, 0.0)
+            budget = Budget(most, requests, spent + lost)
+            self.budget = budget
+            return Purse(budget, tariff if most is not None else None, keep, stop)
+
+        return make
+
+
+def rig(folder: Path, stops: Stops, most: Decimal | None, requests: int | None = None) -> Rig:
+    made = Rig(folder, Bounded(), concurrency=8)
+    made.purse = stops.purse(most, requests)  # type: ignore[assignment]
+    return made
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_budget_is_never_passed_and_used_up_to_one_request(tmp_path: Path, seed: int) -> None:
+    most, worst = Decimal(3), 20 * READ + MOST * WROTE
+    stops, biller = Stops(), Biller(seed)
+
+    rig(tmp_path, stops, most).session(rows(500, "toy"), Scripted(biller))
+
+    assert "--max-cost" in stops.reasons[4]
+    assert biller.billed <= most
+    assert stops.budget.gone > most - worst
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_budget_holds_over_crashes_and_every_session_that_follows(
+    tmp_path: Path, seed: int
+) -> None:
+    most = Decimal(20)
+    stops, biller, dice = Stops(), Biller(seed), random.Random(seed)
+    made = rig(tmp_path, stops, most)
+
+    crashes = 0
+    for _ in range(4):
+        looks = iter(range(dice.randint(1, 40)))
+        crash = functools.partial(lambda left: next(left, None) is None, looks)
+        try:
+            made.session(rows(2000, "toy"), Scripted(biller), crash=crash)
+        except Crashed:
+            crashes += 1
+    made.session(rows(2000, "toy"), Scripted(biller))
+
+    assert crashes
+    assert 4 in stops.reasons
+    assert Decimal(13) < biller.billed <= most
+
+
+def test_a_finished_session_leaves_on_record_only_what_nobody_knows(tmp_path: Path) -> None:
+    stops = Stops()
+
+    made = rig(tmp_path, stops, Decimal(100))
+    made.session(rows(50, "toy"), Scripted(Biller(1, faults=False)))
+
+    assert stops.budget.at_risk == 0
+    found = recover(OsFiles(), made.paths)
+    assert found is not None
+    assert list(found.history.reserved) == ["session-1"]
+
+
+def test_a_request_without_a_bound_stops_the_run_before_it_is_sent(tmp_path: Path) -> None:
+    class Boundless(Bounded):
+        def bound(self, request: Request) -> Usage | None:
+            return None
+
+    stops, gateway = Stops(), Scripted(Biller(1))
+    made = Rig(tmp_path, Toy(), concurrency=8)
+
+    def purse(book: Book, halt: Halt) -> Purse:
+        def stop(code: int, reason: str) -> None:
+            stops.reasons[code] = reason
+            halt.request(reason)
+
+        tariff = Tariff(BOOK, {"toy": Boundless()}, 0.0)
+        return Purse(Budget(Decimal(1), None), tariff, stop=stop)
+
+    made.purse = purse
+    made.session(rows(10, "toy"), gateway)
+
+    assert gateway.calls == []
+    assert "max_tokens" in stops.reasons[78]
+    assert made.results() == made.errors() == {}
+
+
+def test_no_more_requests_leave_than_were_allowed_retries_among_them(tmp_path: Path) -> None:
+    stops, gateway = Stops(), Scripted(Biller(3))
+
+    rig(tmp_path, stops, None, 137).session(rows(500, "toy"), gateway)
+
+    assert len(gateway.calls) == 137
+    assert stops.reasons == {4: "--max-requests 137 are sent"}
+
+
+def test_the_money_of_a_task_is_kept_back_until_it_is_done(tmp_path: Path) -> None:
+    # Given: tasks of which one may be paid at a time
+    stops = Stops()
+    under_way = most_under_way = 0
+
+    def reply_to(call: Call) -> Reply:
+        nonlocal under_way, most_under_way
+        if call.kind == "submit":
+            under_way += 1
+            most_under_way = max(most_under_way, under_way)
+            assert isinstance(call.payload, bytes)
+            return json_reply({"id": orjson.loads(call.payload)["line"]})
+        if call.kind == "poll":
+            under_way -= 1
+            return json_reply({"id": 1, "say": "done", "in": 5, "out": 5})
+        raise AssertionError("nothing is fetched")
+
+    made = Rig(tmp_path, BoundedTask(), concurrency=8)
+    made.purse = stops.purse(Decimal("0.1"))  # type: ignore[assignment]
+
+    made.session(rows(3, "task"), Scripted(reply_to))
+
+    assert most_under_way == 1
+
+
+def test_who_waits_for_money_is_sent_away_when_the_run_is_stopped() -> None:
+    async def main() -> None:
+        purse = Purse(Budget(Decimal(1), None), Tariff(BOOK, {"toy": Bounded()}, 0.0))
+        request = Request((1,), ("a",), "toy", "toy", b"x" * 900)
+        await purse.reserve(request)
+        waiting = asyncio.create_task(purse.reserve(request))
+        await asyncio.sleep(0)
+
+        purse.halt()
+
+        with pytest.raises(Exception, match="ending"):
+            await waiting
+
+    asyncio.run(main())

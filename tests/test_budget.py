@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+from batch.budget import Budget
+
+ONE = Decimal(1)
+
+
+def test_a_request_fits_as_long_as_the_worst_of_all_under_way_does():
+    budget = Budget(Decimal("2.5"), None)
+
+    for _ in range(2):
+        assert budget.fits(ONE)
+        budget.reserve(ONE)
+
+    assert not budget.fits(ONE)
+    assert budget.fits(Decimal("0.5"))
+
+
+def test_what_a_request_did_not_cost_is_free_for_the_next():
+    budget = Budget(Decimal(1), None)
+    kept = budget.reserve(ONE)
+    budget.leaves(kept)
+
+    budget.settle(kept, Decimal("0.25"))
+
+    assert budget.gone == Decimal("0.25")
+    assert budget.fits(Decimal("0.75"))
+    assert not budget.fits(Decimal("0.76"))
+
+
+def test_a_request_of_which_nobody_knows_counts_as_its_worst_case():
+    budget = Budget(Decimal(2), None)
+    kept = budget.reserve(ONE)
+    budget.leaves(kept)
+
+    budget.settle(kept, None)
+
+    assert (budget.spent, budget.doubtful, budget.at_risk) == (0, 1, 1)
+    assert budget.fits(ONE)
+    assert not budget.fits(Decimal("1.01"))
+
+
+def test_a_request_that_never_left_costs_nothing_whatever_is_said_of_it():
+    budget = Budget(Decimal(1), 1)
+    kept = budget.reserve(ONE)
+
+    budget.settle(kept, None)
+
+    assert budget.gone == 0
+    assert budget.sent == 0
+    assert budget.fits(ONE)
+
+
+def test_nothing_is_refused_while_something_under_way_may_turn_out_cheaper():
+    budget = Budget(Decimal(1), None)
+    kept = budget.reserve(ONE)
+    budget.leaves(kept)
+
+    waits = budget.refuses(Decimal("0.5"))
+    budget.settle(kept, Decimal("0.6"))
+    refused = budget.refuses(Decimal("0.5"))
+
+    assert waits is None
+    assert refused is not None
+    assert "--max-cost" in refused
+
+
+def test_requests_are_counted_when_they_leave_and_those_that_wait_keep_their_place():
+    budget = Budget(None, 2)
+    first, second = budget.reserve(ONE), budget.reserve(ONE)
+
+    full = budget.fits(ONE)
+    budget.settle(second, None)  # it was sent away before it left
+    free = budget.fits(ONE)
+    budget.leaves(first)
+    budget.leaves(budget.reserve(ONE))
+
+    assert (full, free) == (False, True)
+    assert budget.refuses(ONE) == "--max-requests 2 are sent"
+
+
+def test_what_was_spent_before_counts():
+    budget = Budget(Decimal(1), None, spent=Decimal("0.9"))
+
+    assert budget.fits(Decimal("0.1"))
+    assert budget.refuses(Decimal("0.11")) is not None
+
+
+def test_without_a_limit_everything_fits():
+    budget = Budget(None, None)
+
+    budget.reserve(Decimal(10) ** 9)
+
+    assert budget.fits(Decimal(10) ** 9)

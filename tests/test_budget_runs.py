@@ -1,0 +1,138 @@
+"""A budget against what a gateway really billed, with faults and kills."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import pytest
+
+from tests.proofs.processes import Gateway, finish, gateway, wait_until, wbatch
+
+READ: Final = Decimal(20) / 1_000_000
+WROTE: Final = Decimal(100) / 1_000_000
+JOB: Final = """
+inputs = ["in.jsonl"]
+output = "out.jsonl"
+
+[budget]
+max_cost = 1.0
+
+[prices]
+listed = false
+
+[prices.models."gpt-4o-mini"]
+input_per_mtok = 20
+output_per_mtok = 100
+"""
+# Answers of 90 words where 100 are allowed: the worst case is some 1.4 times what they cost.
+WORDS: Final = 90
+ALLOWED: Final = 100
+FAULTS: Final = "429=1%,500=1%,reset=1%,cut=2%,no-finish=2%,empty-choices=1%"
+
+
+def write(folder: Path, lines: int = 600) -> None:
+    (folder / "job.toml").write_text(JOB)
+    with (folder / "in.jsonl").open("wb") as file:
+        for number in range(lines):
+            body: dict[str, Any] = {
+                "model": "gpt-4o-mini",
+                "max_tokens": ALLOWED,
+                "messages": [{"role": "user", "content": f"The story of ship {number}."}],
+            }
+            if number % 2:
+                body |= {"stream": True, "stream_options": {"include_usage": True}}
+            line = {"custom_id": f"row-{number}", "body": body}
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def billed(mock: Gateway) -> Decimal:
+    """Return what all the gateway did costs, worked out without anything of the house."""
+    total = Decimal(0)
+    for row in mock.rows():
+        usage = row["billed"] or {}
+        total += (usage.get("input_tokens") or 0) * READ
+        total += (usage.get("output_tokens") or 0) * WROTE
+    return total
+
+
+def run(folder: Path, mock: Gateway, *flags: object) -> tuple[int, str]:
+    return finish(folder, "run", "job.toml", "--base-url", mock.url, "-c", 8, *flags)
+
+
+def test_a_budget_of_one_is_never_passed_and_at_least_0_97_of_it_are_used(tmp_path):
+    write(tmp_path)
+    with gateway(tmp_path, "--words", WORDS, "--latency", 5) as mock:
+        code, said = run(tmp_path, mock)
+        spent = billed(mock)
+        again, _ = run(tmp_path, mock)
+
+        assert (code, again) == (4, 4)
+        assert billed(mock) == spent
+    assert Decimal("0.97") <= spent <= 1
+    assert "with a higher --max-cost, the same command again goes on from here" in said
+    summary = orjson.loads((tmp_path / "out.run" / "run.json").read_bytes())
+    assert Decimal(str(summary["x_run"]["budget"]["spent"])) == spent
+    assert summary["status"] == "expired"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_faults_and_kills_do_not_pass_it_either(tmp_path, seed):
+    write(tmp_path)
+    results = tmp_path / "out.jsonl"
+    with gateway(
+        tmp_path, "--words", WORDS, "--latency", 20, "--fail", FAULTS, "--seed", seed
+    ) as mock:
+        for kill in range(1, 3):
+            process = wbatch(tmp_path, "-q", "run", "job.toml", "--base-url", mock.url, "-c", 8)
+            wait_until(
+                lambda: results.exists() and results.read_bytes().count(b"\n") >= 15 * kill,  # noqa: B023
+                "some answers are there",
+            )
+            process.kill()
+            process.wait()
+        code, said = run(tmp_path, mock)
+
+        spent = billed(mock)
+    assert code == 4, said
+    assert Decimal("0.6") < spent <= 1
+
+
+def test_more_money_goes_on_where_the_budget_ended(tmp_path):
+    write(tmp_path, lines=100)
+    with gateway(tmp_path, "--words", WORDS) as mock:
+        short, _ = run(tmp_path, mock, "--max-cost", "0.3")
+        rest, said = run(tmp_path, mock, "--max-cost", 5)
+
+        arrived = len(mock.rows())
+    assert (short, rest) == (4, 0), said
+    assert arrived == 100
+
+
+def test_a_line_without_a_bound_is_refused_under_a_budget_before_it_is_sent(tmp_path):
+    write(tmp_path, lines=3)
+    with (tmp_path / "in.jsonl").open("a") as file:
+        file.write('{"body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"?"}]}}\n')
+    with gateway(tmp_path) as mock:
+        code, said = run(tmp_path, mock, "-c", 1)
+
+        asked = len(mock.rows())
+    assert code == 78
+    assert "max_tokens" in said
+    assert asked <= 3
+
+
+def test_a_run_that_is_to_finish_by_a_time_has_ended_then(tmp_path):
+    write(tmp_path, lines=400)
+    end = time.time() + 6
+    by = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(end))
+    with gateway(tmp_path, "--latency", 300) as mock:
+        code, said = run(tmp_path, mock, "--max-cost", 50, "--finish-by", by, "-c", 2)
+        over = time.time()
+
+    assert code == 4, said
+    assert "--finish-by" in said
+    assert over < end + 2
