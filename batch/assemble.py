@@ -10,11 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-from batch import conclude
-from batch.advice import closures
 from batch.deliver import Deliver
 from batch.errors import CallFailed, Refusal
-from batch.event import Changes, asked_again, started
 from batch.files import Files
 from batch.gate.gate import Gate
 from batch.gate.holdups import Holdup
@@ -25,12 +22,17 @@ from batch.host import Host
 from batch.inputs.envelope import Reader
 from batch.ledger.book import Book
 from batch.ledger.entries import Entry
-from batch.live import Stamp, write_live
 from batch.means import Means
 from batch.pipeline import Flow, Pipeline
 from batch.plan import Plan, identity
 from batch.secret import Redactor
-from batch.session import TICK_SECONDS, Ending, Watch, silence, ticker
+from batch.session import conclude
+from batch.session.advice import closures
+from batch.session.ending import TICK_SECONDS, Ending, Watch, silence, ticker
+from batch.session.event import Changes, asked_again, started
+from batch.session.live import Stamp, write_live
+from batch.session.snapshot import Snapshot
+from batch.session.summary import Outcome
 from batch.shares import (
     Access,
     gate_settings,
@@ -40,10 +42,8 @@ from batch.shares import (
     retry_policy,
     transport_settings,
 )
-from batch.snapshot import Snapshot
 from batch.spending import Caps
 from batch.spill import Spill
-from batch.summary import Outcome
 from batch.surroundings import (
     gateway,
     media,

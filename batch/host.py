@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from batch.ledger.book import Book
 from batch.plan import Plan
-from batch.session import Ending, Watch, abrupt, signals
+from batch.session.ending import Ending, Watch, abrupt, signals
 from batch.surroundings import lean_collector, return_large_blocks
 
 

@@ -13,7 +13,7 @@ from batch.files import OsFiles
 from batch.media import MediaFolder
 from batch.records import Done, Request, Send
 from batch.secret import Redactor, Secret
-from batch.settings import UserSettings
+from batch.settings.tree import UserSettings
 from batch.shares import Access, transport_settings
 from batch.transport import Transport, TransportSettings
 from batch.transport.client import AioTransport

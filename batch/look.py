@@ -19,7 +19,7 @@ from batch.plan import as_recorded
 from batch.records import BadLine
 from batch.results.beside import Beside
 from batch.results.logs import Logs
-from batch.settings import Settings
+from batch.settings.tree import Settings
 from batch.shares import input_settings
 from batch.texts import kept, reading
 from batch.wire import Piece, formats

@@ -18,7 +18,7 @@ from batch.opening import Opened, Wanted
 from batch.records import BadLine, Row
 from batch.script import Script
 from batch.secret import Redactor
-from batch.settings import BudgetSettings, Limits, Settings
+from batch.settings.tree import BudgetSettings, Limits, Settings
 from batch.texts import digests, reading
 from batch.wording import counted
 

@@ -25,9 +25,9 @@ from batch.inputs.scan import BUFFER_BYTES, Look
 from batch.inputs.sources import Inputs, open_inputs
 from batch.records import BadLine, Row
 from batch.script import AskOnce, Script
-from batch.settings import Settings
+from batch.session.summary import exit_code
+from batch.settings.tree import Settings
 from batch.shares import Access, access, input_settings, script
-from batch.summary import exit_code
 from batch.texts import read_texts, reading
 from batch.wire import formats
 from batch.wording import agreeing, counted, shown

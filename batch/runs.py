@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from batch import __version__, conclude
+from batch import __version__
 from batch.assemble import Joined
 from batch.catalogue import Catalogue
 from batch.errors import BadUsage, CannotWrite, NoInput, Refusal
@@ -18,7 +18,6 @@ from batch.files import Files, OsFiles
 from batch.halt import Halt
 from batch.host import COMMAND, Host
 from batch.inquiry import ask
-from batch.keyring import read_keys, resolve_keys, surrounding
 from batch.labeling.script import recorded
 from batch.ledger.book import Book
 from batch.ledger.hold import held, keep_aside
@@ -29,12 +28,14 @@ from batch.opening import Opened, Wanted, drop_changed, open_run, recorded_input
 from batch.outlook.sendable import require_sendable
 from batch.plan import Plan, as_recorded, identity, wanted_of
 from batch.script import AskOnce
-from batch.session import Ending, Watch
-from batch.settings import KeySetting, Settings, UserSettings
+from batch.session import conclude
+from batch.session.ending import Ending, Watch
+from batch.session.summary import Outcome
+from batch.settings.keyring import read_keys, resolve_keys, surrounding
+from batch.settings.tree import KeySetting, Settings, UserSettings
 from batch.shares import access, choice, inflight_bytes, reach
 from batch.shares import script as script_of
 from batch.spending import caps_of
-from batch.summary import Outcome
 from batch.texts import keep, kept, read_texts, reading
 from batch.wording import is_text
 

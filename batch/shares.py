@@ -15,16 +15,16 @@ from batch.errors import BadConfig, BadUsage
 from batch.gate.settings import GateSettings, KeyLimits
 from batch.inputs.chosen import Choice
 from batch.inputs.settings import InputSettings, Reading
-from batch.keyring import resolve_base_url, resolve_keys, surrounding
 from batch.labeling.kinds import Fitting, Kind, Labels, read_schema
 from batch.labeling.script import Labeling
 from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
-from batch.proxies import resolve_proxies, to_gateway
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Pack, Script
 from batch.secret import Secret
-from batch.settings import Pace, RunSettings, Settings, UserSettings
+from batch.settings.keyring import resolve_base_url, resolve_keys, surrounding
+from batch.settings.proxies import resolve_proxies, to_gateway
+from batch.settings.tree import Pace, RunSettings, Settings, UserSettings
 from batch.transport import TransportSettings
 from batch.transport.address import normalise_base_url
 from batch.transport.proxy import Proxies

@@ -15,10 +15,10 @@ from batch.deadline import Deadline, clock_time, next_moment, seconds_of
 from batch.errors import BadConfig
 from batch.ledger.entries import Entry, timestamp
 from batch.ledger.state import History
-from batch.pricelist import exact, price_book_of
 from batch.pricing import ZERO, PriceBook
 from batch.report.buckets import Bucket
-from batch.settings import Settings
+from batch.settings.pricelist import exact, price_book_of
+from batch.settings.tree import Settings
 from batch.tariff import Tariff
 from batch.wire import formats
 

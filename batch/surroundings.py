@@ -14,7 +14,7 @@ from batch.files import Files
 from batch.media import MediaFolder
 from batch.plan import Plan
 from batch.secret import Secret
-from batch.settings import Settings
+from batch.settings.tree import Settings
 from batch.shares import Access, dials
 from batch.spill import Parse, Spill
 

@@ -15,7 +15,7 @@ from batch.files import Files, read_whole, write_whole
 from batch.inputs.form import known_encoding
 from batch.inputs.settings import Reading, Text
 from batch.ledger.paths import Paths
-from batch.settings import RequestSettings
+from batch.settings.tree import RequestSettings
 
 if TYPE_CHECKING:  # it loads a library that only templates need
     from batch import template

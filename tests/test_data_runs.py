@@ -9,7 +9,7 @@ import pytest
 
 from batch import runs
 from batch.errors import BadConfig, BadData
-from batch.settings import RequestSettings, RunSettings, Settings
+from batch.settings.tree import RequestSettings, RunSettings, Settings
 from tests.test_runs import Quiet
 
 CSV = 'id,text\nr1,"good, ""really"""\nr2,"two\nlines"\n\nr3,bad\nr4,so so\n'

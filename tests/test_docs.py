@@ -14,8 +14,8 @@ import pytest
 
 from batch import errors, runs
 from batch.ledger.entries import Entry, EntryKind, decode_entry, decode_mark
-from batch.settings import RunSettings, Settings
-from batch.snapshot import Snapshot
+from batch.session.snapshot import Snapshot
+from batch.settings.tree import RunSettings, Settings
 from batch.usage import FIELDS
 from tests.test_runs import Quiet, chat
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from batch import errors
-from batch.advice import NO_KEY
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.errors import CallFailed, Refusal
 from batch.labeling.script import INVALID
 from batch.retry import retryable, rule_of
-from batch.summary import PRECEDENCE
+from batch.session.advice import NO_KEY
+from batch.session.summary import PRECEDENCE
 from batch.wire import NO_MODEL
 from tests.pages import ROOT, mentioned, page, section, shown, table, words
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.config import USER, read_file
 from batch.errors import CallFailed, Interrupted, OutcomeUnknown, ServerTrouble
 from batch.records import Reply
-from batch.settings import UserSettings, build
+from batch.settings.config import USER, read_file
+from batch.settings.tree import UserSettings, build
 from batch.wire._failures import Said, classify
 from batch.wire.midjourney.reply import read
 from tests.pages import Step, page, run, section, serving, shown, steps, surroundings, table

@@ -9,9 +9,9 @@ import pytest
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.config import JOB, read_layer
 from batch.fill import Values
-from batch.settings import Settings, build
+from batch.settings.config import JOB, read_layer
+from batch.settings.tree import Settings, build
 from tests.pages import ROOT, page, steps, words
 
 DOC = page("jobs.md")

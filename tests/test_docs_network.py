@@ -10,7 +10,7 @@ import pytest
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.keyring import GATEWAY
+from batch.settings.keyring import GATEWAY
 
 DOC = (Path(__file__).parents[1] / "docs" / "network.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.summary import PRECEDENCE
+from batch.session.summary import PRECEDENCE
 from tests.pages import (
     READMES,
     ROOT,

@@ -10,11 +10,11 @@ import pytest
 
 from batch import runs
 from batch.cli.models import configuration
-from batch.config import USER, merged, read_file
 from batch.mock.accounts import mark
 from batch.mock.dials import Dials
 from batch.mock.gateway import Gateway
-from batch.settings import GatewaySettings, KeySetting, Settings, UserSettings, build
+from batch.settings.config import USER, merged, read_file
+from batch.settings.tree import GatewaySettings, KeySetting, Settings, UserSettings, build
 from tests.test_runs import Quiet, chat
 
 VALUES = {"A": "sk-group-a-01234567", "B": "sk-group-b-01234567", "C": "sk-group-c-01234567"}

@@ -16,7 +16,7 @@ from batch.inquiry import SECONDS, ask, hurried
 from batch.mock.dials import Dials
 from batch.mock.gateway import Gateway
 from batch.secret import Secret
-from batch.settings import GatewaySettings, KeySetting, UserSettings
+from batch.settings.tree import GatewaySettings, KeySetting, UserSettings
 from batch.shares import Access
 from batch.transport import TransportSettings
 

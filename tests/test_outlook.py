@@ -23,7 +23,7 @@ from batch.outlook.look import outlook, planned, reader_of
 from batch.pricing import Price, PriceBook, Rate, Used
 from batch.records import Row
 from batch.report.buckets import Amounts
-from batch.settings import KeySetting, Limits, RequestSettings, RunSettings, Settings
+from batch.settings.tree import KeySetting, Limits, RequestSettings, RunSettings, Settings
 from batch.usage import INPUT_METERS, OUTPUT_METERS, Meter
 from batch.wire import formats
 from tests.proofs.processes import gateway

@@ -11,7 +11,7 @@ import pytest
 from batch.catalogue import Catalogue, KeyReport
 from batch.errors import BadKey, NoInput, Unavailable, Unreachable
 from batch.preflight import compare, lines, preflight
-from batch.settings import KeySetting, LabelSettings, RequestSettings, RunSettings, Settings
+from batch.settings.tree import KeySetting, LabelSettings, RequestSettings, RunSettings, Settings
 from batch.wire.models import Listed
 
 ENVIRON = {"CHAT_KEY": "k-123456789012", "CLAUDE_KEY": "k-210987654321"}

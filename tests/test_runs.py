@@ -17,11 +17,13 @@ from aiohttp import web
 
 from batch import runs
 from batch.errors import BadConfig, BadData, BadUsage, NoInput
-from batch.event import Event
 from batch.files import OsFiles
 from batch.ledger.paths import paths_of
-from batch.live import Stamp, write_live
-from batch.settings import (
+from batch.session.event import Event
+from batch.session.live import Stamp, write_live
+from batch.session.snapshot import Snapshot
+from batch.session.summary import Outcome
+from batch.settings.tree import (
     GatewaySettings,
     KeySetting,
     Limits,
@@ -29,8 +31,6 @@ from batch.settings import (
     RunSettings,
     Settings,
 )
-from batch.snapshot import Snapshot
-from batch.summary import Outcome
 
 
 class Quiet:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from batch.gate.settings import GateSettings, KeyLimits, Limits
-from batch.settings import KeySetting, RequestSettings, Settings
-from batch.settings import Limits as LimitSettings
+from batch.settings.tree import KeySetting, RequestSettings, Settings
+from batch.settings.tree import Limits as LimitSettings
 from batch.shares import gate_settings, likely_keys
 
 

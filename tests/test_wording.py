@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from batch.live import Live, Stamp
-from batch.snapshot import Snapshot, plain_line, postfix
+from batch.session.live import Live, Stamp
+from batch.session.snapshot import Snapshot, plain_line, postfix
 from batch.wording import agreeing, counted, shown
 
 ALONE = Snapshot(

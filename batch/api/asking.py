@@ -14,7 +14,7 @@ from batch.api.result import Result
 from batch.api.results import Results
 from batch.api.said import as_told, in_python
 from batch.errors import BatchError, Refusal
-from batch.summary import Outcome
+from batch.session.summary import Outcome
 from batch.wording import agreeing, counted
 
 # All lines that were asked for have ended; some of them with an error.

@@ -15,10 +15,10 @@ from batch.api.rows import Inputs, Written, input_of, put, require_files, split
 from batch.api.said import Options, Scratch, as_told, in_python, log, require_known, settings_of
 from batch.cli.spoken import JOB_ENDING
 from batch.errors import BadUsage, Refusal
-from batch.event import Event
-from batch.progress import Progress
-from batch.session import Watch
-from batch.snapshot import Snapshot
+from batch.session.ending import Watch
+from batch.session.event import Event
+from batch.session.progress import Progress
+from batch.session.snapshot import Snapshot
 
 
 class _Logged:

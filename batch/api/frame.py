@@ -13,10 +13,10 @@ from batch.api.said import user_settings
 from batch.errors import BadConfig
 from batch.ledger.paths import Paths
 from batch.look import Looked, looked_at
-from batch.pricelist import price_book_of
 from batch.results.columns import Column, Kind, Row
 from batch.results.costs import Costs
 from batch.results.export import Sources, Wanted, Written, columns_of, rows
+from batch.settings.pricelist import price_book_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,9 @@ from batch.cli.engine import in_loop
 from batch.ledger.book import Book
 from batch.ledger.paths import paths_of
 from batch.plan import Plan
-from batch.session import Ending, Watch
-from batch.settings import Settings
-from batch.summary import Outcome
+from batch.session.ending import Ending, Watch
+from batch.session.summary import Outcome
+from batch.settings.tree import Settings
 
 CANCELLED: Final = 130  # as if it had been interrupted
 _WHY: Final = "by the program that it was a part of"

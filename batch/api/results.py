@@ -13,7 +13,7 @@ from batch import runs
 from batch.api.result import Result, result_of
 from batch.ledger.paths import paths_of
 from batch.results.logs import Logs
-from batch.summary import Outcome
+from batch.session.summary import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,7 @@ from batch.cli.export import command as export
 from batch.cli.run import command
 from batch.cli.spoken import job_of
 from batch.errors import BadUsage, Refusal
-from batch.settings import Settings, UserSettings
+from batch.settings.tree import Settings, UserSettings
 
 log = logging.getLogger("batch")
 

@@ -11,9 +11,9 @@ from batch.estimating.told import Estimated, worth_asking
 from batch.outlook.look import outlook
 from batch.outlook.words import cost_in_words, sentences, unbounded
 from batch.plan import Plan
-from batch.pricelist import exact, price_book_of
 from batch.pricing import PriceBook
-from batch.settings import Settings
+from batch.settings.pricelist import exact, price_book_of
+from batch.settings.tree import Settings
 from batch.wording import counted
 
 LOOKED: Final = 25_000  # lines, which takes a second: a run is not to wait for longer

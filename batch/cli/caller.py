@@ -18,8 +18,8 @@ import click
 MOST: Final = 10
 
 if TYPE_CHECKING:  # help can do without
-    from batch.runlog import RunLog
-    from batch.summary import Outcome
+    from batch.session.runlog import RunLog
+    from batch.session.summary import Outcome
 
 
 _COLOR: Final = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -52,7 +52,7 @@ class Caller:
     def tell(self, line: str) -> None:
         """Write a line for people on stderr, with nothing in it that a terminal would obey."""
         # Not at the top: it loads msgspec, which --help can do without.
-        from batch.snapshot import visible  # noqa: PLC0415
+        from batch.session.snapshot import visible  # noqa: PLC0415
 
         if self.only_log and self.log is not None:
             self.log.say(line)
@@ -65,7 +65,7 @@ class Caller:
 
     def log_to_stderr(self) -> None:
         """Make stderr a log of JSON, an object a line, with nothing else in between."""
-        from batch.runlog import RunLog  # noqa: PLC0415
+        from batch.session.runlog import RunLog  # noqa: PLC0415
 
         if not self.only_log:
             self.log = RunLog(
@@ -109,7 +109,7 @@ class Caller:
 
     def ask(self, question: str) -> bool:
         """Ask on the terminal, and return whether the answer is yes."""
-        from batch.snapshot import visible  # noqa: PLC0415
+        from batch.session.snapshot import visible  # noqa: PLC0415
 
         _write(sys.stderr, f"{visible(question)} [y/N] ")
         said = sys.stdin.readline()

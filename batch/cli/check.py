@@ -24,8 +24,8 @@ from batch.cli.options import (
 from batch.cli.shape import argument, make_command, option
 from batch.errors import BadConfig
 from batch.preflight import MOST, compare, lines, preflight
-from batch.settings import Limits, Settings
-from batch.snapshot import visible
+from batch.session.snapshot import visible
+from batch.settings.tree import Limits, Settings
 
 CODES: Final = """
 0    everything can be sent

@@ -14,7 +14,6 @@ import orjson
 from msgspec.structs import FieldInfo, fields
 
 from batch.allowed import is_section, without_none
-from batch.checker import Origin, Path
 from batch.cli.caller import Caller
 from batch.cli.layers import Gathered, built, gather
 from batch.cli.options import PLACES, way_options
@@ -23,12 +22,13 @@ from batch.cli.shape import argument, make_command
 from batch.cli.spoken import leaves
 from batch.cli.strays import strays
 from batch.errors import BadUsage
-from batch.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME, resolve_base_url
-from batch.proxies import resolve_proxies
 from batch.secret import MASK
-from batch.settings import KeySetting, Settings, looks_like_a_key
-from batch.snapshot import visible
-from batch.toml import quoted
+from batch.session.snapshot import visible
+from batch.settings.checker import Origin, Path
+from batch.settings.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME, resolve_base_url
+from batch.settings.proxies import resolve_proxies
+from batch.settings.toml import quoted
+from batch.settings.tree import KeySetting, Settings, looks_like_a_key
 from batch.transport.address import host_of
 
 WHAT: Final = ("show", "schema")

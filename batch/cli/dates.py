@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from batch.fill import Values, fill
-from batch.settings import is_date, is_time_zone
+from batch.settings.tree import is_date, is_time_zone
 
 
 class Dates:

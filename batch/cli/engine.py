@@ -14,16 +14,16 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.ledger.paths import Paths
-from batch.progress import Progress, choose_style
-from batch.settings import KeySetting, Settings, UserSettings
-from batch.summary import Outcome
+from batch.session.progress import Progress, choose_style
+from batch.session.summary import Outcome
+from batch.settings.tree import KeySetting, Settings, UserSettings
 
 if TYPE_CHECKING:  # not loaded for help, for a shell that completes, or for bad flags
     import asyncio
 
     from batch.catalogue import Catalogue
     from batch.plan import Plan
-    from batch.session import Watch
+    from batch.session.ending import Watch
 
 T = TypeVar("T")
 
@@ -122,7 +122,7 @@ def _watch(caller: Caller) -> Watch:
         return _progress(caller)
     if caller.only_log:
         return caller.log
-    from batch.runlog import Watches  # noqa: PLC0415 - only here
+    from batch.session.runlog import Watches  # noqa: PLC0415 - only here
 
     return Watches(_progress(caller), caller.log)
 

@@ -27,7 +27,7 @@ from batch.cli.options import (
 )
 from batch.cli.shape import argument, make_command, option
 from batch.errors import BadConfig
-from batch.settings import Settings
+from batch.settings.tree import Settings
 
 if TYPE_CHECKING:  # not loaded for help
     from batch.estimating.told import Estimated
@@ -105,8 +105,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     # Here and not at the top, as all of it is loaded, with rich, for nothing but an estimate.
     from batch.outlook import lasting, look, request, words  # noqa: PLC0415
     from batch.outlook.table import as_table  # noqa: PLC0415
-    from batch.pricelist import price_book_of  # noqa: PLC0415
-    from batch.snapshot import visible  # noqa: PLC0415
+    from batch.session.snapshot import visible  # noqa: PLC0415
+    from batch.settings.pricelist import price_book_of  # noqa: PLC0415
 
     caller = ctx.ensure_object(Caller)
     tree = gather(ctx, caller).layer.tree
@@ -145,7 +145,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
 def _counts(estimated: Estimated, time: Lasting, done: int) -> Iterator[str]:
     from batch.outlook import words  # noqa: PLC0415
-    from batch.snapshot import span  # noqa: PLC0415
+    from batch.session.snapshot import span  # noqa: PLC0415
     from batch.wording import agreeing, counted  # noqa: PLC0415
 
     before = f", {done:,} have ended before" if done else ""

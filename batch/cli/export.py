@@ -16,11 +16,11 @@ from batch.errors import BadUsage
 from batch.files import OsFiles
 from batch.ledger.paths import paths_of
 from batch.look import Looked, looked_at
-from batch.pricelist import price_book_of
 from batch.results.beside import Beside
 from batch.results.costs import Costs
 from batch.results.export import Format, Sources, Wanted, Written, export, format_of_path
-from batch.settings import UserSettings
+from batch.settings.pricelist import price_book_of
+from batch.settings.tree import UserSettings
 from batch.wording import agreeing, counted
 
 COST: Final = "cost"
@@ -102,7 +102,7 @@ def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
 
 def _standing(caller: Caller, looked: Looked, run: str) -> dict[str, Any]:
     """Return where the run stood when it was opened: what is exported, and no record more."""
-    from batch.conclude import standing  # noqa: PLC0415 - it loads what runs
+    from batch.session.conclude import standing  # noqa: PLC0415 - it loads what runs
 
     return standing(OsFiles(), paths_of(run), looked.logs.found, caller.clock()).summary
 

@@ -16,17 +16,17 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from batch.checker import Layer, Origin, Path, Tree, dotted
 from batch.cli.caller import Caller
 from batch.cli.dates import Dates
 from batch.cli.options import PLACES
 from batch.cli.spoken import JOB_ENDING, job_of, noted, spoken
-from batch.config import JOB, USER, laid, read_layer, user_file
-from batch.envfile import EnvFile, read_env_file
 from batch.errors import BadConfig, BadUsage
 from batch.fill import Values, fill
 from batch.nightly.shelf import whereabouts
-from batch.settings import BadSetting, S, Settings, build
+from batch.settings.checker import Layer, Origin, Path, Tree, dotted
+from batch.settings.config import JOB, USER, laid, read_layer, user_file
+from batch.settings.envfile import EnvFile, read_env_file
+from batch.settings.tree import BadSetting, S, Settings, build
 
 ENV_FILE: Final = ".env"
 # What of a job is part of the run's identity; plan.py says it in full.

@@ -16,11 +16,11 @@ from batch.cli.engine import engine_of, in_loop
 from batch.cli.layers import settings_of
 from batch.cli.options import REACHED, way_options
 from batch.cli.shape import make_command, option
-from batch.config import user_file
 from batch.errors import BadUsage
-from batch.settings import KeySetting, UserSettings, looks_like_a_key
-from batch.snapshot import visible
-from batch.toml import quoted
+from batch.session.snapshot import visible
+from batch.settings.config import user_file
+from batch.settings.toml import quoted
+from batch.settings.tree import KeySetting, UserSettings, looks_like_a_key
 from batch.wording import counted
 
 CODES: Final = """

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.nightly.partition import Partition
-from batch.summary import Outcome
+from batch.session.summary import Outcome
 
 PUBLISHED: Final = "published"
 BEFORE: Final = "done before"

@@ -19,8 +19,8 @@ from batch.nightly.days import days
 from batch.nightly.partition import Partition, partition_of
 from batch.nightly.shelf import claimed, look, missing, point, publish, tidy, whereabouts
 from batch.nightly.state import DONE, PARTIAL, goes_on, publishes, task
-from batch.settings import NightlySettings, Settings
-from batch.summary import Outcome, exit_code
+from batch.session.summary import Outcome, exit_code
+from batch.settings.tree import NightlySettings, Settings
 
 
 class Day(msgspec.Struct, frozen=True):

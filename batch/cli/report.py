@@ -16,13 +16,13 @@ from batch.cli.layers import settings_of
 from batch.cli.options import PRICED, prices_option
 from batch.cli.shape import argument, make_command, option
 from batch.errors import BadData, BadUsage
-from batch.pricelist import price_book_of
 from batch.pricing import PriceBook
 from batch.report.buckets import Bucket
 from batch.report.periods import day_of, first_day, last_day, zone
 from batch.report.sources import Found, read_all, told
 from batch.report.tally import BY, Tally, dimensions, grain, tally
-from batch.settings import UserSettings, is_currency
+from batch.settings.pricelist import price_book_of
+from batch.settings.tree import UserSettings, is_currency
 from batch.wording import agreeing, counted
 
 FORMATS: Final = ("table", "csv", "json", "md")

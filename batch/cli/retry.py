@@ -23,7 +23,7 @@ from batch.cli.options import (
 from batch.cli.shape import EXIT_CODES, argument, make_command, option
 from batch.cli.telling import told
 from batch.errors import BadUsage
-from batch.settings import Settings
+from batch.settings.tree import Settings
 
 EXAMPLES: Final = """
 wbatch retry out.jsonl

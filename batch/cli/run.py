@@ -34,7 +34,7 @@ from batch.cli.shape import EXIT_CODES, argument, make_command, option
 from batch.cli.spoken import job_of
 from batch.cli.telling import told
 from batch.errors import BadUsage
-from batch.settings import Settings
+from batch.settings.tree import Settings
 
 EXAMPLES: Final = """
 wbatch run prompts.jsonl -o out.jsonl --mock            # a rehearsal, without a key

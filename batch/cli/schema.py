@@ -8,9 +8,9 @@ from typing import Any
 import click
 import msgspec
 
-from batch.checker import Path
 from batch.cli.options import PLACES
-from batch.settings import Settings
+from batch.settings.checker import Path
+from batch.settings.tree import Settings
 
 
 def job_schema(params: Sequence[click.Parameter]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from batch.cli.layers import output_of
 from batch.cli.options import job_options
 from batch.cli.shape import argument, make_command, option
 from batch.errors import Refusal
-from batch.snapshot import visible
+from batch.session.snapshot import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

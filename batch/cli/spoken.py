@@ -8,11 +8,11 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from batch.checker import Layer, Origin, Path, Tree
 from batch.cli.options import PLACES
 from batch.cli.shape import PREFIX
-from batch.envfile import EnvFile
 from batch.errors import BadConfig, BadUsage
+from batch.settings.checker import Layer, Origin, Path, Tree
+from batch.settings.envfile import EnvFile
 
 JOB_ENDING: Final = ".toml"
 # The arguments in which a job may stand.

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import click
 
 from batch.cli.shape import PREFIX
-from batch.envfile import EnvFile
+from batch.settings.envfile import EnvFile
 
 
 def strays(env: EnvFile, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str | None]]:

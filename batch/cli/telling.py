@@ -16,14 +16,14 @@ from batch.cli.failing import complain_of
 from batch.cli.shape import EXIT_CODES
 from batch.cli.spoken import job_of
 from batch.errors import BadConfig, CannotWrite
-from batch.event import Event
 from batch.files import OsFiles
-from batch.keyring import surrounding
 from batch.notices.ended import Ended
 from batch.notices.texts import headline
-from batch.proxies import resolve_proxies
-from batch.runlog import RunLog, into_file
-from batch.settings import LogSettings, Settings
+from batch.session.event import Event
+from batch.session.runlog import RunLog, into_file
+from batch.settings.keyring import surrounding
+from batch.settings.proxies import resolve_proxies
+from batch.settings.tree import LogSettings, Settings
 
 if TYPE_CHECKING:  # it loads a network library, which only who is to be told needs
     from batch.notices.notices import Notices

@@ -10,7 +10,7 @@ import msgspec
 
 from batch.estimating.told import Estimated, Part
 from batch.records import Makes
-from batch.settings import Pace, Settings
+from batch.settings.tree import Pace, Settings
 
 SPEED: Final = 50.0  # tokens a second in which a text is taken to come
 # Seconds from a request to its answer, for want of better knowledge; a text's words come on top.

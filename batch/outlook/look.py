@@ -27,7 +27,7 @@ from batch.plan import Plan, wanted_of
 from batch.pricing import PriceBook
 from batch.records import BadLine
 from batch.report.buckets import Amounts
-from batch.settings import Settings
+from batch.settings.tree import Settings
 from batch.shares import choice, input_settings, script
 from batch.texts import read_texts
 from batch.usage import Meter

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from batch.errors import Refused
-from batch.keyring import KEY_NAME
 from batch.outlook.look import reader_of
 from batch.plan import Plan
 from batch.records import BadLine, Form, Row, Send
-from batch.settings import Settings
+from batch.session.snapshot import visible
+from batch.settings.keyring import KEY_NAME
+from batch.settings.tree import Settings
 from batch.shares import address
-from batch.snapshot import visible
 from batch.wire import formats
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from batch.catalogue import Catalogue
-from batch.progress import Progress
-from batch.settings import KeySetting, Settings, UserSettings
-from batch.snapshot import Snapshot
-from batch.summary import Outcome
+from batch.session.progress import Progress
+from batch.session.snapshot import Snapshot
+from batch.session.summary import Outcome
+from batch.settings.tree import KeySetting, Settings, UserSettings
 
 
 class FakeEngine:

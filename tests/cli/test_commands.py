@@ -11,7 +11,7 @@ import pytest
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.mock.dials import Dials
-from batch.settings import (
+from batch.settings.tree import (
     KeySetting,
     LabelSettings,
     Limits,

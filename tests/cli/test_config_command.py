@@ -11,8 +11,8 @@ import pytest
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.config import JOB, read_file
-from batch.settings import Settings, build
+from batch.settings.config import JOB, read_file
+from batch.settings.tree import Settings, build
 
 KEY = "sk-0123456789abcdef"
 TEXT = """\

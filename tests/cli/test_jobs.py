@@ -16,7 +16,7 @@ from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.cli.options import PLACES
 from batch.cli.run import command as run_command
-from batch.settings import KeySetting, Settings
+from batch.settings.tree import KeySetting, Settings
 from tests.cli.fake_engine import FakeEngine
 
 JOB = """\

@@ -12,7 +12,7 @@ from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.cli.options import PLACES
 from batch.plan import identity
-from batch.settings import KeySetting, Settings
+from batch.settings.tree import KeySetting, Settings
 from batch.shares import script
 from tests.cli.fake_engine import FakeEngine
 

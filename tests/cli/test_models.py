@@ -15,9 +15,9 @@ from batch.catalogue import Catalogue, KeyReport
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.cli.models import configuration
-from batch.config import USER, read_file
 from batch.errors import BadKey, CallFailed, NotAnAnswer, Refused, Unreachable, WrongUrl
-from batch.settings import KeySetting, UserSettings, build
+from batch.settings.config import USER, read_file
+from batch.settings.tree import KeySetting, UserSettings, build
 from batch.wire.models import Listed
 from tests.cli.fake_engine import FakeEngine
 

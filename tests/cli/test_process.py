@@ -54,7 +54,7 @@ def test_help_loads_neither_an_event_loop_nor_a_network_nor_the_words() -> None:
 
     loaded = set(python("-c", code).stderr.decode().split())
 
-    heavy = {"asyncio", "aiohttp", "uvloop", "tqdm", "msgspec", "orjson", "batch.settings"}
+    heavy = {"asyncio", "aiohttp", "uvloop", "tqdm", "msgspec", "orjson", "batch.settings.tree"}
     assert "click" in loaded
     assert not loaded & heavy
 
@@ -94,7 +94,7 @@ def test_a_process_started_without_a_stream_never_mistakes_a_file_for_it(closed:
 @pytest.mark.parametrize("value", ["0", "false"])
 def test_the_environment_cannot_disable_the_bar_by_accident(value: str) -> None:
     code = (
-        "import sys; from batch.progress import Progress; "
+        "import sys; from batch.session.progress import Progress; "
         "shown = Progress('bar', sys.stderr, float); shown.begin(10, 0); shown.end()"
     )
 

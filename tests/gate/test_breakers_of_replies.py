@@ -19,7 +19,7 @@ from batch.halt import Halt
 from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
 from batch.secret import Secret
-from batch.session import SILENT_SECONDS
+from batch.session.ending import SILENT_SECONDS
 from batch.transport import nobody
 from batch.wire import Folder, formats
 from tests.rig import EPOCH, Rig, Scripted, json_reply, rows

@@ -13,13 +13,13 @@ from batch import runs
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.errors import BadConfig, BadUsage
-from batch.event import Event
 from batch.labeling.kinds import Fitting, Labels
 from batch.labeling.script import Labeling
 from batch.script import AskOnce
-from batch.settings import BadSetting, Settings, build
+from batch.session.event import Event
+from batch.session.snapshot import Snapshot
+from batch.settings.tree import BadSetting, Settings, build
 from batch.shares import script
-from batch.snapshot import Snapshot
 from tests.cli.fake_engine import FakeEngine
 
 SCHEMA = '{"type": "object", "properties": {"mood": {"enum": ["up", "down"]}}}'

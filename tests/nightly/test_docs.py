@@ -12,11 +12,11 @@ from msgspec.structs import fields
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.config import JOB, read_layer
 from batch.fill import Values
 from batch.nightly.state import OnFailed, WhenMissing
-from batch.settings import NightlySettings, Settings, build
-from batch.summary import PRECEDENCE
+from batch.session.summary import PRECEDENCE
+from batch.settings.config import JOB, read_layer
+from batch.settings.tree import NightlySettings, Settings, build
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ import pytest
 from batch.cli import answer
 from batch.cli.caller import Caller
 from batch.files import OsFiles
-from batch.session import Watch
-from batch.settings import Settings
-from batch.summary import Outcome
+from batch.session.ending import Watch
+from batch.session.summary import Outcome
+from batch.settings.tree import Settings
 from tests.cli.fake_engine import FakeEngine
 from tests.nightly.kit import Site, ended, night_after
 

@@ -13,7 +13,7 @@ from batch.errors import BadConfig
 from batch.nightly.days import days
 from batch.nightly.partition import partition_of
 from batch.nightly.state import OnFailed, State, Task, WhenMissing, goes_on, moved, publishes, task
-from batch.summary import PRECEDENCE
+from batch.session.summary import PRECEDENCE
 from tests.nightly.kit import night_after
 
 

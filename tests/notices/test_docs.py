@@ -11,16 +11,16 @@ from msgspec.structs import fields
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.config import JOB, read_layer
 from batch.fill import Values
 from batch.notices.ended import TOKENS
 from batch.notices.prometheus import METRICS
 from batch.notices.texts import document
-from batch.runlog import RunLog
-from batch.settings import LogSettings, NotifySettings, Settings, build
+from batch.session.runlog import RunLog
+from batch.settings.config import JOB, read_layer
+from batch.settings.tree import LogSettings, NotifySettings, Settings, build
 from tests.notices.ends import ended
-from tests.test_progress import snapshot
-from tests.test_runlog import Sheet
+from tests.session.test_progress import snapshot
+from tests.session.test_runlog import Sheet
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8").partition("## When it fails")[2]

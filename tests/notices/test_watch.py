@@ -12,10 +12,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from batch import runs
-from batch.runlog import RunLog
-from batch.settings import GatewaySettings, Limits, Settings
-from batch.summary import Outcome
-from tests.test_runlog import Sheet, log
+from batch.session.runlog import RunLog
+from batch.session.summary import Outcome
+from batch.settings.tree import GatewaySettings, Limits, Settings
+from tests.session.test_runlog import Sheet, log
 
 KEY = "sk-0123456789abcdef0123456789"
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "the prompt of a line"}]}

@@ -27,7 +27,7 @@ import orjson
 
 from batch.errors import CallFailed, Unreachable
 from batch.records import Reply
-from batch.session import SILENT_SECONDS, UNAVAILABLE
+from batch.session.ending import SILENT_SECONDS, UNAVAILABLE
 from batch.wire._http import read_failure
 from tests.gate.test_account import lines as through
 from tests.gate.world import clock, gate

@@ -11,9 +11,9 @@ import pytest
 
 from batch.cli import answer
 from batch.cli.caller import Caller
-from batch.pricelist import price_book, read_prices
 from batch.report.sources import NAME
-from batch.settings import ModelPrice, PriceSettings
+from batch.settings.pricelist import price_book, read_prices
+from batch.settings.tree import ModelPrice, PriceSettings
 from tests.report.kit import report, row, write
 
 ROOT = Path(__file__).parents[2]

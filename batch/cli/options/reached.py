@@ -11,8 +11,8 @@ from batch.cli.options.sections import LIMITED, REACHED, added
 from batch.cli.shape import F, option
 from batch.errors import BadUsage
 from batch.gate.settings import CONCURRENCY
-from batch.keyring import BASE_URL_NAMES, GATEWAY
-from batch.settings import GatewaySettings, Limits, looks_like_a_key
+from batch.settings.keyring import BASE_URL_NAMES, GATEWAY
+from batch.settings.tree import GatewaySettings, Limits, looks_like_a_key
 
 
 def _read_key_places(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.envfile import EnvFile, read_env_file
 from batch.errors import BadConfig
-from batch.keyring import surrounding
-from batch.settings import GatewaySettings, Settings
+from batch.settings.envfile import EnvFile, read_env_file
+from batch.settings.keyring import surrounding
+from batch.settings.tree import GatewaySettings, Settings
 from batch.shares import access
 
 TEXT = """\

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from batch.checker import Checker, Layer, Origin, Path, Scope, Supply, Tree
 from batch.errors import BadConfig
-from batch.settings import Settings, UserSettings
+from batch.settings.checker import Checker, Layer, Origin, Path, Scope, Supply, Tree
+from batch.settings.tree import Settings, UserSettings
 
 LARGEST: Final = 1 << 20  # bytes; a larger file holds something else
 JOINED: Final = ("keys",)  # lists of which each layer adds its own, after those that outrank it

@@ -21,8 +21,8 @@ from batch.errors import (
     UpstreamAccount,
     WrongUrl,
 )
+from batch.settings.toml import quoted
 from batch.suggest import literal
-from batch.toml import quoted
 from batch.wording import agreeing, counted, shown
 
 if TYPE_CHECKING:  # it loads the gate, which who only completes or looks can do without

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from batch.advice import Closure
 from batch.bottleneck import Bottleneck
-from batch.summary import Session, Standing, closing_lines, manifest
+from batch.session.advice import Closure
+from batch.session.summary import Session, Standing, closing_lines, manifest
 
 STANDING = Standing(
     run_id="r1",

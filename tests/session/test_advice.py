@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from batch.advice import closures, counted, paragraphs
 from batch.gate.breakers import Breaker
+from batch.session.advice import closures, counted, paragraphs
 
 URL = "http://gateway.example/v1"
 REFUSED = "the gateway refuses this key (HTTP 401): this token is not valid"

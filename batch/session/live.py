@@ -10,7 +10,7 @@ import msgspec
 from batch.files import Files, read_whole
 from batch.ledger import publish
 from batch.ledger.paths import Paths
-from batch.snapshot import Snapshot, a_minute, span, under_way, visible
+from batch.session.snapshot import Snapshot, a_minute, span, under_way, visible
 from batch.wording import counted
 
 STALE_SECONDS: Final = 20.0  # one is written every five: an older one is of a process that is gone

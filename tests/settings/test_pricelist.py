@@ -10,9 +10,9 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from batch.errors import BadConfig
-from batch.pricelist import price_book, read_prices
 from batch.pricing import Used
-from batch.settings import PriceSettings, build
+from batch.settings.pricelist import price_book, read_prices
+from batch.settings.tree import PriceSettings, build
 from batch.usage import Meter
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC).timestamp()

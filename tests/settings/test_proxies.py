@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from batch.errors import BadConfig
-from batch.proxies import resolve_proxies, to_gateway
-from batch.settings import GatewaySettings
+from batch.settings.proxies import resolve_proxies, to_gateway
+from batch.settings.tree import GatewaySettings
 
 GATEWAY = "https://gateway.example"
 PLAIN = "http://gateway.example"

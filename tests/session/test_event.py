@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from batch.errors import Throttled
-from batch.event import Changes, asked_again
 from batch.gate.breakers import Breaker
 from batch.gate.holdups import Holdup
+from batch.session.event import Changes, asked_again
 
 SILENT = Holdup("silence", "no answer from the gateway, trying: HTTP 502")
 LIMIT = Holdup("yours", "limit of 500 requests/min")

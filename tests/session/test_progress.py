@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from batch.bottleneck import Bottleneck, Kind
-from batch.progress import Progress, Style, choose_style
-from batch.snapshot import Snapshot, plain_line, postfix, span, visible
+from batch.session.progress import Progress, Style, choose_style
+from batch.session.snapshot import Snapshot, plain_line, postfix, span, visible
 
 EPOCH = 1_795_313_400.0  # 2026-11-22T02:10:00Z
 

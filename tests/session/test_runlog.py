@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from batch.errors import Throttled
-from batch.event import Event, asked_again, started
 from batch.files import OsFiles
-from batch.runlog import Form, RunLog, Watches, into_file
-from batch.summary import Outcome
-from tests.test_progress import EPOCH, slowed, snapshot
+from batch.session.event import Event, asked_again, started
+from batch.session.runlog import Form, RunLog, Watches, into_file
+from batch.session.summary import Outcome
+from tests.session.test_progress import EPOCH, slowed, snapshot
 
 SUMMARY: dict[str, Any] = {
     "id": "r1",

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from batch.advice import Closure
 from batch.bottleneck import WORTH_SHARE, Bottleneck
 from batch.ledger.paths import folder_of
-from batch.snapshot import span
+from batch.session.advice import Closure
+from batch.session.snapshot import span
 from batch.wording import agreeing, counted, large
 
 # When several apply, the first of these is the exit code; run.json has them all.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batch.gate.settings import CONCURRENCY
-from batch.settings import BadSetting, Settings, build, looks_like_a_key
+from batch.settings.tree import BadSetting, Settings, build, looks_like_a_key
 
 KEY = "sk-0123456789abcdef"
 PARAM = ("request", "params", "a", "0", "b")

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import msgspec
 import orjson
 
-from batch.event import Event, Level
 from batch.files import Files, write_all
-from batch.snapshot import Snapshot, visible
-from batch.summary import Outcome
+from batch.session.event import Event, Level
+from batch.session.snapshot import Snapshot, visible
+from batch.session.summary import Outcome
 
 if TYPE_CHECKING:  # it loads an event loop
-    from batch.session import Watch
+    from batch.session.ending import Watch
 
 Form: TypeAlias = Literal["text", "json"]
 PROGRESS_SECONDS: Final = 60.0

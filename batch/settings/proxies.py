@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from batch.errors import BadConfig
-from batch.settings import GatewaySettings
+from batch.settings.tree import GatewaySettings
 from batch.transport.proxy import Proxies, Proxy, read_proxy
 
 FLAG: Final = "--proxy"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batch.errors import BadConfig
-from batch.keyring import GATEWAY, resolve_base_url, resolve_keys
-from batch.settings import GatewaySettings, KeySetting
+from batch.settings.keyring import GATEWAY, resolve_base_url, resolve_keys
+from batch.settings.tree import GatewaySettings, KeySetting
 
 KEY = "sk-0123456789abcdef"
 

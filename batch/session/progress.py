@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias
 
-from batch.event import Event
-from batch.snapshot import Snapshot, plain_line, postfix, visible
+from batch.session.event import Event
+from batch.session.snapshot import Snapshot, plain_line, postfix, visible
 
 Style: TypeAlias = Literal["bar", "plain", "none"]
 

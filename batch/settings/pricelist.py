@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from batch.checker import Scope
-from batch.config import read_file
 from batch.errors import BadConfig
 from batch.pricing import BASE, ONE, ZERO, Price, PriceBook, Rate
-from batch.settings import ModelPrice, PriceFile, PriceSettings, UserSettings
+from batch.settings.checker import Scope
+from batch.settings.config import read_file
+from batch.settings.tree import ModelPrice, PriceFile, PriceSettings, UserSettings
 from batch.usage import Meter
 
 if TYPE_CHECKING:

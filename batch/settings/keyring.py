@@ -12,10 +12,10 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from batch.envfile import read_env_file
 from batch.errors import BadConfig
 from batch.secret import Secret
-from batch.settings import GatewaySettings, KeySetting, looks_like_a_key
+from batch.settings.envfile import read_env_file
+from batch.settings.tree import GatewaySettings, KeySetting, looks_like_a_key
 
 # The address in the gateway's own documentation of its API.
 GATEWAY: Final = "https://api.wenwen-ai.com"

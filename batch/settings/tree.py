@@ -2,7 +2,7 @@
 
 A name here is the flag's name, the environment's (``WBATCH_`` before it) and a file's key. Rooms
 own settings of their own: ``shares.py`` turns this tree into theirs. A key's value is never in the
-tree, only the place where it is: ``keyring.py`` reads it there.
+tree, only the place where it is: ``settings/keyring.py`` reads it there.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from msgspec.structs import fields
 from batch.allowed import allowed, is_place, is_section, without_none
 from batch.errors import BadConfig
 from batch.fill import Values, fill
-from batch.settings import Settings, looks_like_a_key
-from batch.toml import Lines
+from batch.settings.toml import Lines
+from batch.settings.tree import Settings, looks_like_a_key
 
 Tree: TypeAlias = dict[str, Any]
 Path: TypeAlias = tuple[str, ...]

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from batch.advice import Closure, paragraphs
 from batch.bottleneck import Bottleneck
 from batch.files import Files, read_whole
 from batch.inputs.chosen import Chosen
@@ -20,8 +19,9 @@ from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import History
 from batch.ledger.totals import NOTHING
-from batch.live import read_live
-from batch.summary import (
+from batch.session.advice import Closure, paragraphs
+from batch.session.live import read_live
+from batch.session.summary import (
     NO_ACCESS,
     NOT_ASKED,
     Outcome,

@@ -11,8 +11,8 @@ import pytest
 from batch.bottleneck import Bottleneck
 from batch.files import OsFiles
 from batch.ledger.paths import Paths
-from batch.live import STALE_SECONDS, Live, Stamp, read_live, write_live
-from batch.snapshot import Snapshot
+from batch.session.live import STALE_SECONDS, Live, Stamp, read_live, write_live
+from batch.session.snapshot import Snapshot
 
 NOW = 1_795_313_400.0
 CAUSE = Bottleneck("yours", "", 0.97, "your limit", "your limit of 500/min", "raise it")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from batch.config import USER, Scope, merged, read_file, user_file
 from batch.errors import BadConfig
-from batch.settings import Settings, UserSettings, build
+from batch.settings.config import USER, Scope, merged, read_file, user_file
+from batch.settings.tree import Settings, UserSettings, build
 
 KEY = "sk-0123456789abcdef"
 
@@ -302,7 +302,7 @@ def test_patterns_of_the_upper_layer_are_tried_first() -> None:
     assert list(both["makes"].items()) == [("b", 1), ("a", 1), ("*", 2)]
 
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", README, re.DOTALL))

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from batch.errors import Refusal
-from batch.event import Event
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
-from batch.snapshot import Snapshot
+from batch.session.event import Event
+from batch.session.snapshot import Snapshot
 
 TICK_SECONDS: Final = 0.25
 STATUS_SECONDS: Final = 5.0

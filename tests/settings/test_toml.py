@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.toml import Lines, quoted
+from batch.settings.toml import Lines, quoted
 
 TEXT = '''\
 # rpm = 0, in a remark
