@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 from batch.deliver import Deliver
-from batch.errors import CallFailed, Refusal
+from batch.errors import CAPPED, CallFailed, Refusal
 from batch.files import Files
+from batch.gate.breakers import Breaker
 from batch.gate.gate import Gate
-from batch.gate.holdups import Holdup
 from batch.gate.memory import Memory
-from batch.gate.purse import CAPPED, Purse
+from batch.gate.purse import Purse
 from batch.gauges import Count, Gauges
 from batch.host import Host
 from batch.inputs.envelope import Reader
@@ -29,7 +29,7 @@ from batch.secret import Redactor
 from batch.session import conclude
 from batch.session.advice import closures
 from batch.session.ending import TICK_SECONDS, Ending, Watch, silence, ticker
-from batch.session.event import Changes, asked_again, started
+from batch.session.event import Changes, Event, asked_again, started
 from batch.session.live import Stamp, write_live
 from batch.session.snapshot import Snapshot
 from batch.session.summary import Outcome
@@ -81,9 +81,11 @@ class Joined:
         self.executor: ThreadPoolExecutor | None = None
         self.pipeline: Pipeline | None = None
         self.deliver: Deliver | None = None
+        self.purse: Purse | None = None
         self.gauges: Gauges | None = None
         history = book.history
         self.before = plan.ended(history) - len(plan.redo or ())
+        self.todo = plan.todo  # as of now: of a plan it becomes less while lines end
 
     async def deliver_all(self, way: Access | None, host: Host) -> None:
         """Send everything that is to be sent, and commit what comes of it."""
@@ -96,14 +98,21 @@ class Joined:
                 if self.plan.todo:
                     self.watch.begin(self.plan.asked, self.before)
                     self.watch.note(started(self.book.run_id, self.plan.asked, self.before))
-                    async with gateway(self.plan.settings, way) as reached:
-                        if reached.detour:
-                            self.watch.say(f"through the proxy {reached.detour}")
-                        await self._pipe(reached)
+                    # What is sent in the last seconds would be paid, and given up.
+                    if why := self.caps.deadline.passed(0.0, time.time(), None):
+                        self.ending.stop(CAPPED, why)
+                    else:
+                        await self._deliver(way)
             except Refusal as refusal:
                 self.ending.failed(refusal)
             finally:
                 await self._close()
+
+    async def _deliver(self, way: Access | None) -> None:
+        async with gateway(self.plan.settings, way) as reached:
+            if reached.detour:
+                self.watch.say(f"through the proxy {reached.detour}")
+            await self._pipe(reached)
 
     async def _note_settings(self) -> None:
         """Have the journal say under which settings a run with kept answers goes on."""
@@ -116,14 +125,16 @@ class Joined:
         await self.book.keep(self.caps.entry(self.started_at, amount))
 
     async def _close(self) -> None:
-        if self.caps.tariff is not None and self.deliver is not None:
+        if self.purse is not None:
             with contextlib.suppress(Refusal):  # a disk that fails is told by the close
-                await self._reserved(self.caps.budget.at_risk)
+                # Else a kill between the two would take answers whose cost is no longer at risk.
+                await self.book.emptied()
+                await self.purse.close()
         try:
             await self.book.close(compact=not self.ending.reasons)
         except Refusal as refusal:
             self.ending.failed(refusal)
-        self._note_changes(None)
+        self._note(self.changes.closures(self._blocked))
         self.watch.tick(self.snapshot())
         self.watch.end()
 
@@ -143,7 +154,10 @@ class Joined:
         memory = Memory(inflight_bytes(settings)[0])
         self.halt.listen(memory.halt)
         purse = Purse(self.caps.budget, self.caps.tariff, self._reserved, self.ending.stop)
+        self.purse = purse
         self.halt.listen(purse.halt)
+        if self.caps.tariff is not None:
+            self.book.on_safe = purse.saved
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,
@@ -228,12 +242,19 @@ class Joined:
             return now
         pending = now.total - now.done - now.pending_blocked
         self.gauges.look(now.seconds, Count(now.done, pending, now.tasks))
-        self._note_changes(self.gauges.waiting_for)
+        self._note(self.changes.closures(self._blocked))
+        if self.halt.reason is None:  # nobody waits at the end, and that is no answer
+            down = self.gate is not None and self.gate.down
+            self._note(self.changes.silence(self.gauges.waiting_for, down=down))
         return self.snapshot()
 
-    def _note_changes(self, holdup: Holdup | None) -> None:
-        for event in self.changes.look(self.gate.blocked if self.gate else (), holdup):
+    def _note(self, events: Iterable[Event]) -> None:
+        for event in events:
             self.watch.note(event)
+
+    @property
+    def _blocked(self) -> Sequence[Breaker]:
+        return self.gate.blocked if self.gate else ()
 
     def snapshot(self) -> Snapshot:
         """Return where the run stands."""
@@ -258,15 +279,15 @@ class Joined:
 
     def conclude(self) -> Outcome:
         """Say what the session came to, and publish it."""
-        blocked = self.gate.blocked if self.gate else ()
         facts = conclude.Facts(
             total=self.plan.opened.census.lines,
             started_at=self.started_at,
             seconds=time.monotonic() - self.started,
+            todo=self.todo,
             recorded=self.book.committed,
             retries=self.retries,
             reasons=self.ending.reasons,
-            closed=closures(blocked),
+            closed=closures(self._blocked),
             base_url=self.base_url,
             notes=found.notes if (found := self.plan.opened.found) else (),
             bottlenecks=self.gauges.bottlenecks if self.gauges else (),

@@ -26,7 +26,9 @@ class Budget:
     __slots__ = (
         "_unsent",
         "doubtful",
+        "earlier",
         "most",
+        "postponed",
         "requests",
         "reserved",
         "sent",
@@ -34,10 +36,18 @@ class Budget:
         "under_way",
     )
 
-    def __init__(self, most: Decimal | None, requests: int | None, spent: Decimal = ZERO) -> None:
+    def __init__(
+        self,
+        most: Decimal | None,
+        requests: int | None,
+        spent: Decimal = ZERO,
+        earlier: Decimal = ZERO,
+    ) -> None:
         self.most = most
         self.requests = requests
-        self.spent = spent  # what is known to have been spent, and what earlier sessions may have
+        self.spent = spent  # what is known to have been spent, by all sessions
+        self.earlier = earlier  # the most that earlier ones may have, of which nobody knows
+        self.postponed = ZERO  # of what is doubtful: tasks that the next session goes on with
         self.doubtful = ZERO  # the most that attempts may have cost of which nobody knows
         self.reserved = ZERO
         self.sent = 0
@@ -47,11 +57,11 @@ class Budget:
     @property
     def gone(self) -> Decimal:
         """Return the most that may have been spent by now, requests under way left aside."""
-        return self.spent + self.doubtful
+        return self.spent + self.earlier + self.doubtful
 
     @property
     def at_risk(self) -> Decimal:
-        """Return what a crash at this moment would leave in the dark."""
+        """Return the most that attempts may cost of which it is not known, or not yet."""
         return self.doubtful + self.reserved
 
     def fits(self, amount: Decimal) -> bool:
@@ -60,9 +70,11 @@ class Budget:
 
     def refuses(self, amount: Decimal) -> str | None:
         """Return why such a request will never be sent, however the others end; None if it may."""
+        if self.under_way:
+            return None  # it may not be sent, or turn out cheaper; and a task is to be waited for
         if self._too_many(0):
             return f"--max-requests {self.requests:,} are sent"
-        if self._too_dear(amount, ZERO) and not self.under_way:
+        if self._too_dear(amount, ZERO):
             return "the next request may cost more than is left of --max-cost"
         return None
 
@@ -79,6 +91,17 @@ class Budget:
             one.sent = True
             self.sent += 1
             self._unsent -= 1
+
+    def owe(self, amount: Decimal) -> Reserved:
+        """Keep back what work may cost that an earlier session has begun, whatever is left."""
+        self.reserved += amount
+        self.under_way += 1
+        return Reserved(amount, sent=True)
+
+    def postpone(self, one: Reserved) -> None:
+        """Leave what is kept back to the session that will go on with the work."""
+        self.settle(one, None)
+        self.postponed += one.amount
 
     def settle(self, one: Reserved, cost: Decimal | None) -> None:
         """Put what a request did cost in the place of what was kept back; None: nobody knows."""

@@ -45,12 +45,20 @@ def clock_time(text: str) -> time | datetime | None:
     return None
 
 
-def next_moment(said: time | datetime, now: datetime) -> datetime:
-    """Return the moment that is meant: of a time of day the next one. ``now`` has its zone."""
+def next_moment(said: time | datetime, now: datetime) -> float:
+    """Return the moment that is meant, in seconds since the epoch: of a time of day the next one.
+
+    ``now`` has a zone, or is of this machine's: that of a moment far ahead may be another offset.
+    Raises ``ValueError`` or ``OverflowError`` for one that no calendar has.
+    """
     if isinstance(said, datetime):
-        return said if said.tzinfo else said.replace(tzinfo=now.tzinfo)
-    today = datetime.combine(now.date(), said, said.tzinfo or now.tzinfo)
-    return today if today > now else today + timedelta(days=1)
+        return (said if said.tzinfo else said.replace(tzinfo=now.tzinfo)).timestamp()
+    here = now.astimezone(said.tzinfo) if said.tzinfo else now
+    today = datetime.combine(here.date(), said, here.tzinfo)
+    # An hour that comes twice, as the clock is set back, is meant as long as it is to come.
+    either = (today.timestamp(), today.replace(fold=1).timestamp())
+    ahead = (one for one in either if one > now.timestamp())
+    return next(ahead, (today + timedelta(days=1)).timestamp())
 
 
 class Deadline(msgspec.Struct, frozen=True):
@@ -63,9 +71,11 @@ class Deadline(msgspec.Struct, frozen=True):
         """Return why nothing more is to be sent, if an answer takes so long; None if it is."""
         if self.send_for is not None and elapsed >= self.send_for:
             return "--max-duration is over"
+        if self.over(now):
+            return "--finish-by has passed"
         early = max(LEAST, ANSWERS * (answer_seconds or 0))
         if self.end_by is not None and now >= self.end_by - early:
-            return "--finish-by is near, and what was sent is still to be answered"
+            return "--finish-by is near"
         return None
 
     def over(self, now: float) -> bool:

@@ -20,6 +20,7 @@ from batch.errors import (
     Blocked,
     CallFailed,
     Crashed,
+    Halted,
     NotAnAnswer,
     OutcomeUnknown,
     Refused,
@@ -86,6 +87,7 @@ class Deliver:
                     continue
                 if len(answers) > len(on_record):
                     await means.journal.keep(unit.answered_part(len(answers) - 1, answers[-1]))
+                    means.purse.saved(unit.rows[0].ordinal)
                 answers.append(await self._ask(unit, request))
             step = means.script.more(unit.rows, answers)
         return step, answers
@@ -102,6 +104,8 @@ class Deliver:
         """Follow one request through its format's steps."""
         means = self._means
         step = _first_step(means.formats[request.format], unit.begun, request)
+        if not (isinstance(step, Send) and step.call.kind == "submit"):
+            unit.reserved = means.purse.owed(request)  # a task that an earlier session has paid
         try:
             while isinstance(step, Send) and step.call.kind == "submit":
                 step = await self._exchange(unit, request, step.call, step.state)
@@ -112,6 +116,10 @@ class Deliver:
                     step = await self._follow(unit, request, step)
             if unit.reserved is not None:
                 means.purse.answered(unit.spent(), request, step.answer.usage)
+        except (Halted, Blocked, TaskLate):
+            if unit.reserved is not None and unit.state is not None:
+                means.purse.postponed(unit.spent())
+            raise
         finally:
             if unit.reserved is not None:
                 means.purse.lost(unit.spent())
@@ -243,6 +251,7 @@ class Deliver:
         journal = self._means.journal
         if failure.usage is not None:
             await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+            self._means.purse.saved(unit.rows[0].ordinal)
         elif failure.ambiguous or failure.begun:
             unit.maybe_billed += 1
         if call.repeat == "once" and failure.precedes_work:

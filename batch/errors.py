@@ -43,10 +43,12 @@ Longer than other files, because a tree is seen whole or not at all.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from batch.usage import Usage
 
+# The exit code of a run that stopped at a limit of its own: lines are left, and nothing is wrong.
+CAPPED: Final = 4
 # Who is to blame, and so who must wait or stop. "key" is one key, "model" one key with one model.
 Scope: TypeAlias = Literal["request", "lane", "model", "key", "account"]
 

@@ -11,7 +11,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 CHUNK: Final = 1 << 20
 OWNER_ONLY: Final = 0o600
@@ -97,9 +97,15 @@ class Files(Protocol):
 class OsFiles:
     """The real file system."""
 
+    _locks_of: ClassVar[dict[int, int]] = {}  # descriptor of a lock → the process that has it
+
     def append(self, path: str) -> int:
-        """Open with O_APPEND and no buffer, so that what was written survives a kill."""
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+        """Open with O_APPEND and no buffer, so that what was written survives a kill.
+
+        A pipe that nobody reads is an error, and no wait for somebody.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(path, flags, OWNER_ONLY)
 
     def create(self, path: str) -> int:
         """Open anew; a link of that name is not followed."""
@@ -152,7 +158,10 @@ class OsFiles:
         os.ftruncate(fd, length)
 
     def close(self, fd: int) -> None:
-        """Close."""
+        """Close. A lock is let go of where a child that was forked still has it open, too."""
+        if self._locks_of.pop(fd, None) == os.getpid():
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_UN)
         os.close(fd)
 
     def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
@@ -203,6 +212,7 @@ class OsFiles:
                 raise
             mine = os.fstat(fd)
             if self.identity(path) == (mine.st_dev, mine.st_ino):
+                self._locks_of[fd] = os.getpid()
                 return fd
             # The holder before us removed or moved the file: a lock on no name guards nothing.
             os.close(fd)

@@ -14,6 +14,7 @@ class Halt:
     def __init__(self) -> None:
         self.reason: str | None = None
         self._asked = asyncio.Event()
+        self._pressed = asyncio.Event()
         self._hurried = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 
@@ -21,13 +22,27 @@ class Halt:
         """Have a function called when the stop is asked for."""
         self._listeners.append(listener)
 
-    def request(self, reason: str) -> None:
-        """Ask for the stop; the first reason is kept."""
+    def request(self, reason: str, *, patient: bool = False) -> None:
+        """Ask for the stop; the first reason is kept.
+
+        ``patient``: what is on the wire has all its time, until somebody asks who is not.
+        """
+        if not patient:
+            self._pressed.set()
         if self.reason is None:
             self.reason = reason
             self._asked.set()
             for listener in self._listeners:
                 listener()
+
+    @property
+    def is_pressed(self) -> bool:
+        """Return whether somebody asked who has not all the time."""
+        return self._pressed.is_set()
+
+    async def pressed(self) -> None:
+        """Return when somebody does."""
+        await self._pressed.wait()
 
     def hurry(self) -> None:
         """Give up what is on the wire too."""

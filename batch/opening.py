@@ -64,8 +64,11 @@ class Opened(msgspec.Struct, frozen=True):
 def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) -> Opened:
     """Read and judge everything. Raises a Refusal that says what to do; writes nothing."""
     refuse_output(wanted.inputs, paths)
-    keep_answers = wanted.keep_answers
+    # Where nothing is on record, there is nothing that other settings could make wrong.
+    keep_answers = wanted.keep_answers or (found is not None and not _has_records(found.history))
     differs = _differences(found, wanted.identity)
+    if found is not None and _has_records(found.history):
+        _refuse_rehearsal(paths, found.history, wanted.identity)
     if differs and not keep_answers:
         raise _other_settings(paths, found, differs)
     reading = wanted.reading
@@ -131,6 +134,11 @@ def refuse_output(names: tuple[str, ...], paths: Paths) -> None:
                     )
 
 
+def _has_records(history: History) -> bool:
+    """Return whether lines have ended, or have begun what is paid."""
+    return bool(history.answered.count or history.failed.count or history.open)
+
+
 def _differences(found: Found | None, identity: Identity | None) -> list[str]:
     if found is None or identity is None:
         return []
@@ -142,8 +150,28 @@ def _differences(found: Found | None, identity: Identity | None) -> list[str]:
     ]
 
 
+def _refuse_rehearsal(paths: Paths, history: History, identity: Identity | None) -> None:
+    """Refuse to have answers of the mock and of a gateway in one file, whatever is to be kept."""
+    was = bool(history.identity.get("mock"))
+    if identity is None or bool(identity.get("mock")) == was:
+        return
+    both = (
+        "was a rehearsal (--mock), and this run is none"
+        if was
+        else "was no rehearsal, and this run is one (--mock)"
+    )
+    raise BadData(
+        f"{paths.results} {both}. Nothing was changed. Name another --output, or --new-run to keep "
+        "the old one aside and start over."
+    )
+
+
 def _worded(value: object) -> str:
-    return "not set" if value is None else orjson.dumps(value).decode()
+    if value is None:
+        return "not set"
+    if isinstance(value, str) and value.startswith("{"):
+        return value  # parameters are recorded as the JSON that they are
+    return orjson.dumps(value).decode()
 
 
 def _other_settings(paths: Paths, found: Found | None, differs: list[str]) -> BadData:

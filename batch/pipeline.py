@@ -165,14 +165,15 @@ class Pipeline:
             await self._records.room()
 
     async def _drain(self) -> None:
-        """Let what is on the wire finish, for a bounded time."""
+        """Let what is on the wire finish, for a bounded time once somebody presses."""
         hurried = asyncio.ensure_future(self._halt.hurried())
         over = asyncio.ensure_future(self._pool.over.wait())
-        await asyncio.wait(
-            {hurried, over}, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
-        )
-        hurried.cancel()
-        over.cancel()
+        pressed = asyncio.ensure_future(self._halt.pressed())
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait({hurried, over, pressed}, return_when=first)
+        await asyncio.wait({hurried, over}, timeout=DRAIN_SECONDS, return_when=first)
+        for one in (hurried, over, pressed):
+            one.cancel()
 
 
 def bad_result(line: BadLine) -> Result:

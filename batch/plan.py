@@ -24,6 +24,7 @@ from batch.wording import counted
 
 if TYPE_CHECKING:  # they load what only runs, or only templates need
     from batch.feed import Lines
+    from batch.inputs.lines import RawLine
     from batch.template import Text
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -79,6 +80,15 @@ class Plan(msgspec.Struct, frozen=True):
             return wanted and (chosen is None or ordinal in chosen)
 
         return is_wanted
+
+    def unasked(self) -> Iterator[RawLine]:
+        """Yield the lines that a session will ask, as they stand there."""
+        wanted, last = self.wanted(self.history), self.last
+        for line in self.opened.inputs.lines():
+            if line.ordinal > last:
+                return
+            if wanted(line.ordinal):
+                yield line
 
     def pending(self, reader: Reader, history: History, redactor: Redactor) -> Lines:
         """Yield the lines still to be asked, understood; now and then None for a breath."""

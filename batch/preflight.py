@@ -173,7 +173,7 @@ def lines(report: Report) -> Iterator[str]:
     yield counted(total, "problem") if total else "no problems: this can be sent"
     yield from (f"  {problem}" for problem in report.problems)
     if total > len(report.problems):
-        yield f"  and {total - len(report.problems):,} more: {_by_code(report.counts)}"
+        yield f"  and {total - len(report.problems):,} more; in all {_by_code(report.counts)}"
 
 
 def _note(

@@ -32,6 +32,7 @@ from batch.session import conclude
 from batch.session.ending import Ending, Watch
 from batch.session.summary import Outcome
 from batch.settings.keyring import read_keys, resolve_keys, surrounding
+from batch.settings.moment import pinned
 from batch.settings.tree import KeySetting, Settings, UserSettings
 from batch.shares import access, choice, inflight_bytes, reach
 from batch.shares import script as script_of
@@ -66,6 +67,7 @@ async def run(
     settings: Settings, watch: Watch, host: Host = COMMAND, approve: Approve | None = None
 ) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
+    settings = pinned(settings, time.time())
     files, paths = OsFiles(), paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
     script, texts = script_of(settings), read_texts(settings.request)
@@ -75,7 +77,9 @@ async def run(
     if settings.run.new_run:
         with held(files, paths), host.reading(watch):
             if (opened := _afresh(files, paths, settings, wanted)) is not None:
-                announced(Plan(settings, paths, opened, script, None, texts))
+                plan = Plan(settings, paths, opened, script, None, texts)
+                require_sendable(plan, caps_of(settings, None, (), time.time()).tariff)
+                announced(plan)
             suffix = keep_aside(files, paths)
         if suffix:
             watch.say(f"the old output is kept as {settings.output}.{suffix}")
@@ -90,6 +94,7 @@ async def retry(
     settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
 ) -> Outcome:
     """Send again what ended with an error: what can be retried, or the classes named."""
+    settings = pinned(settings, time.time())
     files, paths = OsFiles(), paths_of(settings.output)
     _require_run(files, paths)
     with held(files, paths):

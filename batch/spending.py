@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from batch.budget import Budget
-from batch.deadline import Deadline, clock_time, next_moment, seconds_of
+from batch.deadline import Deadline, seconds_of
 from batch.errors import BadConfig
 from batch.ledger.entries import Entry, timestamp
 from batch.ledger.state import History
 from batch.pricing import ZERO, PriceBook
 from batch.report.buckets import Bucket
+from batch.settings.moment import end_by
 from batch.settings.pricelist import exact, price_book_of
 from batch.settings.tree import Settings
 from batch.tariff import Tariff
@@ -46,7 +45,7 @@ class Caps(msgspec.Struct, frozen=True):
             "max_cost": float(budget.most),
             "currency": self.tariff.currency,
             "spent": float(budget.spent),
-            "maybe_spent": float(budget.at_risk),
+            "maybe_spent": float(budget.earlier + budget.at_risk),
         }
 
 
@@ -60,22 +59,16 @@ def caps_of(
     said = settings.budget
     deadline = Deadline(
         send_for=seconds_of(said.max_duration) if said.max_duration is not None else None,
-        end_by=_end_by(said.finish_by, settings.run.tz, now),
+        end_by=end_by(settings, now),
     )
     if said.max_cost is None:
         return Caps(Budget(None, said.max_requests), deadline)
     book = price_book_of(settings)
     tariff = Tariff(book, formats(), now)
-    spent = _spent(book, rows) + _maybe_lost(book, history)
-    return Caps(Budget(exact(said.max_cost), said.max_requests, spent), deadline, tariff)
-
-
-def _end_by(said: str | None, zone: str | None, now: float) -> float | None:
-    moment = clock_time(said) if said is not None else None
-    if moment is None:
-        return None
-    here = datetime.fromtimestamp(now).astimezone(ZoneInfo(zone) if zone else None)
-    return next_moment(moment, here).timestamp()
+    most, known = exact(said.max_cost), _spent(book, rows)
+    # More than there was cannot have been lost, whatever is on record to have been at risk.
+    earlier = max(ZERO, min(_maybe_lost(book, history), most - known))
+    return Caps(Budget(most, said.max_requests, known, earlier), deadline, tariff)
 
 
 def _spent(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:
@@ -90,7 +83,8 @@ def _spent(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:
         if reasons - {"no_usage", "long_context"} or price is None:
             raise BadConfig(
                 f"--max-cost: what this run has spent on {used.model} is not known, as nothing "
-                f'says what that costs. Say it: [prices.models."{used.model}"]'
+                "says what that costs. Say it, in a file for --prices or in "
+                f'[prices.models."{used.model}"]'
             )
         if "long_context" in reasons:
             exchange = book.exchange(price.currency) or ZERO
@@ -104,6 +98,8 @@ def _maybe_lost(book: PriceBook, history: History | None) -> Decimal:
     """Return the most that earlier sessions may have spent on what never came back."""
     total = ZERO
     for amount, currency in history.reserved.values() if history else ():
+        if not Decimal(amount):
+            continue
         exchange = book.exchange(currency)
         if exchange is None:
             raise BadConfig(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from batch.pricing import ZERO, Price, PriceBook, Used
 from batch.records import Request
-from batch.usage import INPUT_METERS, Usage
+from batch.usage import INPUT_METERS, OUTPUT_METERS, Usage
 from batch.wire import WireFormat
 
 
@@ -41,9 +41,15 @@ class Tariff:
 
     def cost(self, model: str, usage: Usage) -> Decimal | None:
         """Return what a call cost that used so much; None if that is not known to the last part."""
-        read = sum(usage.counts.get(meter, 0) for meter in INPUT_METERS)
-        cost = self._book.cost(Used(model, self._at, usage.counts, requests=1, longest=read))
-        return None if cost.gaps or not usage.counts else cost.amount
+        counts = usage.counts
+        read = sum(counts.get(meter, 0) for meter in INPUT_METERS)
+        cost = self._book.cost(Used(model, self._at, counts, requests=1, longest=read))
+        price = self._book.price(model, self._at)
+        # Of tokens both sides are reported, or else what one of them cost is not known.
+        half = counts.keys().isdisjoint(INPUT_METERS) != counts.keys().isdisjoint(OUTPUT_METERS)
+        if not counts or cost.gaps or (half and price is not None and price.by_tokens):
+            return None
+        return cost.amount
 
     def price(self, model: str) -> tuple[Price, Decimal] | None:
         """Return a model's price, and how much of the tariff's currency one of its own is."""

@@ -224,6 +224,8 @@ class Rig:
         try:
             with spill:
                 await work
+            await book.emptied()
+            await purse.close()
         finally:
             await book.close(compact=True)
             book.release()

@@ -22,6 +22,8 @@ import pytest
 
 import batch
 from batch.api.follow import Follow
+from batch.api.guest import Guest
+from batch.api.rows import Written
 from batch.api.said import NAMES
 from batch.cli.options import PLACES
 from batch.cli.run import command
@@ -212,6 +214,23 @@ def test_only_the_lines_that_were_asked_for_are_given(folder: Path) -> None:
     assert ids(first) == [f"r{n}" for n in range(5)]
 
 
+def test_a_loop_that_is_collected_as_its_run_begins_to_send_holds_nobody_up() -> None:
+    # Given: a program that has left its loop, which is collected in a thread of the run's
+    guest = Guest(Written(), None)
+    guest.stop()
+    ending: Any = SimpleNamespace(stop=lambda code, why: guest.stop())
+
+    async def send() -> None:
+        with guest.sending(ending):
+            pass
+
+    thread = threading.Thread(target=lambda: asyncio.run(send()), daemon=True)
+    thread.start()
+    thread.join(10)
+
+    assert not thread.is_alive()
+
+
 def test_a_run_is_gone_through_once(folder: Path) -> None:
     write(folder / "in.jsonl", 2)
     run = ask()
@@ -252,6 +271,9 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (batch.BadUsage, {"inputs": [{"prompt": "a"}, 7]}, "row 2 is no dict"),
     (batch.BadUsage, {"inputs": [{"prompt": "a"}, {"n": {1}}]}, "row 2 cannot be written as JSON"),
     (batch.BadUsage, {"inputs": None}, "^inputs: what should be sent"),
+    (batch.BadUsage, {"output": "a\0b"}, "no file can have this name"),
+    (batch.BadUsage, {"output": "\ud800.jsonl"}, "no file can have this name"),
+    (batch.BadConfig, {"env_file": "a\0b"}, "env_file takes a path"),
 ]
 
 
@@ -358,6 +380,22 @@ def test_rows_of_a_run_that_is_refused_are_not_left_behind(folder: Path) -> None
     assert lines_of(folder / "out.input.jsonl") == ROWS
     assert len(label(ROWS)) == 3
     assert not list(folder.glob("*.before"))
+
+
+def test_a_run_that_comes_too_late_takes_no_rows_from_the_one_that_has_the_output(
+    folder: Path,
+) -> None:
+    # Given: two runs over the same rows, of which only one can have the output
+    rows = [{"prompt": f"Say {n}"} for n in range(5)]
+    runs = [ask(rows, mock_latency=200) for _ in range(2)]
+
+    async def main() -> list[Any]:
+        return await asyncio.gather(*map(gather, runs), return_exceptions=True)
+
+    came = asyncio.run(main())
+
+    assert sorted(type(one).__name__ for one in came) == ["Busy", "list"]
+    assert len(lines_of(folder / "out.input.jsonl")) == 5
 
 
 def test_a_file_of_somebody_elses_is_not_replaced_by_rows(folder: Path) -> None:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from batch.budget import Budget
+from batch.errors import BadConfig
+from batch.ledger.state import History
+from batch.settings.tree import BudgetSettings, PriceSettings, Settings
+from batch.spending import caps_of
 
 ONE = Decimal(1)
 
@@ -74,10 +80,14 @@ def test_requests_are_counted_when_they_leave_and_those_that_wait_keep_their_pla
     full = budget.fits(ONE)
     budget.settle(second, None)  # it was sent away before it left
     free = budget.fits(ONE)
-    budget.leaves(first)
-    budget.leaves(budget.reserve(ONE))
+    both = first, budget.reserve(ONE)
+    for one in both:
+        budget.leaves(one)
+    waits = budget.refuses(ONE)
+    for one in both:
+        budget.settle(one, ONE)
 
-    assert (full, free) == (False, True)
+    assert (full, free, waits) == (False, True, None)
     assert budget.refuses(ONE) == "--max-requests 2 are sent"
 
 
@@ -94,3 +104,24 @@ def test_without_a_limit_everything_fits():
     budget.reserve(Decimal(10) ** 9)
 
     assert budget.fits(Decimal(10) ** 9)
+
+
+def test_no_more_can_have_been_lost_than_there_was():
+    settings = Settings(output="o.jsonl", budget=BudgetSettings(max_cost=1.0))
+    history = History()
+    history.reserved = {"first": ("0.8", "USD"), "second": ("0.7", "USD")}
+
+    assert caps_of(settings, history, (), 0.0).budget.gone == 1
+
+
+def test_a_rate_is_needed_only_for_what_an_earlier_session_left_in_the_dark():
+    euros = PriceSettings(currency="EUR")
+    settings = Settings(output="o.jsonl", budget=BudgetSettings(max_cost=1.0), prices=euros)
+    history = History()
+    history.reserved = {"first": ("0", "USD")}
+
+    assert caps_of(settings, history, (), 0.0).budget.spent == 0
+
+    history.reserved["second"] = ("0.1", "USD")
+    with pytest.raises(BadConfig, match="counted in USD"):
+        caps_of(settings, history, (), 0.0)

@@ -125,6 +125,36 @@ def test_a_line_without_a_bound_is_refused_under_a_budget_before_it_is_sent(tmp_
     assert asked <= 3
 
 
+def test_a_limit_that_is_reached_as_the_last_lines_are_answered_has_stopped_nothing(tmp_path):
+    write(tmp_path, lines=2)
+    with gateway(tmp_path, "--latency", 1200) as mock:
+        code, said = run(tmp_path, mock, "--max-cost", 50, "--max-duration", "0.3")
+
+    assert code == 0, said
+    assert "--max-duration" not in said.partition("done ")[2]
+
+
+def test_a_retry_that_stops_at_a_limit_says_so_though_every_line_has_its_record(tmp_path):
+    write(tmp_path, lines=6)
+    rehearsal = ("--mock", "--mock-fail", "empty-choices=100%", "--max-attempts", "1")
+    assert finish(tmp_path, "run", "in.jsonl", "-o", "out.jsonl", *rehearsal)[0] == 3
+
+    code, said = finish(tmp_path, "retry", "out.jsonl", "--max-requests", 2)
+
+    assert code == 4, said
+    assert "2 ok · 4 failed" in said
+
+
+def test_nothing_is_sent_where_the_time_is_over_before_the_run_begins(tmp_path):
+    write(tmp_path, lines=40)
+    with gateway(tmp_path) as mock:
+        code, said = run(tmp_path, mock, "--max-cost", 50, "--finish-by", "2026-01-01T06:00")
+
+        arrived = len(mock.rows())
+    assert (code, arrived) == (4, 0), said
+    assert "--finish-by has passed" in said
+
+
 def test_a_run_that_is_to_finish_by_a_time_has_ended_then(tmp_path):
     write(tmp_path, lines=400)
     end = time.time() + 6

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from batch.deadline import ANSWERS, LEAST, Deadline, clock_time, next_moment, seconds_of
+from batch.errors import BadConfig
+from batch.settings.moment import pinned
+from batch.settings.tree import BudgetSettings, RunSettings, Settings
+from batch.spending import caps_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -50,6 +55,9 @@ def test_what_is_no_time_of_a_clock_is_none(written):
         ("2026-10-24T22:00", "06:00", "2026-10-25T06:00+01:00"),  # the clock is set back that night
         ("2026-11-27T22:00", "2026-12-01T06:00", "2026-12-01T06:00+01:00"),
         ("2026-11-27T22:00", "2026-11-28T06:00+00:00", "2026-11-28T06:00+00:00"),
+        ("2026-11-28T00:30", "23:45+00:00", "2026-11-28T00:45+01:00"),  # there it is yesterday
+        ("2026-10-25T02:15", "02:30", "2026-10-25T02:30+02:00"),  # the first one of two
+        ("2026-10-25T02:45", "02:30", "2026-10-25T02:30+01:00"),
     ],
 )
 def test_a_time_of_day_is_the_next_one(now, said, meant):
@@ -58,7 +66,41 @@ def test_a_time_of_day_is_the_next_one(now, said, meant):
 
     found = next_moment(moment, datetime.fromisoformat(now).replace(tzinfo=BERLIN))
 
-    assert found == datetime.fromisoformat(meant)
+    assert found == datetime.fromisoformat(meant).timestamp()
+
+
+def test_a_time_of_this_machine_is_one_of_its_clock_also_when_that_is_set(monkeypatch):
+    # Given: the night in which the clock goes forward, on a machine in Berlin
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    moment = clock_time("06:00")
+    assert moment is not None
+
+    found = next_moment(moment, datetime.fromisoformat("2026-03-28T22:00"))
+
+    monkeypatch.undo()
+    time.tzset()
+    assert found == datetime.fromisoformat("2026-03-29T06:00+02:00").timestamp()
+
+
+def test_a_time_beyond_the_calendar_is_refused_in_words():
+    settings = Settings(output="out.jsonl", budget=BudgetSettings(finish_by="0001-01-01T00:00"))
+
+    with pytest.raises(BadConfig, match="--finish-by"):
+        caps_of(settings, None, (), 0.0)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", None])
+def test_a_time_of_day_is_the_moment_that_was_meant_as_the_command_began(zone):
+    began = datetime.fromisoformat("2026-11-27T05:59:50+01:00").timestamp()
+    budget = BudgetSettings(finish_by="06:00" if zone else "06:00+01:00")
+    said = Settings(output="out.jsonl", budget=budget, run=RunSettings(tz=zone))
+
+    settings = pinned(said, began)
+
+    caps = caps_of(settings, None, (), began + 60)
+    assert caps.deadline.end_by == began + 10
+    assert pinned(settings, began + 60) == settings
 
 
 def test_nothing_is_sent_after_so_long():

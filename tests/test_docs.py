@@ -87,19 +87,6 @@ def test_every_example_can_be_read(example: str) -> None:
         assert decode_mark(example.encode()).line == value["x_run"]["line"]
 
 
-def test_every_class_of_failure_that_a_record_can_have_is_described() -> None:
-    ending = {
-        kind.code
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.CallFailed)
-    }
-
-    assert ending - {"failed", "upstream_account", "model_not_found", "bad_key"} <= NAMED | {
-        "wrong_base_url",
-        "no_money",
-    }
-
-
 def test_the_readme_names_every_exit_code() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     codes = {

@@ -203,6 +203,38 @@ def test_a_lock_dies_with_its_process(tmp_path):
     files.close(files.lock(path))
 
 
+def test_a_lock_that_is_let_go_is_not_kept_by_a_child_that_was_forked(tmp_path):
+    files, path = OsFiles(), str(tmp_path / "lock")
+    held = files.lock(path)
+    until, over = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(over)
+        os.read(until, 1)
+        os._exit(0)
+
+    files.close(held)
+    files.close(files.lock(path))
+
+    os.close(over)
+    os.waitpid(child, 0)
+
+
+def test_a_child_that_was_forked_lets_go_of_no_lock_of_its_parent(tmp_path):
+    files, path = OsFiles(), str(tmp_path / "lock")
+    held = files.lock(path)
+    child = os.fork()
+    if not child:
+        files.close(held)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    with pytest.raises(BlockingIOError):
+        files.lock(path)
+
+    files.close(held)
+
+
 def test_a_lock_is_never_on_a_file_that_its_holder_removed(tmp_path):
     # Given holders that remove the file as they leave, as a refused run does
     files, path = OsFiles(), str(tmp_path / "lock")

@@ -300,6 +300,46 @@ def test_other_settings_are_to_be_noted_with_keep_answers(place):
     assert members(opened.found.history.answered) == {1}
 
 
+@pytest.mark.parametrize("keep_answers", [False, True])
+def test_a_rehearsal_and_a_real_run_never_share_a_file(place, keep_answers):
+    place.did(answered(1))
+    rehearsal = {**IDENTITY, "mock": True}
+
+    said = place.refused("was no rehearsal", identity=rehearsal, keep_answers=keep_answers)
+
+    assert "--new-run" in said
+    assert "--keep-answers" not in said
+
+
+def test_a_real_run_does_not_go_on_with_a_rehearsal(place):
+    place.did(answered(1), Entry(kind="settings", run={"identity": {**IDENTITY, "mock": True}}))
+
+    place.refused("was a rehearsal", keep_answers=True)
+
+
+def test_a_run_with_nothing_on_record_goes_on_under_other_settings(place):
+    place.did()
+
+    opened = place.open({**IDENTITY, "model": "gpt-4o"})
+
+    assert opened.new_identity
+
+
+@pytest.mark.parametrize("unit", [[failed(2)], [entry("intent", 2)]], ids=["error", "intent"])
+def test_an_error_or_work_that_was_begun_is_enough_to_refuse_other_settings(place, unit):
+    place.did(*unit)
+
+    with pytest.raises(BadData, match="other settings"):
+        place.open({**IDENTITY, "model": "gpt-4o"})
+
+
+def test_parameters_are_named_as_they_were_written(place):
+    place.did(answered(1))
+
+    with pytest.raises(BadData, match=re.escape('params was not set and is now {"max_tokens":20}')):
+        place.open({**IDENTITY, "params": '{"max_tokens":20}'})
+
+
 def test_settings_that_were_noted_are_those_of_the_run_from_then_on(place):
     place.did(answered(1), Entry(kind="settings", run={"identity": IDENTITY | {"votes": 3}}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ from batch.cli.caller import Caller
 from batch.errors import BadData
 from batch.estimating.sums import Estimator
 from batch.estimating.told import Estimated, Span
+from batch.inputs.chosen import Chosen
 from batch.outlook.lasting import lasting
 from batch.outlook.look import outlook, planned, reader_of
+from batch.outlook.sendable import require_sendable
+from batch.outlook.words import sentences
 from batch.pricing import Price, PriceBook, Rate, Used
 from batch.records import Row
 from batch.report.buckets import Amounts
 from batch.settings.tree import KeySetting, Limits, RequestSettings, RunSettings, Settings
+from batch.tariff import Tariff
 from batch.usage import INPUT_METERS, OUTPUT_METERS, Meter
 from batch.wire import formats
 from tests.proofs.processes import gateway
@@ -198,7 +202,7 @@ def test_what_would_keep_a_run_from_going_keeps_it_from_being_estimated(folder: 
     write(folder, 4)
     rehearse("in.jsonl")
 
-    with pytest.raises(BadData, match="asked with other settings"):
+    with pytest.raises(BadData, match="was a rehearsal"):
         estimate(settings("in.jsonl"), "out.jsonl")
 
 
@@ -231,6 +235,37 @@ def test_of_a_choice_of_lines_only_these_are_estimated(
     told = estimate(settings("in.jsonl", run=RunSettings(**choice)))
 
     assert (told.lines, told.looked, told.output.high) == (lines, lines, 9 * lines)
+
+
+def test_lines_that_are_too_far_on_to_be_looked_at_are_not_said_to_cost_nothing() -> None:
+    told = [*sentences(Estimated((), lines=5, looked=0, broken=0, currency="USD"))]
+
+    assert told == [
+        "what 5 lines cost nobody has looked at: too many lines that have ended are before them"
+    ]
+
+
+@pytest.mark.parametrize("tariff", [None, Tariff(BOOK, formats(), 0.0)], ids=["free", "capped"])
+def test_how_many_lines_are_left_is_counted_once_and_not_for_each(
+    folder: Path, tariff: Tariff | None
+) -> None:
+    write(folder, 60, max_tokens=9)
+    rehearse("in.jsonl", "--head", "20")
+    counts: list[int] = []
+
+    class Counting(Chosen, frozen=True):
+        def count(self, is_so: Callable[[int], bool]) -> int:
+            counts.append(super().count(is_so))
+            return counts[-1]
+
+    wanted = settings("in.jsonl", run=RunSettings(mock=True, head=50))
+    with planned(wanted, "out.jsonl") as plan:
+        assert plan.opened.chosen is not None
+        chosen = Counting(**msgspec.structs.asdict(plan.opened.chosen))
+        opened = msgspec.structs.replace(plan.opened, chosen=chosen)
+        require_sendable(msgspec.structs.replace(plan, opened=opened), tariff)
+
+    assert 0 < len(counts) < 4
 
 
 # How long it takes

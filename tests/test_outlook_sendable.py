@@ -52,6 +52,17 @@ def test_lines_without_a_model_at_the_end_of_a_run_are_errors_also_if_nothing_el
     assert code == 3
 
 
+def test_what_a_budget_can_never_let_through_leaves_the_old_output_where_it_is(tmp_path):
+    (tmp_path / "job.toml").write_text(PRICED)
+    assert run(tmp_path, BOUNDED, "job.toml")[0] == 0
+    before = {path.name for path in tmp_path.iterdir()}
+
+    code, said = run(tmp_path, NAMED, "job.toml", "--new-run")
+
+    assert code == 78, said
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("line", "job", "what"),
     [

@@ -98,7 +98,7 @@ def test_problems_are_listed_up_to_a_bound_and_all_are_counted(source):
     said = list(lines(report))
     assert len(report.problems) == 3
     assert "50 problems" in said
-    assert said[-1] == "  and 47 more: 50 invalid_json"
+    assert said[-1] == "  and 47 more; in all 50 invalid_json"
 
 
 def test_the_model_of_the_settings_counts_as_in_a_run(source):

@@ -67,5 +67,8 @@ def test_what_a_call_cost_is_known_only_if_all_of_it_is():
 
     assert tariff().cost("cheap", known) == Decimal("3.5")
     assert tariff().cost("cheap", Usage()) is None
+    assert tariff().cost("cheap", Usage({Meter.INPUT: 10})) is None
+    assert tariff().cost("cheap", Usage({Meter.OUTPUT: 2})) is None
+    assert tariff().cost("call", Usage({Meter.OUTPUT: 2})) == Decimal("0.3")
     assert tariff().cost("dollar", known) is None
     assert tariff().cost("unheard", known) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from batch.api.asking import Run, judge
@@ -19,6 +19,7 @@ from batch.session.ending import Watch
 from batch.session.event import Event
 from batch.session.progress import Progress
 from batch.session.snapshot import Snapshot
+from batch.wording import is_text, shown
 
 
 class _Logged:
@@ -111,6 +112,7 @@ def _wanted(inputs: Any, output: Any, job: Any, progress: bool, options: Mapping
     texts, written = Scratch(), Written()
     try:
         _require_work(inputs, job)
+        _require_names((*paths, output or "", job or ""))
         if rows is not None:
             if not output:
                 raise BadUsage("output: rows are written beside it, so name it: output='out.jsonl'")
@@ -127,6 +129,12 @@ def _wanted(inputs: Any, output: Any, job: Any, progress: bool, options: Mapping
         raise as_told(refusal) from None
     watch: Watch = _Shown("bar", sys.stderr, time.time) if progress else _Logged()
     return Work(settings, watch, written, texts)
+
+
+def _require_names(names: Iterable[str]) -> None:
+    for name in names:
+        if "\0" in name or not is_text(name):
+            raise BadUsage(f"{shown(name)}: no file can have this name")
 
 
 def _require_work(inputs: Any, job: str | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,7 @@ from batch.api.follow import Follow
 from batch.api.rows import Written
 from batch.api.said import Scratch
 from batch.cli.engine import in_loop
+from batch.errors import Busy
 from batch.ledger.book import Book
 from batch.ledger.paths import paths_of
 from batch.plan import Plan
@@ -28,6 +30,8 @@ CANCELLED: Final = 130  # as if it had been interrupted
 _WHY: Final = "by the program that it was a part of"
 # The runs of this process, by the output: one that is ending is waited for by the next.
 _running: dict[str, Engine] = {}
+# A child that was forked has none of their threads, and would wait for them for ever.
+os.register_at_fork(after_in_child=_running.clear)
 
 
 class Work(NamedTuple):
@@ -46,7 +50,8 @@ class Guest:
         self._rows = rows
         self._follow = follow
         self._sending: tuple[asyncio.AbstractEventLoop, Ending] | None = None
-        self._lock = threading.Lock()
+        # A loop that is collected asks for the stop wherever a thread may be: also in here.
+        self._lock = threading.RLock()
         self.stopping = False
 
     def reading(self, watch: Watch) -> AbstractContextManager[None]:
@@ -131,7 +136,8 @@ class Engine:
         except BaseException as failure:  # noqa: BLE001 - it is raised to whoever waits
             self.failure = failure
         finally:
-            rows.settle(taken=False)  # unless they were taken long ago
+            # Unless they were taken long ago.
+            rows.settle(taken=False, shared=isinstance(self.failure, Busy))
             if _running.get(output) is self:
                 del _running[output]
             watch.end()

@@ -68,8 +68,11 @@ class Written:
         self._path = path  # if it was written
         self._before = before  # what was in its place, if anything was
 
-    def settle(self, *, taken: bool) -> None:
-        """Let what was there go, or bring it back: a run that is refused leaves nothing behind."""
+    def settle(self, *, taken: bool, shared: bool = False) -> None:
+        """Let what was there go, or bring it back: a run that is refused leaves nothing behind.
+
+        ``shared``: another run has the output, and may be about to read these very rows.
+        """
         path, before = self._path, self._before
         self._path = self._before = ""
         with contextlib.suppress(OSError):
@@ -77,7 +80,7 @@ class Written:
                 os.unlink(before)
             elif before:
                 os.replace(before, path)
-            elif path and not taken:
+            elif path and not taken and not shared:
                 os.unlink(path)
 
 

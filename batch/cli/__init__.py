@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NoReturn
 
 import click
@@ -18,18 +19,19 @@ from batch.cli.caller import Caller
 from batch.cli.failing import complain_of
 from batch.cli.shape import HELP_NAMES, PREFIX, LazyCommand, Placed, manners
 
+# In the order of a day's work.
 COMMANDS: Final = {
-    "run": "Send every line of the inputs, or carry on where it stopped.",
-    "retry": "Send again the lines of a run that ended with an error.",
-    "report": "Say what runs cost, by day, model, job and more.",
-    "status": "Say how far a run is, from its files alone.",
-    "show": "Show prompts and answers side by side.",
-    "export": "Write the answers for other programs: CSV, JSONL, Parquet, arrays.",
+    "init": "Write a folder with a job that runs as it is, to begin from.",
     "check": "Look at every line and setting before anything is sent.",
     "estimate": "Say what a run would send, take and cost, before anything is sent.",
+    "run": "Send every line of the inputs, or carry on where it stopped.",
+    "status": "Say how far a run is, from its files alone.",
+    "retry": "Send again the lines of a run that ended with an error.",
+    "show": "Show prompts and answers side by side.",
+    "export": "Write the answers for other programs: CSV, JSONL, Parquet, arrays.",
     "score": "Say how good labels are, beside those that people gave.",
+    "report": "Say what runs cost, by day, model, job and more.",
     "models": "Say which models each key may call.",
-    "init": "Write a folder with a job that runs as it is, to begin from.",
     "config": "Say of each setting what it is and where it comes from.",
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
     "completion": "Write what lets bash, zsh or fish complete commands and flags.",
@@ -58,7 +60,7 @@ class _Group(Placed, click.Group):
     endings=(
         (
             "Start here, without a key",
-            "wbatch run sample_inputs/batch_openai.jsonl -o out.jsonl --mock",
+            "wbatch init reviews\nwbatch run reviews/label_reviews.toml --mock",
         ),
     ),
 )
@@ -109,12 +111,21 @@ def answer(args: Sequence[str], caller: Caller) -> int:
         cause = abort.__cause__
         return complain_of(cause, caller) if isinstance(cause, EOFError) else INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place that knows what to say of any failure
+        _heed_log(args, caller)
         return complain_of(error, caller)
     return code if isinstance(code, int) else 0
 
 
+def _heed_log(args: Sequence[str], caller: Caller) -> None:
+    """Have stderr be a log of JSON as it was to be, also if nothing came of the command line."""
+    asked = "--log-format=json" in args or ("--log-format", "json") in pairwise(args)
+    if asked and not any(one.partition("=")[0] == "--log-file" for one in args):
+        caller.log_to_stderr()
+
+
 def _misused(wrong: click.ClickException, args: Sequence[str], caller: Caller) -> int:
     caller.no_color |= "--no-color" in args  # nothing noted it: the line was not understood
+    _heed_log(args, caller)
     caller.complain(wrong.format_message())
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
         caller.tell(f"help: {wrong.ctx.command_path} --help")

@@ -112,7 +112,10 @@ class Caller:
         from batch.session.snapshot import visible  # noqa: PLC0415
 
         _write(sys.stderr, f"{visible(question)} [y/N] ")
-        said = sys.stdin.readline()
+        try:
+            said = sys.stdin.readline()
+        except UnicodeDecodeError:  # of a keyboard that types in another encoding
+            said = "\n"
         if not said.endswith("\n"):  # the end of the input was typed, and the cursor stays there
             _write(sys.stderr, "\n")
         return said.strip().lower() in ("y", "yes")

@@ -37,7 +37,7 @@ CODES: Final = """
 """
 EXAMPLES: Final = """
 wbatch check prompts.jsonl -m gpt-4o-mini
-wbatch check jobs/nightly.toml --online
+wbatch check jobs/label_reviews.toml --online
 wbatch check prompts.jsonl --json | jq .problem_counts
 """
 _NO_OUTPUT: Final = "out.jsonl"  # nothing is written; the tree only wants to be whole

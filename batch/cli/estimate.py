@@ -43,7 +43,7 @@ CODES: Final = """
 EXAMPLES: Final = """
 wbatch estimate prompts.jsonl -m gpt-4o-mini
 wbatch estimate reviews.csv -p prompt.txt -m gpt-4o-mini --param max_tokens=100
-wbatch estimate jobs/nightly.toml --prices prices.toml
+wbatch estimate jobs/label_reviews.toml --prices prices.toml
 wbatch estimate prompts.jsonl -m gpt-4o-mini -o out.jsonl    # what is left of a run
 wbatch estimate prompts.jsonl --json | jq .cost
 """

@@ -41,7 +41,7 @@ wbatch export out.jsonl -o vectors.npy --in-order
 
 
 @make_command(usage="-o FILE [OPTIONS]", endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("run", metavar="OUT")
+@argument("run", metavar="OUT | JOB.toml")
 @option(FILED, "-o", "--output", "target", metavar="FILE", required=True, help="The file to write.")
 @option(
     FILED,

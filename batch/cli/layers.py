@@ -163,6 +163,8 @@ def _env_path(
                 named = fill(named, Values(environ, str), path=False).text
             except ValueError as wrong:
                 raise BadConfig(f"{job}: gateway.env_file {wrong}") from None
+        if named and "\0" in named:
+            raise BadConfig("gateway.env_file takes a path")
         if named:
             return os.path.join(beside, os.path.expanduser(named))
     there = (os.path.join(folder, ENV_FILE), ENV_FILE)

@@ -20,6 +20,7 @@ from batch.nightly.partition import Partition, partition_of
 from batch.nightly.shelf import claimed, look, missing, point, publish, tidy, whereabouts
 from batch.nightly.state import DONE, PARTIAL, goes_on, publishes, task
 from batch.session.summary import Outcome, exit_code
+from batch.settings.moment import pinned
 from batch.settings.tree import NightlySettings, Settings
 
 
@@ -68,9 +69,11 @@ def standing(settings: Settings) -> Settings:
 def _planned(ctx: click.Context, caller: Caller, settings: Settings) -> list[Day]:
     last = partition_of(settings.run.date, settings.output)
     nightly = settings.nightly or NightlySettings()
+    budget = pinned(settings, caller.clock()).budget  # all days have ended by the same moment
     planned, wanted = [], days(last.day, nightly.catch_up)
     for number, day in enumerate(wanted, 1):
         of_day = settings if day == last.day else settings_of(ctx, caller, Settings, day)
+        of_day = msgspec.structs.replace(of_day, budget=budget)
         partition = partition_of(day, of_day.output)
         place = f" ({number} of {len(wanted)})" if len(wanted) > 1 else ""
         planned.append(Day(partition, of_day, nightly, place, ctx.params["yes"]))
@@ -128,12 +131,12 @@ def _made(caller: Caller, day: Day) -> Night:
             "Nothing was sent. Move it away"
         )
     if todo == "nothing":
-        return _done_before(caller, partition)
+        return _done_before(caller, day)
     if todo == "mend":
         return _mended(caller, day)
     with claimed(files, partition):
         if look(files, partition) == "published":  # by another process, a moment ago
-            return _done_before(caller, partition)
+            return _done_before(caller, day)
         if todo == "finish":
             outcome = _left(caller, partition, gone[0])
         else:
@@ -150,9 +153,16 @@ def _made(caller: Caller, day: Day) -> Night:
     return Night(partition, PUBLISHED, outcome.exit_code, told, outcome.summary)
 
 
-def _done_before(caller: Caller, partition: Partition) -> Night:
+def _done_before(caller: Caller, day: Day) -> Night:
+    partition = day.partition
     tidy(OsFiles(), partition)
     outcome = engine_of(caller).status(partition.output)
+    identity = outcome.summary["x_run"].get("identity") or {}
+    if identity.get("mock") and not day.settings.run.mock:
+        raise BadData(
+            f"{partition.folder} is of a rehearsal (--mock), and holds no answers. Move it away, "
+            "and the same command makes the day"
+        )
     told = f"{counts(outcome.summary)} · nothing was sent"
     return Night(partition, BEFORE, outcome.exit_code, told, outcome.summary)
 
@@ -182,6 +192,7 @@ def _left(caller: Caller, partition: Partition, gone: str) -> Outcome:
             f"{gone} is no longer there, and the day is not finished. Bring it back, and the same "
             "command goes on"
         )
+    caller.outcomes.append(outcome)  # of this command too, which is to publish it
     return outcome
 
 

@@ -42,6 +42,7 @@ CODES: Final = """
 EXAMPLES: Final = """
 wbatch report out.jsonl
 wbatch report runs/ --by day,model --since 30d
+wbatch report runs/ --by job,model --since 2026-10 --until 2026-10  # October
 wbatch report runs/ --by tag:team --prices prices.toml --html costs.html
 wbatch report runs/ --by month,job --format csv -o costs.csv
 """

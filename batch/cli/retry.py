@@ -18,6 +18,7 @@ from batch.cli.options import (
     media_options,
     notice_options,
     patience_options,
+    prices_option,
     way_options,
 )
 from batch.cli.shape import EXIT_CODES, argument, make_command, option
@@ -37,7 +38,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
         ("Examples", EXAMPLES),
     )
 )
-@argument("output", metavar="OUT")
+@argument("output", metavar="OUT | JOB.toml")
 @option(
     CONDUCTED,
     "--only",
@@ -56,6 +57,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 @patience_options
 @limit_options
 @budget_options
+@prices_option
 @notice_options
 @click.pass_context
 def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: Any) -> int:

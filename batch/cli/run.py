@@ -37,12 +37,12 @@ from batch.errors import BadUsage
 from batch.settings.tree import Settings
 
 EXAMPLES: Final = """
-wbatch run prompts.jsonl -o out.jsonl --mock            # a rehearsal, without a key
-wbatch run prompts.jsonl -o out.jsonl -m gpt-4o-mini    # again: carries on
+wbatch run prompts.jsonl -m gpt-4o-mini -o trial.jsonl --mock    # without a key
+wbatch run prompts.jsonl -m gpt-4o-mini -o out.jsonl    # again: carries on
 wbatch run reviews.csv -p prompt.txt -m gpt-4o-mini -o out.jsonl --head 5
 wbatch run a.jsonl b.jsonl -o out.jsonl -c 32 --rpm 500
 wbatch run prompts.jsonl -o out.jsonl --key 'claude-*=env:CLAUDE_KEY'
-wbatch run jobs/nightly.toml --date 2026-11-26 --catch-up 3
+wbatch run jobs/nightly_triage.toml --date 2026-11-26 --catch-up 3
 """
 
 
@@ -115,6 +115,13 @@ wbatch run jobs/nightly.toml --date 2026-11-26 --catch-up 3
 @patience_options
 @limit_options
 @budget_options
+@option(
+    CAPPED,
+    "--confirm-above",
+    type=float,
+    metavar="AMOUNT",
+    help="On a terminal, ask first if it may cost more; 5.00 if nothing is said.",
+)
 @option(CAPPED, "-y", "--yes", is_flag=True, help="Do not ask.")
 @prices_option
 @notice_options

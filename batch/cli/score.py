@@ -50,7 +50,7 @@ wbatch score out.jsonl --gold gold.csv --min-accuracy 0.9 --html score.html
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("output", metavar="OUT")
+@argument("output", metavar="OUT | JOB.toml")
 @option(
     BESIDE,
     "--gold",

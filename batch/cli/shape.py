@@ -47,7 +47,7 @@ class Option(click.Option):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Leave paths to the shell; choices are named."""
         if self.metavar in PATHS:
-            return [CompletionItem(incomplete, type=PATHS[self.metavar])]
+            return [_path(incomplete, PATHS[self.metavar])]
         return super().shell_complete(ctx, incomplete)
 
 
@@ -57,8 +57,13 @@ class Argument(click.Argument):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Leave paths to the shell; choices are named."""
         if self.type is click.STRING:
-            return [CompletionItem(incomplete, type=PATHS.get(str(self.metavar), "file"))]
+            return [_path(incomplete, PATHS.get(str(self.metavar), "file"))]
         return super().shell_complete(ctx, incomplete)
+
+
+def _path(begun: str, kind: str) -> CompletionItem:
+    """Have a shell complete a path, in which no stray byte keeps anything from being written."""
+    return CompletionItem(begun.encode("utf-8", "ignore").decode(), type=kind)
 
 
 class Placed(click.Command):

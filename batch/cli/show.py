@@ -47,7 +47,7 @@ wbatch show out.jsonl --id row-17
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("run", metavar="OUT")
+@argument("run", metavar="OUT | JOB.toml")
 @argument("most", metavar="[N]", type=click.IntRange(min=1), default=FIRST, required=False)
 @option(CONDUCTED, "--errors", is_flag=True, help="The lines that failed instead of the answers.")
 @option(CONDUCTED, "--id", "custom_id", metavar="ID", help="The line with this custom_id.")

@@ -18,11 +18,11 @@ from batch.cli.shape import argument, make_command
         ("Exit code", "0 or 3 as of a finished run; 75: lines are pending"),
         (
             "Examples",
-            "wbatch status out.jsonl --json\nwbatch status jobs/nightly.toml",
+            "wbatch status out.jsonl --json\nwbatch status jobs/nightly_triage.toml",
         ),
     )
 )
-@argument("output", metavar="OUT")
+@argument("output", metavar="OUT | JOB.toml")
 @job_options
 @click.pass_context
 def command(ctx: click.Context, /, output: str, **_flags: Any) -> int:

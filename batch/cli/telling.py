@@ -15,12 +15,14 @@ from batch.cli.engine import in_loop
 from batch.cli.failing import complain_of
 from batch.cli.shape import EXIT_CODES
 from batch.cli.spoken import job_of
-from batch.errors import BadConfig, CannotWrite
+from batch.errors import BadConfig, BadUsage, CannotWrite
 from batch.files import OsFiles
+from batch.ledger.paths import paths_of
 from batch.notices.ended import Ended
 from batch.notices.texts import headline
 from batch.session.event import Event
 from batch.session.runlog import RunLog, into_file
+from batch.session.snapshot import visible
 from batch.settings.keyring import surrounding
 from batch.settings.proxies import resolve_proxies
 from batch.settings.tree import LogSettings, Settings
@@ -58,13 +60,17 @@ def told(ctx: click.Context, caller: Caller, settings: Settings, work: Callable[
         except SystemExit as left:
             code = left.code if isinstance(left.code, int) else 1
             raise
+        except (click.ClickException, click.exceptions.Exit) as left:
+            code = left.exit_code
+            raise
         finally:
             ended = _ended(caller, settings, code, at)
             if ended.failed and caller.quiet and not caller.only_log:
                 _say_whose(ctx, caller, settings, ended)
             # Who could not be told of the beginning most likely could not of the end: said once.
-            for line in dict.fromkeys((*begun(), *_tell(notices, ended))):
-                _say(caller, line, aloud=ended.failed or not caller.quiet)
+            with contextlib.suppress(KeyboardInterrupt):  # of whoever waits for nothing else
+                for line in dict.fromkeys((*begun(), *_tell(notices, ended))):
+                    _say(caller, line, aloud=ended.failed or not caller.quiet)
     return code
 
 
@@ -73,12 +79,25 @@ def _done(
 ) -> int:
     """Do the work, with its log. What is to be said of a failure is said."""
     try:
+        if settings.log.file is not None:
+            _require_own_place(settings.log.file, settings)
         stack.enter_context(_log(caller, settings.log))
         return work()
     except _CLICKS:
         raise
     except Exception as error:  # noqa: BLE001 - it is to be told of any failure
         return complain_of(error, caller)
+
+
+def _require_own_place(path: str, settings: Settings) -> None:
+    """Raise ``BadUsage`` for a log that would be written into an input, or into a run's files."""
+    from batch.results.publish import refuse_kept  # noqa: PLC0415 - only here
+
+    real, paths = os.path.realpath(path), paths_of(settings.output)
+    if real == paths.results or real.startswith(os.path.join(paths.folder, "")):
+        raise BadUsage(f"--log-file: {path} is a file of the run itself. Choose another one")
+    if os.path.isfile(path):
+        refuse_kept(path, settings.inputs)
 
 
 @contextlib.contextmanager
@@ -148,12 +167,12 @@ def _ended(caller: Caller, settings: Settings, code: int, at: float) -> Ended:
     now = caller.clock()
     output = os.path.basename(settings.output)
     return Ended(
-        job=settings.name or output.removesuffix(".jsonl"),
+        job=visible(settings.name or output.removesuffix(".jsonl")),
         exit_code=code,
         meaning=MEANINGS.get(code, ""),
         at=now,
         seconds=max(0.0, now - at),
-        lines=tuple(caller.words[-WORDS:]),
+        lines=tuple(map(visible, caller.words[-WORDS:])),
         runs=tuple(one.summary for one in caller.outcomes),
         date=settings.run.date,
         before=settings.nightly.catch_up if settings.nightly is not None else 0,

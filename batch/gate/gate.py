@@ -156,6 +156,11 @@ class Gate:
         return self._account.down_for(now)
 
     @property
+    def down(self) -> bool:
+        """Return whether the account only fails."""
+        return self._account.down
+
+    @property
     def trouble(self) -> str:
         """Return what the last failure said that was no sign of life."""
         return self._account.trouble

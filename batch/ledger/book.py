@@ -53,6 +53,7 @@ class Book:
         self.committed = 0  # records that this process wrote and that are on stable storage
         self.run_id = run_id
         self.on_commit: Callable[[], None] | None = None  # called when a group of records is safe
+        self.on_safe: Callable[[int], None] | None = None  # called with each line whose record is
         self.history = History()
         self._logs: tuple[Log, ...] = ()
         self._writer: Writer | None = None
@@ -161,6 +162,11 @@ class Book:
         if commit is not None:
             await asyncio.shield(commit)
 
+    async def emptied(self) -> None:
+        """Return when no record waits for its commit any more."""
+        while self._waiting:
+            await self.settled()
+
     async def close(self, *, compact: bool) -> None:
         """Commit what is left, and leave a checkpoint. ``compact``: drop errors made up for."""
         writer, self._writer = self._writer, None
@@ -206,9 +212,12 @@ class Book:
         note: Callable[..., None] = (
             self.history.note_result if log == RESULTS else self.history.note_error
         )
-        note(decode_mark(line))
+        mark = decode_mark(line)
+        note(mark)
         self._waiting -= 1
         self.committed += 1
+        if self.on_safe is not None:
+            self.on_safe(mark.line)
 
     async def _after_commit(self) -> None:
         if self.on_commit is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 
 import msgspec
 
@@ -40,6 +41,16 @@ class Partition(msgspec.Struct, frozen=True):
     def lock(self) -> str:
         """Held by the process that makes the day; beside the folder, which changes its name."""
         return os.path.join(self.parent, f".{self.name}.lock")
+
+    def precedes(self, name: str) -> bool:
+        """Return whether a name is that of a later day's folder, and not of something else."""
+        at = self.name.index(self.day)
+        day = name[at : at + len(self.day)]
+        try:
+            later = date.fromisoformat(day) > date.fromisoformat(self.day)
+        except ValueError:
+            return False
+        return later and name == self.name.replace(self.day, day)
 
     @property
     def output(self) -> str:

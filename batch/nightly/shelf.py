@@ -131,7 +131,7 @@ def point(files: Files, link: str, partition: Partition) -> None:
 def _leads_to(link: str, target: str, partition: Partition) -> bool:
     """Return whether a link leads to a day, or to a later one that is there."""
     there = os.readlink(link)
-    return there == target or (os.path.basename(there) > partition.name and os.path.exists(link))
+    return there == target or (partition.precedes(os.path.basename(there)) and os.path.exists(link))
 
 
 def _manifest(files: Files, paths: Paths) -> dict[str, Any] | None:

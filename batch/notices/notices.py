@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import uuid
+from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -20,6 +23,7 @@ from batch.transport.proxy import Proxies
 
 _TEXT: Final = "text/plain; charset=utf-8"
 _JSON: Final = "application/json"
+_LOOK: Final = 0.02  # seconds between two tries to have a file alone
 
 
 class Ways(msgspec.Struct, frozen=True):
@@ -64,7 +68,7 @@ class Notices:
         url = self._ways.webhook_url
         if url and (self._ways.always or ended.failed):
             notices.append(_Notice("webhook", url, orjson.dumps(document(ended)), _JSON))
-        return [*self._write(ended), *await self._send(notices)]
+        return [*await self._write(ended), *await self._send(notices)]
 
     def _pings(self, what: str, body: str) -> list[_Notice]:
         url = self._ways.health_url
@@ -86,19 +90,51 @@ class Notices:
             answers = await asyncio.gather(*(post(one.url, one.body, one.type) for one in notices))
         return [f"{one.name}: {why}" for one, why in zip(notices, answers, strict=True) if why]
 
-    def _write(self, ended: Ended) -> list[str]:
+    async def _write(self, ended: Ended) -> list[str]:
         """Put the metrics in place."""
         path = self._ways.prometheus_file
         if path is None:
             return []
         try:
-            before = (read_whole(self._files, path) or b"").decode("utf-8", "replace")
-            write_whole(self._files, path, page(before, ended).encode(), everybody=True)
+            place = _place(path)
+            async with self._alone(place):
+                before = (read_whole(self._files, place) or b"").decode("utf-8", "replace")
+                write_whole(self._files, place, page(before, ended).encode(), everybody=True)
         except Foreign as other:
             return [f"metrics: {path}: {other}"]
         except OSError as error:
             return [f"metrics: {path}: {error.strerror or error}"]
         return []
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, path: str) -> AsyncIterator[None]:
+        """Keep other jobs off the file: what they write meanwhile would be lost.
+
+        Raises ``OSError`` if one of them holds it for longer than an address is waited for.
+        """
+        name, left = f"{path}.lock", int(self._ways.patience.seconds / _LOOK) + 1
+        while True:
+            try:
+                lock = self._files.lock(name)
+                break
+            except BlockingIOError:
+                left -= 1
+                if left < 0:
+                    raise
+            await asyncio.sleep(_LOOK)
+        try:
+            yield
+        finally:
+            self._files.remove(name)
+            self._files.close(lock)
+
+
+def _place(path: str) -> str:
+    """Return where a file is, that links to it stay links. Raises ``Foreign`` for what is none."""
+    place = os.path.realpath(path)
+    if os.path.exists(place) and not os.path.isfile(place):
+        raise Foreign("it is no file")  # and a pipe would be read for ever
+    return place
 
 
 def ping_address(url: str, what: str, number: str) -> str:

@@ -82,6 +82,8 @@ class Post:
                 allow_redirects=False,  # who is sent elsewhere would come there without the body
             ) as answer:
                 status = answer.status
+        except aiohttp.ClientConnectorCertificateError as broken:  # which is a ValueError too
+            return f"the TLS certificate of {host} is not accepted: {_flaw(broken)}", True
         except (aiohttp.InvalidURL, ValueError):  # their texts hold the address
             return _NO_ADDRESS, True
         except TimeoutError:
@@ -93,6 +95,11 @@ class Post:
         if 200 <= status < 300:
             return None, True
         return f"{host} answered {status}", status < 500 and status not in _PASSING
+
+
+def _flaw(broken: aiohttp.ClientConnectorCertificateError) -> str:
+    wrong = broken.certificate_error
+    return wrong.verify_message if isinstance(wrong, ssl.SSLCertVerificationError) else str(wrong)
 
 
 def _cause(error: OSError) -> str:

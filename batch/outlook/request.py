@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
+import orjson
 
 from batch.errors import Refused
 from batch.outlook.look import reader_of
@@ -35,13 +36,8 @@ def specimen(plan: Plan, environ: Mapping[str, str]) -> Specimen | None:
 
     Raises ``BadConfig`` for an address that is none.
     """
-    reader, wanted, last = reader_of(plan), plan.wanted(plan.history), plan.last
-    for line in plan.opened.inputs.lines():
-        if line.ordinal > last:
-            return None
-        if not wanted(line.ordinal):
-            continue
-        row = reader.parse(line)
+    reader = reader_of(plan)
+    for row in map(reader.parse, plan.unasked()):
         if not isinstance(row, BadLine) and (found := _sent(plan, row, environ)) is not None:
             return found
     return None
@@ -82,7 +78,8 @@ def document(one: Specimen) -> dict[str, Any]:
         "url": one.url,
         "headers": dict(one.headers),
         "form": one.form,
-        "body": msgspec.json.decode(one.body) if one.body else None,
+        # As it is: numbers of any length are JSON, and more than Python's writer takes.
+        "body": orjson.Fragment(one.body) if one.body else None,
     }
 
 

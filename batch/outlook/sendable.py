@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from batch.errors import BadConfig, BadUsage
@@ -24,13 +25,16 @@ def require_sendable(plan: Plan, tariff: Tariff | None) -> None:
     cost, and ``BadUsage`` if all of them lack the one thing that a flag gives to all: a model.
     """
     anew = not plan.ended(plan.history)
+    if tariff is None and not anew:
+        return
     nameless = 0
     for row in _first(plan):
         if not isinstance(row, BadLine):
             if tariff is None:
                 return
-            if tariff.worst(request(row, 0)) is None:
-                why = tariff.why_unknown(request(row, 0))
+            asked = request(row, 0)
+            if tariff.worst(asked) is None:
+                why = tariff.why_unknown(asked)
                 raise BadConfig(f"{row.where}: --max-cost: {why}. Nothing was sent")
             anew = False
         elif row.code == NO_MODEL:
@@ -45,10 +49,4 @@ def require_sendable(plan: Plan, tariff: Tariff | None) -> None:
 
 
 def _first(plan: Plan) -> Iterator[Row | BadLine]:
-    reader, wanted, looked = reader_of(plan), plan.wanted(plan.history), 0
-    for line in plan.opened.inputs.lines():
-        if looked >= min(LOOKED, plan.todo) or line.ordinal > plan.last:
-            return
-        if wanted(line.ordinal):
-            looked += 1
-            yield reader.parse(line)
+    return map(reader_of(plan).parse, islice(plan.unasked(), min(LOOKED, plan.todo)))

@@ -94,4 +94,4 @@ def _tokens(span: Span) -> str:
     """Return likely tokens, and the most."""
     if not span.likely and span.high == 0:
         return "0"
-    return f"{span.likely:,} of {'?' if span.high is None else f'{span.high:,}'}"
+    return f"{span.likely:,} " + ("or more" if span.high is None else f"to {span.high:,}")

@@ -12,10 +12,14 @@ from batch.estimating.told import Estimated, Money, Part
 from batch.wording import agreeing, counted, shown
 
 NAMED: Final = 3  # models that a sentence names
+FAR: Final = "too many lines that have ended are before them"
 
 
 def sentences(estimated: Estimated) -> Iterator[str]:
     """Yield what is about to be spent, and what of it nobody knows: at most three lines."""
+    if estimated.lines and not estimated.looked:
+        yield f"what {counted(estimated.lines, 'line')} cost nobody has looked at: {FAR}"
+        return
     models = [shown(model, 40) for model in dict.fromkeys(one.model for one in estimated.parts)]
     more = f" and {len(models) - NAMED} more" if len(models) > NAMED else ""
     to = f" to {', '.join(models[:NAMED])}{more}" if models else ""
@@ -28,7 +32,7 @@ def sentences(estimated: Estimated) -> Iterator[str]:
 def requests_in_words(estimated: Estimated) -> str:
     """Return how many requests are likely, and at most."""
     span = estimated.requests
-    most = f", at most {span.high:,}" if span.high is not None and span.high > span.likely else ""
+    most = f" (at most {span.high:,})" if span.high is not None and span.high > span.likely else ""
     return f"about {counted(span.likely, 'request')}{most}"
 
 

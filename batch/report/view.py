@@ -168,7 +168,9 @@ _SENTENCES: Final[Mapping[Why, str]] = {
 def _gap(gap: Gap, line: Line) -> str:
     unreported = f"{line.unreported:,} of {counted(line.requests, 'request')}"
     told = _SENTENCES[gap.why].format(detail=gap.detail, unreported=unreported)
-    size = f" ({counted(line.requests, 'request')})" if gap.why == "no_price" else ""
+    size = ""
+    if gap.why == "no_price":
+        size = f" ({counted(line.requests, 'request')}): write one into a file for --prices"
     return f"{shown(gap.model or _DASH, _NAME_WIDTH)}: {told}{size}"
 
 

@@ -155,7 +155,7 @@ def _naming(one: Closure, todo: str) -> list[str]:
     ]
     return [
         f"{todo} with {flags}",
-        "or in the user config, before other [[keys]] (NAME: the variable it is in):",
+        "or in ~/.config/wbatch/config.toml, before other [[keys]] (NAME: the variable it is in):",
         *settings,
     ]
 

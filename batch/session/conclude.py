@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from batch.bottleneck import Bottleneck
+from batch.errors import CAPPED
 from batch.files import Files, read_whole
 from batch.inputs.chosen import Chosen
 from batch.ledger import publish
@@ -43,6 +44,7 @@ class Facts(msgspec.Struct, frozen=True):
     total: int
     started_at: float
     seconds: float
+    todo: int  # lines that it was to ask
     recorded: int
     retries: int
     reasons: Mapping[int, str]
@@ -61,6 +63,8 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     stand = _standing(files, paths, book, failures, facts.total, facts.tags)
     reasons = dict(facts.reasons)
     pending, failed = _asked_for(stand, book.history, facts.chosen)
+    if facts.recorded >= facts.todo:
+        reasons.pop(CAPPED, None)  # a limit that was reached as the last lines ended
     advice = paragraphs(facts.closed, pending, facts.base_url)
     if advice:
         reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
@@ -124,7 +128,7 @@ def usage(files: Files, paths: Paths, found: Found) -> Iterator[dict[str, Any]]:
     """Yield a run's usage totals as its logs have them."""
     failures = publish.failed_lines(files, paths, found.history).values()
     stand = _standing(files, paths, found, failures, None)
-    return publish.usage_rows(found.history, found.run_id, failures, stand.labels)
+    yield from publish.usage_rows(found.history, found.run_id, failures, stand.labels)
 
 
 def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
-from batch.errors import Refusal
+from batch.errors import CAPPED, Refusal, Unavailable
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
 from batch.session.event import Event
@@ -25,7 +25,7 @@ SIGNALS: Final = {
     signal.SIGTERM: 143,
     signal.SIGHUP: 143,
 }
-UNAVAILABLE: Final = 69
+UNAVAILABLE: Final = Unavailable.exit_code
 
 
 class Watch(Protocol):
@@ -62,8 +62,11 @@ class Ending:
 
     def stop(self, code: int, reason: str) -> None:
         """Stop sending, for a reason that has an exit code."""
+        if code == CAPPED and self.halt.reason is None:
+            self._watch.say(f"{reason}: sending no more, and waiting for answers under way")
         if self.reasons.setdefault(code, reason) == reason:
-            self.halt.request(reason)
+            # A limit of the run's own: what is on the wire is paid, and nobody waits at a keyboard.
+            self.halt.request(reason, patient=code == CAPPED)
 
     def failed(self, refusal: Refusal) -> None:
         """Keep what broke the run."""
@@ -71,7 +74,7 @@ class Ending:
 
     def on_signal(self, number: signal.Signals) -> None:
         """Once: let what is on the wire finish. Twice: give that up too."""
-        if self.halt.reason is not None:
+        if self.halt.is_pressed:
             self._watch.say("stopping now")
             self.halt.hurry()
             return

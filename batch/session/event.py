@@ -58,15 +58,23 @@ class Changes:
         self._open: dict[int, bool] = {}  # place of a breaker → whether it is mended
         self._silent = False
 
-    def look(self, breakers: Sequence[Breaker], holdup: Holdup | None) -> Iterator[Event]:
-        """Yield what is new; ``holdup`` is what calls wait for, if any do."""
+    def closures(self, breakers: Sequence[Breaker]) -> Iterator[Event]:
+        """Yield which ways were closed or are open again."""
         for place, breaker in enumerate(breakers):
             if self._open.get(place) is not breaker.mended:
                 self._open[place] = breaker.mended
                 what = "opened" if breaker.mended else "closed"
                 yield Event(what, str(breaker), "warning", code=breaker.code)
-        silent = holdup is not None and holdup.kind == "silence"
-        if silent is not self._silent:
-            self._silent = silent
-            why = holdup.text if silent and holdup is not None else ""
-            yield Event("paused", why, "warning") if silent else Event("resumed")
+
+    def silence(self, holdup: Holdup | None, *, down: bool) -> Iterator[Event]:
+        """Yield if the gateway fell silent or answers again.
+
+        ``holdup`` is what calls wait for, if any do: while one tries whether the gateway is back,
+        nobody may, and it is ``down`` all the same.
+        """
+        if not self._silent and holdup is not None and holdup.kind == "silence":
+            self._silent = True
+            yield Event("paused", holdup.text, "warning")
+        elif self._silent and not down:
+            self._silent = False
+            yield Event("resumed")

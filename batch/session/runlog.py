@@ -6,6 +6,7 @@ words and those of the gateway about a failure, without a key, and never a promp
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -145,6 +146,10 @@ def into_file(files: Files, path: str) -> tuple[Callable[[bytes], object], Calla
     A line is written in one piece, so that several runs may share a file. Raises ``OSError``.
     """
     fd = files.append(path)
+    with contextlib.suppress(OSError):  # of a file that may not be read, or of a full disk
+        size = files.length(path)
+        if size and not b"".join(files.read(path, size - 1)).endswith(b"\n"):
+            write_all(files, fd, b"\n")  # after half a line, which a full disk left
     return lambda data: write_all(files, fd, data), lambda: files.close(fd)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.bottleneck import WORTH_SHARE, Bottleneck
+from batch.errors import CAPPED, NoAccess
 from batch.ledger.paths import folder_of
 from batch.session.advice import Closure
 from batch.session.snapshot import span
@@ -27,8 +28,7 @@ STATUS: Final[Mapping[int, str]] = {
     143: "cancelled",
 }
 SCHEMA: Final = 1
-CAPPED: Final = 4  # a limit of the run's own is reached
-NO_ACCESS: Final = 77  # key, model or account is closed
+NO_ACCESS: Final = NoAccess.exit_code  # key, model or account is closed
 NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or that nobody asks now
 WORTH_SECONDS: Final = 10.0  # a shorter run was not slow, whatever held it back
 # Classes of lines whose fault is not in the line: it can be asked again as it is, as new work.
@@ -247,10 +247,16 @@ def _cost(session: Session | None) -> Sequence[str]:
     told = session.budget if session is not None else None
     if not told:
         return ()
-    words = f"cost     {told['spent']:,.4f} of at most {told['max_cost']:,.2f} {told['currency']}"
+    words = f"cost     {_money(told['spent'], 4)} of at most {_money(told['max_cost'], 2)}"
+    words += f" {told['currency']}"
     if told["maybe_spent"]:
-        words += f" · {told['maybe_spent']:,.4f} more may have been billed without an answer"
+        words += f" · {_money(told['maybe_spent'], 4)} more may have been billed without an answer"
     return (words,)
+
+
+def _money(amount: float, digits: int) -> str:
+    """Return an amount with so many decimals, or with six where those would tell nothing."""
+    return f"{amount:,.{6 if 0 < amount < 0.01 else digits}f}"
 
 
 def _large(count: float | None) -> str:
@@ -272,7 +278,9 @@ def _next(standing: Standing, session: Session | None) -> str:
         return f"wbatch retry {standing.shown}"
     if standing.failed:
         return "; ".join(_mending(standing))
-    return f"wbatch status {standing.shown}" if session else "nothing: every line is answered"
+    if session is None:
+        return "nothing: every line is answered"
+    return f"wbatch show {standing.shown}, or wbatch export {standing.shown} -o answers.csv"
 
 
 def _first(session: Session | None) -> str:

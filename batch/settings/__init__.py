@@ -3,6 +3,7 @@
 toml ─→ checker ─→ config ─→ tree      files, checked against the tree, line by line
 envfile ─→ keyring, proxies            what is in the environment, or in a file beside it
 pricelist                              prices, from the tree, from files, from a list
+moment                                 when a run has to have ended, as of when it began
 """
 
 from __future__ import annotations

@@ -82,8 +82,8 @@ def _read_key(place: KeySetting, environ: Mapping[str, str]) -> str:
         raise BadConfig(
             f"no key for the gateway. Either export {KEY_NAME}, or write it into a file .env "
             "beside the job or in this folder, or say where the key is with "
-            "--key 'MODELS=env:NAME' or --key 'MODELS=file:PATH', or as [[keys]] in the user "
-            "config, or try a run without a gateway: --mock"
+            "--key 'MODELS=env:NAME' or --key 'MODELS=file:PATH', or as [[keys]] in a job or in "
+            "~/.config/wbatch/config.toml, or try a run without a gateway: --mock"
         )
     if not value:
         raise BadConfig(f"{where} is empty or not set, and should hold the key for {place.match}")

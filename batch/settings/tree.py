@@ -13,6 +13,7 @@ import re
 import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import fields
@@ -350,10 +351,19 @@ class NotifySettings(_Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("health_url", "webhook_url"):
             address = getattr(self, name)
-            if address is not None and not _ADDRESS.match(address):
+            if address is not None and not _is_address(address):
                 raise ValueError(f"{name} is an address that begins with https:// or http://")
         if self.prometheus_file is not None and not self.prometheus_file.endswith(".prom"):
             raise ValueError("prometheus_file ends with .prom: collectors read no other")
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is an address of the web."""
+    try:
+        parts = urlsplit(text)
+        return _ADDRESS.match(text) is not None and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 class LogSettings(_Section, frozen=True, kw_only=True):

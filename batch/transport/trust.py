@@ -6,10 +6,12 @@ No message names a way to turn the checking off, as there is none.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import http.client
 import os
 import ssl
+import threading
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -53,8 +55,9 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 class Distrust:
     """Says why hosts are not trusted. Each is looked at once more, and only once."""
 
-    def __init__(self, ca_bundle: str | None) -> None:
+    def __init__(self, ca_bundle: str | None, seconds: float = SECONDS) -> None:
         self._ca_bundle = ca_bundle
+        self._seconds = seconds
         self._seen: dict[tuple[str, int], Certificate | None] = {}
         self._looking = asyncio.Lock()
 
@@ -64,8 +67,29 @@ class Distrust:
         """Return what is wrong with the certificate of a host, and what to do."""
         async with self._looking:
             if (host, port) not in self._seen:
-                self._seen[host, port] = await asyncio.to_thread(_look, host, port, proxy)
+                self._seen[host, port] = await self._look(host, port, proxy)
         return explained(error, host, self._seen[host, port], self._ca_bundle)
+
+    async def _look(self, host: str, port: int, proxy: Proxy | None) -> Certificate | None:
+        """Look in a thread that keeps nobody waiting: a proxy may answer a byte a minute."""
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Certificate | None] = loop.create_future()
+
+        def put(seen: Certificate | None) -> None:
+            if not found.done():
+                found.set_result(seen)
+
+        def look() -> None:
+            seen = _look(host, port, proxy)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(put, seen)
+
+        threading.Thread(target=look, name="certificate", daemon=True).start()
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await found
+        except TimeoutError:
+            return None
 
 
 def explained(

@@ -82,10 +82,11 @@ def _shown(text: str) -> str:
 
 
 def _no_login(wanted: str, proxy: Proxy) -> str:
-    if wanted and "basic" not in wanted.lower():
-        kind = _shown(wanted.split(maxsplit=1)[0].strip(","))
+    kinds = _shown(wanted).replace(",", " ").split()
+    if kinds and "basic" not in wanted.lower():
         return (
-            f"the proxy {proxy} wants a login by {kind} (HTTP 407), and only Basic is known here: "
+            f"the proxy {proxy} wants a login by {kinds[0]} (HTTP 407), and only Basic is known "
+            "here: "
             "put a proxy between that speaks it, such as cntlm or px"
         )
     if proxy.login is not None:

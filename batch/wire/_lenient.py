@@ -12,7 +12,7 @@ import msgspec
 
 # What msgspec raises for bytes that are not the JSON it expects.
 BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-MOST: Final = 2**53  # a count beyond it is nonsense, and would not survive as a JSON number
+MOST: Final = 10**12  # a count beyond it is nonsense, and a run's sum has to be a JSON number
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=MOST)] | None
 
 T = TypeVar("T")

@@ -89,7 +89,7 @@ def _watched(process: subprocess.Popen[bytes], keyboard: int, says: bytes) -> tu
         if says and shown.rstrip().endswith(b"[y/N]"):
             os.write(keyboard, says)
             says = b""
-    return process.wait(timeout=SECONDS), shown.decode().replace("\r\n", "\n")
+    return process.wait(timeout=SECONDS), shown.decode(errors="replace").replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def desk(tmp_path: Path, served: Gateway) -> Desk:
     return Desk(tmp_path, served)
 
 
-@pytest.mark.parametrize("says", [b"n\n", b"\x04"], ids=repr)
+@pytest.mark.parametrize("says", [b"n\n", b"\x04", b"\xff\n"], ids=repr)
 def test_whoever_does_not_say_yes_has_sent_nothing_and_left_nothing(
     desk: Desk, says: bytes
 ) -> None:

@@ -133,6 +133,24 @@ def _typed(keys: tuple[str, ...], surroundings: dict[str, str], until: tuple[str
     return shown
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_name_of_stray_bytes_is_left_to_the_shell(
+    shell: str, surroundings: dict[str, str]
+) -> None:
+    asked = {"_WBATCH_COMPLETE": f"{shell}_complete", "COMP_CWORD": "2"}
+    words = {"COMP_WORDS": "wbatch run \udcff"}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "batch"],
+        env=surroundings | asked | words,
+        capture_output=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"file")
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_the_scripts_of_other_shells_are_ones_that_they_take(
     shell: str, surroundings: dict[str, str], capsys: pytest.CaptureFixture[str]

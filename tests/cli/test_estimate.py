@@ -64,7 +64,7 @@ def test_each_model_has_a_row_and_all_of_them_a_sum(desk: Desk) -> None:
     assert "3 lines to ask: about 3 requests" in rows
     (row,) = (row for row in rows if row.startswith("gpt-4o-mini"))
     assert row.startswith(
-        f"gpt-4o-mini /v1/chat/completions 2 {read:,} of {most:,} 512 of 2,000 0.00001"
+        f"gpt-4o-mini /v1/chat/completions 2 {read:,} to {most:,} 512 to 2,000 0.00001"
     )
     assert row.endswith(amounts)
     assert any(row.startswith("of-nobody /v1/chat/completions 1") for row in rows)
@@ -144,6 +144,8 @@ def test_numbers_of_a_body_are_shown_as_they_are_written(desk: Desk) -> None:
 
     assert '"seed": 123456789012345678901234567890' in said
     assert '"temperature": 0.10' in said
+    told = json.loads(desk.estimate("in.jsonl", "--json"))
+    assert told["request"]["body"]["seed"] == 123456789012345678901234567890
 
 
 def test_programs_get_one_object(desk: Desk) -> None:

@@ -94,7 +94,7 @@ def test_ctrl_c_outside_of_a_run_is_130_and_quiet(capsys: pytest.CaptureFixture[
         ([*RUN, "--endpoint", "chat"], "endpoint is a path"),
         ([*RUN, "--new-run", "--keep-answers"], "--new-run and --keep-answers exclude each other"),
         ([*RUN, "--mock-fail", "500=1%"], "only a mock run takes --mock-fail"),
-        (["retry"], "Missing argument 'OUT'"),
+        (["retry"], "Missing argument 'OUT | JOB.toml'"),
         (["retry", "out.jsonl", "--only", " , "], "--only names no error code"),
         (["mock", "--port", "99999"], "99999 is not in the range"),
         (["mock", "--fail", "flood=5%"], "unknown fault 'flood'"),

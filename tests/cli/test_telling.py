@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,12 +71,24 @@ def test_a_run_that_was_refused_is_told_of_too(
     assert capsys.readouterr().err.count("no such file") == 1
 
 
+def test_a_stray_byte_of_a_name_keeps_nobody_from_being_told() -> None:
+    engine = FakeEngine(failure=NoInput("inbox/\udcff.jsonl: no such file"))
+    with Listener(200) as health, Listener(200) as chat:
+        flags = ["--health-url", health.url, "--webhook-url", chat.url, "-o", "\udcff.jsonl"]
+        code = answer([*RUN, *flags], Caller(engine))
+
+    assert code == 66
+    assert told(health) == ["/start", "/66"]
+    assert json.loads(chat.told[0].body)["text"].endswith("inbox/ .jsonl: no such file")
+
+
 @pytest.mark.parametrize(
     ("bug", "ends_with"),
     [
         (KeyError("nobody thought of this"), 1),
         (KeyboardInterrupt(), 130),
         (click.Abort(), 130),
+        (click.exceptions.Exit(2), 2),  # somebody was asked, and said no
         (SystemExit(143), 143),
     ],
 )
@@ -104,10 +118,25 @@ def test_a_notice_that_fails_is_a_line_and_never_another_exit_code(
     assert SECRET not in err
 
 
+def test_an_interrupt_while_nobody_takes_a_notice_ends_the_wait_and_not_the_run() -> None:
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with Listener() as deaf:
+        deaf.on_told = interrupt
+        flags = ["--webhook-url", deaf.url, "--notify-when", "always"]
+        assert answer([*RUN, *flags], Caller(FakeEngine(3))) == 3
+
+    assert len(deaf.told) == 1
+
+
+@pytest.mark.parametrize(
+    "place", ["hooks.example", "https://[::1", "https://[hooks]", "https://:1", "https://a:70000"]
+)
 def test_an_address_that_is_none_is_refused_and_not_repeated(
-    capsys: pytest.CaptureFixture[str],
+    place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = answer([*RUN, "--webhook-url", f"hooks.example/{SECRET}"], Caller(FakeEngine()))
+    code = answer([*RUN, "--webhook-url", f"{place}/{SECRET}"], Caller(FakeEngine()))
 
     err = capsys.readouterr().err
     assert code == 2
@@ -195,6 +224,18 @@ def test_with_a_log_of_json_and_no_file_stderr_is_the_log(
     assert lines[-1]["exit_code"] == 66
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--nonsense",), ("--rpm", "x"), ("--config", "nowhere.toml"), ("-m", "\udcff")]
+)
+def test_a_command_line_that_is_wrong_is_told_as_json_too(
+    wrong: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer([*RUN, "--log-format", "json", *wrong], Caller(FakeEngine())) in (2, 78)
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0]["event"] == "refused"
+
+
 def test_quiet_a_log_on_stderr_is_silent_unless_it_fails(
     job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,6 +245,34 @@ def test_quiet_a_log_on_stderr_is_silent_unless_it_fails(
     (job.parent / "in.jsonl").unlink()
     assert answer(["-q", "run", str(job), "-o", "b.jsonl", "--log-format", "json"], Caller()) == 66
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["in.jsonl", "out.jsonl", "out.run/journal.jsonl", "old.jsonl"])
+def test_a_log_is_never_written_into_an_input_or_a_runs_files(
+    place: str, job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given: a run, and another one
+    assert answer(["run", str(job), "-o", str(job.parent / "old.jsonl"), "-q"], Caller()) == 0
+    before = (job.parent / "in.jsonl").read_bytes(), (job.parent / "old.jsonl").read_bytes()
+
+    code = answer(["run", str(job), "--log-file", str(job.parent / place)], Caller())
+
+    assert code == 2
+    assert "Choose another" in capsys.readouterr().err
+    assert before == (
+        (job.parent / "in.jsonl").read_bytes(),
+        (job.parent / "old.jsonl").read_bytes(),
+    )
+    assert not (job.parent / "out.jsonl").exists()
+
+
+def test_a_pipe_that_nobody_reads_is_no_log(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(job.parent / "pipe")
+
+    code = answer(["run", str(job), "--log-file", str(job.parent / "pipe")], Caller())
+
+    assert code == 73
+    assert "Nothing was sent" in capsys.readouterr().err
 
 
 def test_a_log_that_cannot_be_begun_refuses_the_run(

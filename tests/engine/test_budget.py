@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -104,9 +105,11 @@ class Stops:
                 await book.keep(Entry(kind="reserved", at=session, amount=str(amount)))
 
             tariff = Tariff(BOOK, {"toy": Bounded(), "task": BoundedTask()}, 0.0)
-            budget = Budget(most, requests, spent + lost)
+            budget = Budget(most, requests, spent, lost)
             self.budget = budget
-            return Purse(budget, tariff if most is not None else None, keep, stop)
+            purse = Purse(budget, tariff if most is not None else None, keep, stop)
+            book.on_safe = purse.saved
+            return purse
 
         return make
 
@@ -149,19 +152,85 @@ def test_a_budget_holds_over_crashes_and_every_session_that_follows(
 
     assert crashes
     assert 4 in stops.reasons
-    assert Decimal(13) < biller.billed <= most
+    assert Decimal(12) < biller.billed <= most
 
 
-def test_a_finished_session_leaves_on_record_only_what_nobody_knows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_answered_and_is_not_on_disk_yet_counts_as_spent_after_a_crash(
+    tmp_path: Path, seed: int
+) -> None:
+    # Given: answers that cost all they may, and a disk that takes as long as several of them
+    class Dear(Biller):
+        def __call__(self, call: Call) -> Reply:
+            assert isinstance(call.payload, bytes)
+            used = {"in": len(call.payload), "out": MOST}
+            self.billed += used["in"] * READ + used["out"] * WROTE
+            return json_reply({"say": "yes", **used})
+
+    stops, biller, dice = Stops(), Dear(seed), random.Random(seed)
+    made = rig(tmp_path, stops, Decimal(30))
+    made.stall = 0.05
+
+    # When: it is killed again and again
+    for _ in range(6):
+        looks = iter(range(dice.randint(20, 60)))
+        crash = functools.partial(lambda left: next(left, None) is None, looks)
+        with pytest.raises(Crashed):
+            made.session(rows(2000, "toy"), Scripted(biller), crash=crash)
+        # Then: the books know of all that was billed
+        book = Book(OsFiles(), made.paths, "20261122T020000Z-abcdef", 8)
+        book.begin(recover(OsFiles(), made.paths), {"inputs": [], "identity": {}})
+        stops.purse(Decimal(30))(book, Halt())  # type: ignore[operator]
+        book.release()
+        assert biller.billed <= stops.budget.gone
+
+
+def on_record(made: Rig) -> dict[str, Decimal]:
+    """Return what the journal says may be lost, by session."""
+    found = recover(OsFiles(), made.paths)
+    assert found is not None
+    return {at: Decimal(amount) for at, (amount, _) in found.history.reserved.items()}
+
+
+@pytest.mark.parametrize("faults", [False, True])
+def test_a_session_that_ends_leaves_on_record_only_what_nobody_knows(
+    tmp_path: Path, faults: bool
+) -> None:
     stops = Stops()
 
     made = rig(tmp_path, stops, Decimal(100))
-    made.session(rows(50, "toy"), Scripted(Biller(1, faults=False)))
+    made.session(rows(200, "toy"), Scripted(Biller(1, faults=faults)))
 
-    assert stops.budget.at_risk == 0
-    found = recover(OsFiles(), made.paths)
-    assert found is not None
-    assert list(found.history.reserved) == ["session-1"]
+    assert on_record(made) == {"session-1": stops.budget.doubtful}
+    assert (stops.budget.doubtful > 0) == faults
+
+
+def test_tasks_that_go_on_in_the_next_session_are_paid_once_in_its_budget(tmp_path: Path) -> None:
+    # Given: eight tasks that each may cost half of what they will, stopped while they go on
+    stops, halt = Stops(), Halt()
+    made = Rig(tmp_path, BoundedTask(), concurrency=8)
+    made.purse = stops.purse(Decimal(2))  # type: ignore[assignment]
+
+    def never_done(call: Call) -> Reply:
+        if call.kind == "poll":
+            halt.request("stopped by hand")
+        assert call.kind == "poll" or isinstance(call.payload, bytes)
+        return json_reply({"id": 1})
+
+    def done(call: Call) -> Reply:
+        assert call.kind == "poll"
+        return json_reply({"say": "done", "in": 5, "out": 15})
+
+    made.session(rows(8, "task"), Scripted(never_done), halt=halt)
+    between = on_record(made)
+
+    # When: the next one goes on with them
+    made.session(rows(8, "task"), Scripted(done))
+
+    # Then: what they may cost was kept back again, and in the end they cost what they did
+    assert between == {"session-1": Decimal(0)}
+    assert stops.budget.spent == 8 * (5 * READ + 15 * WROTE)
+    assert stops.budget.gone == stops.budget.spent
 
 
 def test_a_request_without_a_bound_stops_the_run_before_it_is_sent(tmp_path: Path) -> None:
@@ -195,6 +264,28 @@ def test_no_more_requests_leave_than_were_allowed_retries_among_them(tmp_path: P
 
     assert len(gateway.calls) == 137
     assert stops.reasons == {4: "--max-requests 137 are sent"}
+
+
+def test_the_tasks_of_the_last_requests_that_were_allowed_are_waited_for(tmp_path: Path) -> None:
+    # Given: two films, of which the first takes longer
+    stops, asked = Stops(), Counter[int]()
+
+    def reply_to(call: Call) -> Reply:
+        if call.kind == "submit":
+            assert isinstance(call.payload, bytes)
+            return json_reply({"id": orjson.loads(call.payload)["line"]})
+        number = int(call.path.rpartition("/")[2])
+        asked[number] += 1
+        done = number > 1 or asked[number] == 3
+        return json_reply({"id": number} | ({"say": "done", "in": 5, "out": 5} if done else {}))
+
+    made = Rig(tmp_path, BoundedTask(), concurrency=8)
+    made.purse = stops.purse(None, 2)  # type: ignore[assignment]
+
+    made.session(rows(5, "task"), Scripted(reply_to))
+
+    assert len(made.results()) == 2
+    assert stops.reasons == {4: "--max-requests 2 are sent"}
 
 
 def test_the_money_of_a_task_is_kept_back_until_it_is_done(tmp_path: Path) -> None:

@@ -195,6 +195,47 @@ def test_answers_under_way_are_waited_for_only_so_long(
     assert max(ended) <= most
 
 
+def test_at_a_limit_of_the_runs_own_all_that_was_sent_is_answered_however_long_it_takes(
+    tmp_path: Path,
+) -> None:
+    halt = Halt()
+
+    class Slow(Scripted):
+        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+            self.calls.append(call)
+            if len(self.calls) == 4:
+                halt.request("--max-duration is over", patient=True)
+            await asyncio.sleep(300)
+            return GOOD
+
+    rig = Rig(tmp_path, Toy(), concurrency=4)
+
+    rig.session(rows(10, "toy"), Slow(lambda call: GOOD), halt=halt)
+
+    assert len(rig.results()) == 4
+
+
+def test_whoever_then_asks_for_the_end_waits_only_so_long(tmp_path: Path) -> None:
+    halt = Halt()
+    ended: list[float] = []
+
+    class Slow(Scripted):
+        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+            halt.request("--max-duration is over", patient=True)
+            asyncio.get_running_loop().call_later(100, halt.request, "by SIGINT")
+            try:
+                await asyncio.sleep(300)
+            finally:
+                ended.append(asyncio.get_running_loop().time())
+
+    rig = Rig(tmp_path, Toy(), concurrency=4)
+
+    rig.session(rows(10, "toy"), Slow(lambda call: GOOD), halt=halt)
+
+    assert rig.results() == {}
+    assert 100 < max(ended) <= 101 + DRAIN_SECONDS
+
+
 def test_a_sleep_ends_at_once_when_the_run_does() -> None:
     async def main() -> float:
         halt = Halt()

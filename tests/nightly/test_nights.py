@@ -18,6 +18,7 @@ from batch.session.summary import Outcome
 from batch.settings.tree import Settings
 from tests.cli.fake_engine import FakeEngine
 from tests.nightly.kit import Site, ended, night_after
+from tests.notices.ends import Listener
 
 DAY, BEFORE, FIRST = "2026-11-26", "2026-11-25", "2026-11-24"
 AT = night_after(DAY)
@@ -87,7 +88,8 @@ def test_a_good_night_says_nothing_when_it_is_to_be_quiet(
 ) -> None:
     site.receive(DAY)
 
-    codes = [site.call("run", "-q", "--catch-up", 1, "--when-missing", "skip", at=AT)] * 2
+    flags = ("-q", "--catch-up", 1, "--when-missing", "skip")
+    codes = [site.call("run", *flags, at=AT) for _ in range(2)]
 
     assert codes == [0, 0]
     assert said(capsys) == ""
@@ -116,7 +118,7 @@ def test_what_reads_a_run_reads_the_day_of_a_job(
     assert site.call("status", "--date", DAY) == 3
     assert site.call("export", "-o", tmp_path / "out.csv", "--date", DAY) == 0
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
-    assert site.call("retry", "--date", DAY, "--only", "invalid_json") in (2, 3)
+    assert site.call("retry", "--date", DAY, "--only", "invalid_json") == 3
     assert answer(["show", str(folder / "answers.jsonl"), "1"], Caller()) == 0
     assert answer(["report", str(folder), "--mock"], Caller()) == 0
     assert answer(["status", str(folder / "answers.jsonl")], Caller()) == 3
@@ -212,6 +214,20 @@ def test_what_wbatch_did_not_make_is_left_alone(
     assert os.listdir(site.triage / DAY) == ["notes.txt"]
 
 
+def test_a_rehearsed_day_does_not_pass_for_one_that_was_made(
+    site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.receive(DAY)
+    assert [site.call("run", at=AT), site.call("run", at=AT)] == [0, 0]
+    monkeypatch.delenv("WBATCH_MOCK")
+    said(capsys)
+
+    code = site.call("run", at=AT)
+
+    assert code == 65
+    assert "is of a rehearsal (--mock), and holds no answers" in said(capsys)
+
+
 def test_a_published_day_is_not_begun_anew_over_the_heads_of_its_readers(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -262,8 +278,13 @@ def test_a_day_that_was_made_is_published_without_its_input(site: Site) -> None:
     os.rename(site.triage / DAY, site.triage / f".{DAY}.partial")
     os.remove(site.inbox / f"{DAY}.jsonl")
 
-    assert site.call("run", at=AT) == 0
+    with Listener(200) as chat:
+        told = ("--webhook-url", chat.url, "--notify-when", "always")
+        assert site.call("run", *told, at=AT) == 0
+
     assert (site.days(), site.hidden()) == ([DAY], [])
+    (run,) = orjson.loads(chat.told[0].body)["runs"]
+    assert run["request_counts"] == {"total": 3, "completed": 3, "failed": 0}
 
 
 def test_a_day_that_was_begun_needs_its_input_whatever_is_said(
@@ -288,10 +309,12 @@ class DaysEngine(FakeEngine):
         super().__init__()
         self.codes = codes
         self.begun: list[str] = []
+        self.ends_by: set[str | None] = set()
 
     async def run(self, settings: Settings, watch: Watch, *, approve: object = None) -> Outcome:
         assert settings.run.date is not None
         self.begun.append(settings.run.date)
+        self.ends_by.add(settings.budget.finish_by)
         code = self.codes[settings.run.date]
         folder = Path(settings.output.replace(".jsonl", ".run"))
         folder.mkdir(parents=True)
@@ -345,6 +368,19 @@ def test_the_days_are_made_oldest_first_until_one_says_that_the_others_would_end
     lines = table(said(capsys))
     assert list(lines) == days
     assert all(lines[day].startswith("not begun") for day in days[begun:])
+
+
+def test_all_days_have_ended_by_the_same_moment_however_late_one_of_them_begins(
+    site: Site,
+) -> None:
+    for day in (BEFORE, DAY):
+        site.receive(day)
+    engine = DaysEngine({BEFORE: 0, DAY: 0})
+
+    command = ["run", str(site.job), "--catch-up", "1", "--finish-by", "06:00"]
+    assert answer(command, Caller(engine, os.environ, lambda: AT)) == 0
+
+    assert engine.ends_by == {"2026-11-27T06:00:00+01:00"}
 
 
 def test_the_summary_of_several_days_is_one_object(

@@ -302,6 +302,16 @@ def test_a_link_elsewhere_finds_its_way_and_one_to_a_day_that_is_gone_is_given_u
     assert os.path.isdir(link)
 
 
+def test_a_link_to_something_else_leads_to_the_day_from_now_on(tmp_path: Path) -> None:
+    (day,) = publish_days(tmp_path, DAY)
+    (tmp_path / "the-old-place").mkdir()
+    (tmp_path / "latest").symlink_to("the-old-place")
+
+    point(OsFiles(), str(tmp_path / "latest"), day)
+
+    assert os.readlink(tmp_path / "latest") == f"triage/{DAY}"
+
+
 def test_what_is_no_link_is_not_replaced(tmp_path: Path) -> None:
     (day,) = publish_days(tmp_path, DAY)
     (tmp_path / "latest").write_text("mine")

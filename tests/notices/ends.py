@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -50,12 +52,13 @@ class Told(NamedTuple):
 class Listener:
     """Listens on 127.0.0.1 in a thread of its own; answers each with the next status, or the last.
 
-    With no status at all it takes a call and never answers.
+    With no status at all it takes a call and never answers. ``tls`` is what it speaks then.
     """
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, tls: ssl.SSLContext | None = None) -> None:
         self.told: list[Told] = []
         self.logins: list[str | None] = []
+        self.on_told: Callable[[], None] = lambda: None
         self._statuses = list(statuses)
         self._over = threading.Event()
         listener = self
@@ -69,10 +72,14 @@ class Listener:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/s3cret-place"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}/s3cret-place"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -92,6 +99,7 @@ class Listener:
         body = asked.rfile.read(int(asked.headers["Content-Length"] or 0)).decode()
         self.logins.append(asked.headers["Proxy-Authorization"])
         self.told.append(Told(asked.path, asked.headers["Content-Type"], body))
+        self.on_told()
         if not self._statuses:
             self._over.wait(30)
             return

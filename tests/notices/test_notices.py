@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -79,6 +80,39 @@ def test_metrics_are_put_in_place_whole_for_everybody_to_read(tmp_path: Path) ->
     assert [one.name for one in tmp_path.iterdir()] == ["triage.prom"]
 
 
+def test_jobs_that_end_at_the_same_time_all_have_their_numbers_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "wbatch.prom"
+    ways = Ways(prometheus_file=str(path))
+
+    with ThreadPoolExecutor(8) as several:
+        said = list(several.map(lambda n: tell(ways, ended(0, job=f"job-{n}")), range(24)))
+
+    assert not any(said)
+    assert all(f'wbatch_last_exit_code{{job="job-{n}"}} 0' in path.read_text() for n in range(24))
+    assert os.listdir(tmp_path) == ["wbatch.prom"]
+
+
+def test_a_link_to_a_file_of_metrics_stays_one(tmp_path: Path) -> None:
+    link = tmp_path / "wbatch.prom"
+    link.symlink_to("real.prom")
+
+    assert tell(Ways(prometheus_file=str(link)), ended(0)) == []
+
+    assert link.is_symlink()
+    assert (tmp_path / "real.prom").read_text().startswith("# HELP wbatch_")
+
+
+def test_metrics_that_another_job_holds_for_too_long_are_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "wbatch.prom"
+    held = OsFiles().lock(f"{path}.lock")
+
+    (said,) = tell(Ways(prometheus_file=str(path), patience=SHORT), ended())
+
+    os.close(held)
+    assert said.startswith(f"metrics: {path}: ")
+    assert not path.exists()
+
+
 def test_each_notice_that_fails_is_a_line_and_keeps_no_other_from_being_sent(
     tmp_path: Path,
 ) -> None:
@@ -99,8 +133,10 @@ def test_each_notice_that_fails_is_a_line_and_keeps_no_other_from_being_sent(
     assert other.read_text() == "node_load1 0.3\n"
 
 
-@pytest.mark.parametrize("place", ["missing/a.prom", "."])
+@pytest.mark.parametrize("place", ["missing/a.prom", ".", "pipe.prom"])
 def test_metrics_that_cannot_be_written_are_a_line(tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe.prom")
+
     (line,) = tell(Ways(prometheus_file=str(tmp_path / place)), ended())
 
     assert line.startswith(f"metrics: {tmp_path / place}: ")

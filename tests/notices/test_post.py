@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 
 import pytest
 
 from batch.notices.post import Patience, Post, session
 from batch.transport.proxy import Proxies, read_proxy
 from tests.notices.ends import Listener
+from tests.transport.authorities import Authority
 
 SECRET = "s3cret-place"
 DIRECT = Proxies()
@@ -95,6 +97,17 @@ def test_an_address_that_leads_nowhere_is_not_repeated(url: str, says: str) -> N
     assert why is not None
     assert says in why
     assert SECRET not in why
+
+
+def test_a_certificate_that_is_not_accepted_is_no_fault_of_the_address(tmp_path: Path) -> None:
+    with Listener(200, tls=Authority(tmp_path).server("127.0.0.1")) as listener:
+        why, waited = post(listener.url)
+
+    assert why is not None
+    assert why.startswith("the TLS certificate of 127.0.0.1:")
+    assert " is not accepted: " in why
+    assert SECRET not in why
+    assert (waited, listener.told) == ([], [])
 
 
 def test_a_proxy_is_asked_for_another_host_with_its_login() -> None:

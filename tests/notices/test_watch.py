@@ -14,11 +14,12 @@ from aiohttp.test_utils import TestServer
 from batch import runs
 from batch.session.runlog import RunLog
 from batch.session.summary import Outcome
-from batch.settings.tree import GatewaySettings, Limits, Settings
+from batch.settings.tree import BudgetSettings, GatewaySettings, Limits, Settings
 from tests.session.test_runlog import Sheet, log
 
 KEY = "sk-0123456789abcdef0123456789"
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "the prompt of a line"}]}
+FREE = BudgetSettings()
 Answer = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -30,7 +31,9 @@ def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-async def answered(lines: Path, watch: RunLog, answer: Answer, attempts: int = 6) -> Outcome:
+async def answered(
+    lines: Path, watch: RunLog, answer: Answer, attempts: int = 6, budget: BudgetSettings = FREE
+) -> Outcome:
     """Run all lines against a server that answers so."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
@@ -40,6 +43,7 @@ async def answered(lines: Path, watch: RunLog, answer: Answer, attempts: int = 6
             output=str(lines.with_name("out.jsonl")),
             gateway=GatewaySettings(base_url=str(server.make_url("/"))),
             limits=Limits(max_attempts=attempts),
+            budget=budget,
         )
         return await runs.run(settings, watch)
 
@@ -88,3 +92,20 @@ def test_each_retry_is_told_with_its_line_attempt_and_cause(lines: Path) -> None
     assert KEY.encode() not in sheet.data
     assert b"the answer to a line" not in sheet.data
     assert all(line.decode().isprintable() for line in sheet.data.splitlines())
+
+
+def test_a_gateway_that_is_silent_to_the_end_did_not_answer_because_the_run_is_over(
+    lines: Path,
+) -> None:
+    sheet = Sheet()
+
+    async def down(_: web.Request) -> web.Response:
+        return web.Response(status=502, text="<html>", content_type="text/html")
+
+    budget = BudgetSettings(max_duration=2.5)
+    outcome = asyncio.run(answered(lines, log(sheet), down, budget=budget))
+
+    assert outcome.exit_code == 4
+    events = [one["event"] for one in sheet.events]
+    assert "paused" in events
+    assert "resumed" not in events

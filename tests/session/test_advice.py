@@ -59,7 +59,7 @@ def test_a_model_that_a_key_may_not_call_is_told_with_the_settings_to_add() -> N
         "model (HTTP 503): no channel\n"
         "12 lines wait for it. wbatch models lists what each key may call. If another key may, "
         "name it with --key 'claude-*=env:NAME'\n"
-        "or in the user config, before other [[keys]] (NAME: the variable it is in):\n"
+        "or in ~/.config/wbatch/config.toml, before other [[keys]] (NAME: the variable it is in):\n"
         "[[keys]]\n"
         'match = "claude-*"\n'
         'env = "NAME"'

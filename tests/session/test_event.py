@@ -23,12 +23,12 @@ def test_a_line_that_is_asked_again_is_told_with_why_and_when() -> None:
 def test_what_is_closed_is_told_once_and_again_when_it_is_open() -> None:
     changes, bad = Changes(), Breaker("key", "m", "KEY", message="HTTP 401")
 
-    first = [*changes.look([bad], None)]
-    second = [*changes.look([bad], None)]
+    first = [*changes.closures([bad])]
+    second = [*changes.closures([bad])]
     bad.mended = True
-    third = [*changes.look([bad], None)]
+    third = [*changes.closures([bad])]
     bad.mended = False
-    fourth = [*changes.look([bad], None)]
+    fourth = [*changes.closures([bad])]
 
     assert [(one.event, one.message) for one in first] == [("closed", "key 'KEY': HTTP 401")]
     assert second == []
@@ -40,8 +40,18 @@ def test_a_gateway_that_falls_silent_is_told_once_until_it_answers() -> None:
     changes = Changes()
 
     told = [
-        [one.event for one in changes.look([], holdup)]
-        for holdup in (None, LIMIT, SILENT, SILENT, LIMIT, None, SILENT)
+        [one.event for one in changes.silence(holdup, down=down)]
+        for holdup, down in (
+            (None, False),
+            (LIMIT, False),
+            (SILENT, True),
+            (SILENT, True),
+            (None, True),  # somebody tries whether it is back
+            (SILENT, True),
+            (LIMIT, False),
+            (None, False),
+            (SILENT, True),
+        )
     ]
 
-    assert told == [[], [], ["paused"], [], ["resumed"], [], ["paused"]]
+    assert told == [[], [], ["paused"], [], [], [], ["resumed"], [], ["paused"]]

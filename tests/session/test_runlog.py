@@ -187,3 +187,14 @@ def test_a_log_goes_on_at_the_end_of_its_file_which_is_its_owners_alone(tmp_path
 
     assert path.read_bytes() == b"first\nsecond\n"
     assert os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_half_a_line_of_an_earlier_run_spoils_no_line_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b'{"event":"said"}\n{"event":"sa')
+
+    write, close = into_file(OsFiles(), str(path))
+    write(b'{"event":"run_started"}\n')
+    close()
+
+    assert path.read_bytes().splitlines()[-1] == b'{"event":"run_started"}'

@@ -147,3 +147,28 @@ def test_the_manifest_has_the_share_of_each_cause() -> None:
         {"kind": "answers", "key": "", "share": 0.2},
     ]
     assert manifest(STANDING, None)["x_run"]["bottlenecks"] == []
+
+
+@pytest.mark.parametrize(
+    ("spent", "most", "told"),
+    [
+        (0.000041, 0.0005, "0.000041 of at most 0.000500 USD"),
+        (0.0, 5.0, "0.0000 of at most 5.00 USD"),
+        (3.14159, 20.0, "3.1416 of at most 20.00 USD"),
+    ],
+)
+def test_what_was_spent_is_told_with_the_decimals_that_tell_something(
+    spent: float, most: float, told: str
+) -> None:
+    budget = {"max_cost": most, "currency": "USD", "spent": spent, "maybe_spent": 0.0}
+    session = msgspec.structs.replace(SESSION, budget=budget)
+
+    assert f"cost     {told}" in closing_lines(STANDING, session)
+
+
+def test_answers_that_are_all_there_are_to_be_looked_at_next() -> None:
+    standing = msgspec.structs.replace(STANDING, ok=3, failed=0)
+
+    last = closing_lines(standing, SESSION)[-1]
+
+    assert last == "next     wbatch show out.jsonl, or wbatch export out.jsonl -o answers.csv"

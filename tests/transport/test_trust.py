@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 import ssl
@@ -11,11 +12,12 @@ import pytest
 
 from batch.errors import BadConfig, CallFailed, FileUnread, Unreachable, Untrusted
 from batch.records import Call, FileRef, Spliced
-from batch.transport.trust import explained, tls_context
+from batch.transport.proxy import read_proxy
+from batch.transport.trust import Distrust, explained, tls_context
 from tests.raw_server import Act, RawServer, http
 from tests.transport.authorities import COMPANY, LONG_AGO, Authority
 from tests.transport.kit import ASK, KEY, TLS_FILE, run, transport
-from tests.transport.proxy_server import ProxyServer
+from tests.transport.proxy_server import Listener, ProxyServer
 
 READ = Act.READ
 SOON = dt.datetime(2080, 1, 1, tzinfo=dt.UTC)
@@ -170,6 +172,27 @@ def test_a_certificate_is_looked_at_through_the_proxy_too(
                 await network.send(ASK, KEY)
 
             assert proxy.tunnels == ["gateway.example:443"] * 2
+
+    run(main())
+
+
+def test_a_proxy_that_answers_byte_by_byte_keeps_nobody_from_being_told() -> None:
+    class Drips(Listener):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                writer.write(b"y")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        wrong = ssl.SSLCertVerificationError()
+        wrong.verify_code = 20
+        async with Drips() as proxy:
+            way = read_proxy(f"http://127.0.0.1:{proxy.port}", "HTTPS_PROXY")
+            said = await Distrust(None, seconds=0.1).said(wrong, "gateway.example", 443, way)
+
+        assert said.startswith("the TLS certificate of gateway.example was issued by somebody")
 
     run(main())
 

@@ -84,6 +84,11 @@ WRONG = {
         ProxyRefuses,
         "wants a login by NTLM .* only Basic is known here",
     ),
+    "wants nothing that has a name": (
+        status("407 Auth", "Proxy-Authenticate: ,\u0085"),
+        ProxyRefuses,
+        r"wants a user and a password \(HTTP 407\)",
+    ),
     "forbids": (
         status("403 Forbidden"),
         ProxyRefuses,

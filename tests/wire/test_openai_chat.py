@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -243,6 +244,7 @@ def test_the_body_is_sent_as_it_is(extra: bytes, expect: str) -> None:
         (b',"max_tokens":10', 10, 10),
         (b',"max_tokens":10,"n":3', 30, 30),
         (b',"max_tokens":10,"max_completion_tokens":20', 20, 20),
+        (b',"max_tokens":20,"max_completion_tokens":10', 20, 20),
         (b',"max_tokens":"many","n":"x"', 256, None),
         (b',"max_tokens":0', 256, None),  # the gateway drops a zero
         (b',"max_tokens":5,"x":"image_url"', 5, None),
@@ -257,6 +259,15 @@ def test_a_request_is_sized(extra: bytes, expected: int, most: int | None) -> No
     assert estimate.output_tokens == expected
     size = len(request.body)
     assert bound == (None if most is None else Usage({Meter.INPUT: size, Meter.OUTPUT: most}))
+
+
+def test_a_bound_holds_for_what_the_gateway_makes_of_a_chat_for_another_vendor() -> None:
+    plain = asking(PLAIN[:-1] + b',"max_tokens":10}')
+    tools = asking(PLAIN[:-1] + b',"max_tokens":10,"tools":[]}')
+    thinking = msgspec.structs.replace(plain, model="claude-sonnet-4-thinking")
+
+    assert FORMAT.bound(tools) == Usage({Meter.INPUT: len(tools.body) + 1024, Meter.OUTPUT: 10})
+    assert FORMAT.bound(thinking) == Usage({Meter.INPUT: len(plain.body), Meter.OUTPUT: 1280})
 
 
 # ----------------------------------------------------------------------------------- the answer

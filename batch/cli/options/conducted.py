@@ -106,13 +106,6 @@ def budget_options(function: F) -> F:
             metavar="TIME",
             help="It has ended by then: 06:00, or 2026-11-28T06:00.",
         ),
-        option(
-            CAPPED,
-            "--confirm-above",
-            type=float,
-            metavar="AMOUNT",
-            help="On a terminal, ask first if it may cost more; 5.00 if nothing is said.",
-        ),
     )
 
 

@@ -52,15 +52,16 @@ def way_options(function: F) -> F:
             REACHED,
             "--config",
             metavar="FILE",
-            help="Your own settings, TOML, for what no flag and no variable says: [[keys]], "
-            "[gateway], [limits], [media]. Else ~/.config/wbatch/config.toml, if it is there; "
-            "/dev/null: none.",
+            help="Your own settings, TOML, for what no flag, no variable and no job says: "
+            "[[keys]], [gateway], [limits], [prices] and more. Else ~/.config/wbatch/config.toml, "
+            "if it is there; /dev/null: none.",
         ),
         option(
             REACHED,
             "--base-url",
             metavar="URL",
-            help=f"\b\nElse of the config, else {BASE_URL_NAMES[0]},\nelse {GATEWAY}.",
+            help="\b\nElse of the job or your own settings,\n"
+            f"else {BASE_URL_NAMES[0]}, else\n{GATEWAY}.",
         ),
         option(
             REACHED,
@@ -69,8 +70,8 @@ def way_options(function: F) -> F:
             callback=_read_key_places,
             metavar="MODELS=env:NAME",
             help="Where the key for these models is, such as 'claude-*=env:CLAUDE_KEY' or "
-            "'*=file:PATH'; the first match wins. Repeatable. Then come the [[keys]] of the "
-            "config; OPENAI_API_KEY serves the rest.",
+            "'*=file:PATH'; the first match wins. Repeatable. Then come the [[keys]] of the job "
+            "and of your own settings; OPENAI_API_KEY serves the rest.",
         ),
         option(
             REACHED,

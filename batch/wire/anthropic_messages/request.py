@@ -28,7 +28,7 @@ ANSWER: Final = "answer"  # name of the tool that a schema becomes
 _ROOM: Final = 4096  # tokens, where we write the body: what every model of the vendor can give
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
 # Tokens of the text by which the vendor explains tools to a model: its price list knows some 500.
-_TOOL_PROMPT: Final = 1024
+TOOL_PROMPT: Final = 1024
 # The gateway raises a lower limit of a model with this ending (new-api's claude handler).
 _THINKING: Final = "-thinking"
 _LEAST_THINKING: Final = 1280
@@ -167,12 +167,16 @@ def bound(request: Request) -> Usage | None:
     own = any(as_dict(tool).get("type") not in (None, "custom") for tool in tools)
     if not limit or own or any(part in request.body for part in _UNBOUNDED):
         return None
-    if request.model.endswith(_THINKING):
-        limit = max(limit, _LEAST_THINKING)
-    size = len(request.body) + (_TOOL_PROMPT if tools else 0)
+    limit = raised(request.model, limit)
+    size = len(request.body) + (TOOL_PROMPT if tools else 0)
     # What is written to a cache costs more than what is only read.
     read = Meter.CACHE_WRITE if b'"cache_control"' in request.body else Meter.INPUT
     return Usage({read: size, Meter.OUTPUT: limit})
+
+
+def raised(model: str, limit: int) -> int:
+    """Return an output limit as the gateway passes it on, from chat completions too."""
+    return max(limit, _LEAST_THINKING) if model.endswith(_THINKING) else limit
 
 
 def answer_tool(request: Request) -> str | None:

@@ -17,6 +17,7 @@ from batch.wire._lenient import as_list, count, decoded
 from batch.wire._routes import Route
 from batch.wire._schema import closed
 from batch.wire._spelled import decode_fields, decode_items
+from batch.wire.anthropic_messages.request import TOOL_PROMPT, raised
 from batch.wire.anthropic_messages.request import marked as is_anthropic
 
 ROUTE: Final = Route("POST", "/v1/chat/completions")
@@ -137,7 +138,9 @@ def bound(request: Request) -> Usage | None:
         return None
     if any(part in request.body for part in _UNBOUNDED):
         return None
-    return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit * choices})
+    # Behind the gateway may be a vendor that explains tools to its models, at the caller's cost.
+    size = len(request.body) + (TOOL_PROMPT if b'"tools"' in request.body else 0)
+    return Usage({Meter.INPUT: size, Meter.OUTPUT: raised(request.model, limit) * choices})
 
 
 def _asked_for(modalities: Any) -> Makes | None:
@@ -162,7 +165,7 @@ def _asking_for_usage(options: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]
 def _output_limit(knobs: _Knobs) -> tuple[int | None, int]:
     """Return the most tokens of one choice, if limited, and the number of choices.
 
-    A zero is no limit: the gateway drops it.
+    A zero is no limit: the gateway drops it. Of two the larger counts, as vendors differ.
     """
-    limit = count(knobs.max_completion_tokens) or count(knobs.max_tokens)
+    limit = max(count(knobs.max_completion_tokens) or 0, count(knobs.max_tokens) or 0)
     return limit or None, count(knobs.n) or 1
