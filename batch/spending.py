@@ -63,7 +63,7 @@ def caps_of(
     )
     if said.max_cost is None:
         return Caps(Budget(None, said.max_requests), deadline)
-    book = price_book_of(settings)
+    book = price_book_of(settings, apart=True)
     tariff = Tariff(book, formats(), now)
     most, known = exact(said.max_cost), _spent(book, rows)
     # More than there was cannot have been lost, whatever is on record to have been at risk.

@@ -38,7 +38,7 @@ class Asking:
             return  # the look at all lines is saved
         # What a rehearsal would have cost, wbatch estimate says: to load prices takes a third of a
         # second.
-        book = PriceBook() if settings.run.mock else price_book_of(settings)
+        book = PriceBook() if settings.run.mock else price_book_of(settings, apart=True)
         estimated = outlook(plan, book, caller.clock(), LOOKED)
         if not caller.quiet:
             said = unbounded(estimated) if settings.run.mock else sentences(estimated)

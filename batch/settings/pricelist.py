@@ -19,6 +19,7 @@ import msgspec
 
 from batch.errors import BadConfig
 from batch.pricing import BASE, ONE, ZERO, Price, PriceBook, Rate
+from batch.settings.apart import Apart
 from batch.settings.checker import Scope
 from batch.settings.config import read_file
 from batch.settings.tree import ModelPrice, PriceFile, PriceSettings, UserSettings
@@ -86,18 +87,25 @@ def read_prices(path: str) -> PriceSettings:
     return prices
 
 
-def price_book_of(settings: UserSettings, currency: str | None = None) -> PriceBook:
+def price_book_of(
+    settings: UserSettings, currency: str | None = None, *, apart: bool = False
+) -> PriceBook:
     """Return all prices that settings know, those of the files that they name before the others.
 
+    ``apart``: list prices are looked up by another process, for one that must stay small.
     Raises ``BadConfig`` for a file, with its line.
     """
     named = settings.prices
     files = [(os.path.basename(path), read_prices(path)) for path in named.files]
-    return price_book(files, named, currency)
+    return price_book(files, named, currency, apart=apart)
 
 
 def price_book(
-    files: Iterable[tuple[str, PriceSettings]], settings: PriceSettings, currency: str | None
+    files: Iterable[tuple[str, PriceSettings]],
+    settings: PriceSettings,
+    currency: str | None,
+    *,
+    apart: bool = False,
 ) -> PriceBook:
     """Return all prices: of files by name, the first before the others, then of the settings."""
     layers = [*files, ("settings", settings)]
@@ -112,8 +120,10 @@ def price_book(
     chosen = currency or next((layer.currency for _, layer in layers if layer.currency), BASE)
     factor = next((layer.multiplier for _, layer in layers if layer.multiplier is not None), 1.0)
     wanted = all(layer.listed for _, layer in layers)
-    listed = _listed(exact(factor)) if wanted else None
-    return PriceBook(tuple(own), listed, chosen.upper(), per_base)
+    found = listed(exact(factor)) if wanted else None
+    if found is not None and apart:
+        found = Apart(exact(factor), found)
+    return PriceBook(tuple(own), found, chosen.upper(), per_base)
 
 
 def exact(number: float) -> Decimal:
@@ -141,7 +151,8 @@ def _own(price: ModelPrice, layer: PriceSettings, name: str) -> Price:
     )
 
 
-def _listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
+@cache
+def listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
     """Return the list of genai-prices, if it is installed. It never looks for newer prices."""
     if find_spec(_LIST) is None:
         return None
