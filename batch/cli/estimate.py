@@ -13,7 +13,6 @@ import orjson
 from batch.cli.caller import Caller
 from batch.cli.layers import built, gather, output_in
 from batch.cli.options import (
-    ASKED,
     CONDUCTED,
     REHEARSED,
     first_look_options,
@@ -22,6 +21,7 @@ from batch.cli.options import (
     limit_options,
     media_options,
     prices_option,
+    request_options,
     row_options,
     way_options,
 )
@@ -67,25 +67,7 @@ _WIDE: Final = 200  # characters where nobody looks at the width
 @option(CONDUCTED, "--keep-answers", is_flag=True, help="As with wbatch run.")
 @first_look_options
 @job_options
-@option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
-@option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's.")
-@option(ASKED, "--endpoint", metavar="PATH", help="For lines whose body does not tell.")
-@option(
-    ASKED,
-    "--add-usage/--no-add-usage",
-    default=True,
-    show_default=True,
-    help="Ask for the usage of streamed answers.",
-)
-@option(
-    ASKED,
-    "--pack",
-    type=int,
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="So many lines a request where the endpoint takes several: embeddings.",
-)
+@request_options
 @row_options
 @label_options
 @media_options

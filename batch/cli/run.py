@@ -12,7 +12,6 @@ from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
 from batch.cli.nights import make_nights
 from batch.cli.options import (
-    ASKED,
     CAPPED,
     CONDUCTED,
     REHEARSED,
@@ -27,6 +26,7 @@ from batch.cli.options import (
     patience_options,
     prices_option,
     read_tags,
+    request_options,
     row_options,
     way_options,
 )
@@ -84,30 +84,7 @@ wbatch run jobs/nightly_triage.toml --date 2026-11-26 --catch-up 3
 @first_look_options
 @job_options
 @nightly_options
-@option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model.")
-@option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's.")
-@option(
-    ASKED,
-    "--endpoint",
-    metavar="PATH",
-    help="For lines without a url whose body does not tell, such as /v1/embeddings.",
-)
-@option(
-    ASKED,
-    "--add-usage/--no-add-usage",
-    default=True,
-    show_default=True,
-    help="Ask for the usage of streamed answers.",
-)
-@option(
-    ASKED,
-    "--pack",
-    type=int,
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="So many lines a request where the endpoint takes several: embeddings.",
-)
+@request_options
 @row_options
 @label_options
 @media_options

@@ -27,7 +27,18 @@ SHARE: Final = 0.9975
 class Limit:
     """So many units a minute. In no span of time more pass than rate x time + ``capacity``."""
 
-    __slots__ = ("_bucket", "_clock", "_limiter", "_lock", "_owed", "_rate", "capacity", "why")
+    __slots__ = (
+        "_bucket",
+        "_clock",
+        "_filled_at",
+        "_level",
+        "_limiter",
+        "_lock",
+        "_owed",
+        "_rate",
+        "capacity",
+        "why",
+    )
 
     def __init__(
         self, per_minute: float, unit: str, clock: Callable[[], float], bucket: float | None = None
@@ -36,6 +47,7 @@ class Limit:
         self._clock = clock
         self._bucket = bucket
         self._lock = asyncio.Lock()
+        self._level = self._filled_at = 0.0  # units in the bucket after the last payment, and when
         self._build(per_minute)
         # Units that went through unpaid; below zero: paid in advance. What makes up for late timers
         # is no burst to begin with.
@@ -60,23 +72,12 @@ class Limit:
             try:
                 while self._owed > 0:
                     piece = min(self._owed, max(1.0, self.capacity / 2))
-                    await self._limiter.acquire(piece)
+                    await self._acquire(piece)
                     self._owed -= piece
             except BaseException:
                 # What was taken in vain is lost: given back later, it would make a burst.
                 self._owed = max(0.0, self._owed - amount)
                 raise
-
-    @property
-    def level(self) -> float:
-        """Return how full the bucket is, to a ten-thousandth of what it holds."""
-        # Nobody but the limiter knows, and it only says yes or no.
-        free, step = 0.0, self.capacity / 2
-        while step > self.capacity / 10_000:
-            if self._limiter.has_capacity(free + step):
-                free += step
-            step /= 2
-        return self.capacity - free
 
     async def renew(self, amount: float, paid_at: float, level: float) -> None:
         """Bring a payment up to now, after its call had to wait for something else. Never waits.
@@ -91,9 +92,19 @@ class Limit:
         if stale <= 0:
             return
         if self._limiter.has_capacity(stale):
-            await self._limiter.acquire(stale)
+            await self._acquire(stale)
         else:
             self._owed += stale
+
+    @property
+    def level(self) -> float:
+        """Return how full the bucket is, in units; the limiter tells nobody."""
+        return max(0.0, self._level - (self._clock() - self._filled_at) * self._rate)
+
+    async def _acquire(self, units: float) -> None:
+        await self._limiter.acquire(units)
+        self._level = self.level + units
+        self._filled_at = self._clock()
 
     def settle(self, difference: float) -> None:
         """Correct an estimate: the next calls pay so much more, or less where it is negative."""
@@ -111,3 +122,4 @@ class Limit:
         floor = 1 + min(self._rate * LATE_SECONDS, MOST_LATE_UNITS)
         self.capacity = max(floor, depth)
         self._limiter = AsyncLimiter(self.capacity, self.capacity / self._rate)
+        self._level = self._filled_at = 0.0

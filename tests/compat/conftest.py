@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.compat.sdks import Sdks, sdks_at
+from tests.pages import serving
 
 KEY = "sk-compat"
 
@@ -17,16 +15,8 @@ KEY = "sk-compat"
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[str]:
     """Serve, and return where."""
-    command = [sys.executable, "-m", "batch", "mock", "--port", "0", "--key", KEY]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        try:
-            told = process.stderr.readline()
-            found = re.search(r"http://\S+:\d+", told)
-            assert found, told + process.stderr.read()
-            yield found[0]
-        finally:
-            process.terminate()
+    with serving("--key", KEY) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,12 @@
 """The options that commands share, and which setting each of them is."""
 
-from batch.cli.options.asked import first_look_options, label_options, media_options, row_options
+from batch.cli.options.asked import (
+    first_look_options,
+    label_options,
+    media_options,
+    request_options,
+    row_options,
+)
 from batch.cli.options.conducted import (
     budget_options,
     job_options,
@@ -51,6 +57,7 @@ __all__ = [
     "patience_options",
     "prices_option",
     "read_tags",
+    "request_options",
     "row_options",
     "way_options",
 ]

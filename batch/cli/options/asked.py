@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batch.cli.options.sections import CONDUCTED, FILED, LABELED, MADE, added
+from batch.cli.options.sections import ASKED, CONDUCTED, FILED, LABELED, MADE, added
 from batch.cli.shape import F, option
 from batch.errors import BadUsage
 
@@ -25,6 +25,37 @@ def _read_params(
         except ValueError:
             params[name.strip()] = told
     return params
+
+
+def request_options(function: F) -> F:
+    """Add what is asked of which model, and how."""
+    return added(
+        function,
+        option(ASKED, "-m", "--model", metavar="MODEL", help="For lines that name no model."),
+        option(ASKED, "--override-model", metavar="MODEL", help="In the place of every line's."),
+        option(
+            ASKED,
+            "--endpoint",
+            metavar="PATH",
+            help="For lines without a url whose body does not tell, such as /v1/embeddings.",
+        ),
+        option(
+            ASKED,
+            "--add-usage/--no-add-usage",
+            default=True,
+            show_default=True,
+            help="Ask for the usage of streamed answers.",
+        ),
+        option(
+            ASKED,
+            "--pack",
+            type=int,
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="So many lines a request where the endpoint takes several: embeddings.",
+        ),
+    )
 
 
 def row_options(function: F) -> F:
