@@ -80,7 +80,9 @@ class Load:
 
         Returns how many were dropped in a row, 0 if this one is no sign.
         """
-        return self.window.dropped(now, sent_at, in_flight) if self._is_sign(in_flight) else 0
+        if not self._is_sign(in_flight):
+            return 0
+        return self.window.dropped(now, sent_at, in_flight, surely=True)
 
     def _is_of_pace(self, in_flight: int) -> bool:
         """Return whether it is how often calls come that was too much."""

@@ -100,10 +100,11 @@ class Search:
             self._drops = 0
         self.go(self.size + self._climb())
 
-    def dropped(self, now: float, sent_at: float, at: float) -> int:
+    def dropped(self, now: float, sent_at: float, at: float, first: float = CUTS[0]) -> int:
         """Take note that a call was dropped for load while the size was ``at``.
 
         Calls that are dropped together are one sign: what was sent before the last is none.
+        ``first`` is the part of the size that the first sign of a row costs.
         Returns how often calls were dropped in a row, 0 if it is no sign.
         """
         if sent_at < self._dropped_at:
@@ -119,7 +120,8 @@ class Search:
             self._cut_at = now
             if self._drops == 1:
                 self._lowest = self._deepest * at
-            self.go(max(self._lowest, at * (1 - CUTS[min(self._drops, len(CUTS)) - 1])))
+            cut = first if self._drops == 1 else CUTS[min(self._drops, len(CUTS)) - 1]
+            self.go(max(self._lowest, at * (1 - cut)))
         self._heard = False
         self._answers = self._earned = 0
         return self._drops

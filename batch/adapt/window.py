@@ -8,6 +8,10 @@ from batch.adapt.queueing import Queueing
 from batch.adapt.search import CUTS, Search
 
 START: Final = 8
+# What one drop costs that is surely for the number of calls: a part of a large window or, if that
+# is more, so many calls. One was too many, and the next is not to be at once.
+LEAST_CUT: Final = 0.03
+MOST_CUT: Final = 1.5
 # What a window gains near the last drop with each answer is the least that these allow.
 GAIN: Final = 0.006  # calls: whatever the window, this part of it in a round trip
 FEWEST: Final = 50  # answers that make up for a cut, at the least: so seldom are small ones dropped
@@ -70,12 +74,14 @@ class Window:
             search.settle(found.size)
         self._update()
 
-    def dropped(self, now: float, sent_at: float, in_flight: int) -> int:
+    def dropped(self, now: float, sent_at: float, in_flight: int, surely: bool = False) -> int:
         """Take note that a call was dropped for load, with so many on the wire.
 
+        ``surely``: it was for how many they were, and not for how often they came.
         Returns how often calls were dropped in a row; 0 if this one is no sign.
         """
-        drops = self._search.dropped(now, sent_at, float(in_flight))
+        first = min(CUTS[0], max(LEAST_CUT, MOST_CUT / max(1, in_flight))) if surely else CUTS[0]
+        drops = self._search.dropped(now, sent_at, float(in_flight), first)
         if drops and self._testing:
             self._testing = False
             self._queueing.abort()

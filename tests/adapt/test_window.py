@@ -236,3 +236,14 @@ def test_it_stays_between_one_and_its_ceiling(events: list[tuple[str, int]]) -> 
                 window.find(number)
 
         assert 1 <= window.limit <= 64
+
+
+@pytest.mark.parametrize(("calls", "limit"), [(51, 49), (101, 97), (20, 19), (2, 1)])
+def test_a_drop_that_is_surely_for_the_number_of_calls_leads_just_below_it(
+    calls: int, limit: int
+) -> None:
+    window = Window(ceiling=400, start=calls)
+
+    window.dropped(1.0, 0.5, calls, surely=True)
+
+    assert window.limit == limit
