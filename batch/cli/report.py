@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, tzinfo
 from typing import Any, Final
 
 import click
@@ -18,6 +18,7 @@ from batch.cli.shape import argument, make_command, option
 from batch.errors import BadData, BadUsage
 from batch.pricing import PriceBook
 from batch.report.buckets import Bucket
+from batch.report.condense import Condensed
 from batch.report.periods import day_of, first_day, last_day, zone
 from batch.report.sources import Found, read_all, told
 from batch.report.tally import BY, Tally, dimensions, grain, tally
@@ -118,10 +119,12 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     caller = ctx.ensure_object(Caller)
     by, tz = dimensions(flags["by"]), zone(flags["tz"])
     book = _book(ctx, caller, flags)
-    found = read_all(paths, lambda run: engine_of(caller).usage(run))
-    _tell_of_files(caller, found)
     now = caller.clock()
-    wanted = _within(_paid(caller, found.buckets, flags["mock"]), flags, tz, now)
+    choice = _Choice(book, by, _days(flags, tz, now), flags["mock"])
+    found = read_all(paths, lambda run: engine_of(caller).usage(run), choice.begin)
+    _tell_of_files(caller, found)
+    choice.tell(caller)
+    wanted = list(choice.condensed.buckets())
     report = tally(wanted, by, book, tz)
     models = report if by == ("model",) else tally(wanted, ("model",), book, tz)
     if flags["html"] is not None:
@@ -159,35 +162,51 @@ def _tell_of_files(caller: Caller, found: Found) -> None:
             caller.tell(f"note: so are {len(found.notes) - SHOWN} more; --json names all")
 
 
-def _paid(caller: Caller, buckets: Iterable[Bucket], mock: bool) -> list[Bucket]:
-    """Return what was paid, and say what is left out because it was not."""
-    everything = list(buckets)
-    paid = [one for one in everything if mock or not one.mock]
-    runs = len({one.run_id for one in everything} - {one.run_id for one in paid})
-    if runs and not caller.quiet:
-        were = agreeing(runs, "was a rehearsal", "were rehearsals")
-        caller.tell(
-            f"note: {counted(runs, 'run')} {were} with --mock, cost nothing, and "
-            f"{agreeing(runs, 'is', 'are')} left out. wbatch report --mock counts it as if paid"
-        )
-    return paid
+class _Choice:
+    """Which buckets a report is of, summed up as they come."""
+
+    def __init__(
+        self, book: PriceBook, by: Sequence[str], wanted: Callable[[Bucket], bool], mock: bool
+    ) -> None:
+        self._book, self._by, self._wanted, self._mock = book, by, wanted, mock
+        self.begin()
+
+    def begin(self) -> Callable[[Bucket], None]:
+        """Begin anew, and return what takes a bucket."""
+        self.condensed = Condensed(self._by, self._book)
+        self._rehearsed: set[str] = set()
+        self._paid: set[str] = set()
+        return self._take
+
+    def tell(self, caller: Caller) -> None:
+        """Say what is left out because nobody paid it."""
+        runs = len(self._rehearsed - self._paid)
+        if runs and not caller.quiet:
+            were = agreeing(runs, "was a rehearsal", "were rehearsals")
+            caller.tell(
+                f"note: {counted(runs, 'run')} {were} with --mock, cost nothing, and "
+                f"{agreeing(runs, 'is', 'are')} left out. wbatch report --mock counts it as if paid"
+            )
+
+    def _take(self, bucket: Bucket) -> None:
+        if bucket.mock and not self._mock:
+            self._rehearsed.add(bucket.run_id)
+            return
+        self._paid.add(bucket.run_id)
+        if self._wanted(bucket):
+            self.condensed.add(bucket)
 
 
-def _within(
-    buckets: Iterable[Bucket], flags: Mapping[str, Any], tz: Any, now: float
-) -> list[Bucket]:
-    """Return the buckets of the days that are asked for."""
+def _days(flags: Mapping[str, Any], tz: tzinfo | None, now: float) -> Callable[[Bucket], bool]:
+    """Return whether a bucket is of the days that are asked for."""
     today = day_of(now, tz)
-    since = first_day(flags["since"], today) if flags["since"] else None
-    until = last_day(flags["until"], today) if flags["until"] else None
-    if since and until and since > until:
+    since = first_day(flags["since"], today) if flags["since"] else date.min
+    until = last_day(flags["until"], today) if flags["until"] else date.max
+    if since > until:
         raise BadUsage(f"--since {since} is after --until {until}")
-    return [
-        one
-        for one in buckets
-        if (since is None or day_of(one.start_time, tz) >= since)
-        and (until is None or day_of(one.start_time, tz) <= until)
-    ]
+    if not flags["since"] and not flags["until"]:
+        return lambda _: True
+    return lambda one: since <= day_of(one.start_time, tz) <= until
 
 
 def _page(report: Tally, times: Tally, models: Tally, read: str, written: datetime) -> bytes:

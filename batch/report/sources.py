@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import orjson
@@ -22,6 +22,11 @@ _RUN: Final = ".run"
 Fresh = Callable[[Paths], "Iterable[Mapping[str, Any]] | None"]
 
 
+Take = Callable[[Bucket], None]
+Begin = Callable[[], Take]
+_Runs: TypeAlias = dict[str, dict[tuple[object, ...], Bucket]]  # run → place → bucket
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """A file that is no usage totals, whole: where, and what is wrong."""
 
@@ -33,43 +38,66 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What was read: buckets of which none counts twice."""
+    """What was read."""
 
-    buckets: Sequence[Bucket]
     runs: int
     files: int
     notes: Sequence[str] = ()
     skipped: Sequence[Skipped] = ()
 
 
-def read_all(paths: Sequence[str], fresh: Fresh) -> Found:
+class _Copy(msgspec.Struct, frozen=True):
+    """A run's totals in one of the files."""
+
+    path: str
+    requests: int
+
+
+def read_all(paths: Sequence[str], fresh: Fresh, begin: Begin) -> Found:
     """Read the totals of files, runs and folders. Raises ``NoInput`` if one has none.
 
-    ``fresh`` reads the logs of a run whose totals are older than they are.
+    ``fresh`` reads the logs of a run whose totals are older than they are. Each bucket that counts
+    is given to what ``begin`` returns, once. One file is in memory at a time: if it turns out that
+    a later file has more of a run, it all begins again, with what is known by then.
     """
-    runs: dict[str, dict[tuple[object, ...], Bucket]] = {}
-    owners: dict[str, str] = {}
+    owners: dict[str, _Copy] = {}
     notes: list[str] = []
     skipped: list[Skipped] = []
-    files = 0
-    for path in dict.fromkeys(os.path.realpath(one) for one in _find(paths)):
-        try:
-            read = _read(path, fresh)
-        except (OSError, ValueError) as error:
-            skipped.append(Skipped(path, _complaint(error)))
-            continue
+    files, again, take = 0, False, begin()
+    for path, read in _each(dict.fromkeys(map(os.path.realpath, _find(paths))), fresh, skipped):
         files += 1
         for run_id, buckets in read.items():
-            if run_id not in runs:
-                owners[run_id], runs[run_id] = path, buckets
+            copy, known = _Copy(path, _requests(buckets)), owners.get(run_id)
+            if known is None:
+                owners[run_id] = copy
+                _give(buckets, take)
                 continue
-            better = _requests(buckets) > _requests(runs[run_id])
-            kept, other = (path, owners[run_id]) if better else (owners[run_id], path)
-            notes.append(f"run {run_id} is counted once, from {kept}; {other} has it too")
-            if better:
-                owners[run_id], runs[run_id] = path, buckets
-    everything = [one for run in runs.values() for one in run.values()]
-    return Found(everything, len(runs), files, notes, skipped)
+            better = copy.requests > known.requests
+            kept, other = (copy, known) if better else (known, copy)
+            owners[run_id], again = kept, again or better
+            notes.append(f"run {run_id} is counted once, from {kept.path}; {other.path} has it too")
+    if again:
+        take = begin()
+        for path, read in _each({copy.path: None for copy in owners.values()}, fresh, skipped):
+            for run_id, buckets in read.items():
+                if run_id in owners and owners[run_id].path == path:
+                    _give(buckets, take)
+    return Found(len(owners), files, notes, skipped)
+
+
+def _each(
+    paths: Iterable[str], fresh: Fresh, skipped: list[Skipped]
+) -> Iterator[tuple[str, _Runs]]:
+    for path in paths:
+        try:
+            yield path, _read(path, fresh)
+        except (OSError, ValueError) as error:
+            skipped.append(Skipped(path, _complaint(error)))
+
+
+def _give(buckets: Mapping[Any, Bucket], take: Take) -> None:
+    for bucket in buckets.values():
+        take(bucket)
 
 
 def _find(paths: Iterable[str]) -> Iterator[str]:
@@ -101,10 +129,10 @@ def _within(folder: str) -> Iterator[str]:
             yield os.path.join(parent, NAME)
 
 
-def _read(path: str, fresh: Fresh) -> dict[str, dict[tuple[object, ...], Bucket]]:
+def _read(path: str, fresh: Fresh) -> _Runs:
     rows = _from_logs(path, fresh)
     lines = [orjson.dumps(row) for row in rows] if rows is not None else _lines(path)
-    runs: dict[str, dict[tuple[object, ...], Bucket]] = {}
+    runs: _Runs = {}
     for number, line in enumerate(lines, 1):
         try:
             bucket = decode(line)

@@ -173,27 +173,35 @@ def listed(multiplier: Decimal) -> Callable[[str, float], Price | None] | None:
                 return maker, found
         return None
 
+    known: dict[int, tuple[Any, Price | None]] = {}  # by what the list holds, which is few things
+
     def price(model: str, at: float) -> Price | None:
         found = entry(model)
         if found is None:
             return None
         told = found[1].get_prices(datetime.fromtimestamp(at, UTC))
-        rates = {
-            meter: rate
-            for meter, (names, units) in _LISTED.items()
-            if (rate := _rate(told, names, units))
-        }
-        per_request = getattr(told, "requests_kcount", None) or ZERO
-        if not rates and not per_request:
-            return None
-        return Price(
-            rates,
-            source=f"genai-prices {version(_LIST)}, {found[0]}",
-            per_request=per_request / 1000,
-            multiplier=multiplier,
-        )
+        if id(told) not in known:
+            known[id(told)] = told, _listed(told, found[0], multiplier)
+        return known[id(told)][1]
 
     return price
+
+
+def _listed(told: Any, maker: str, multiplier: Decimal) -> Price | None:
+    rates = {
+        meter: rate
+        for meter, (names, units) in _LISTED.items()
+        if (rate := _rate(told, names, units))
+    }
+    per_request = getattr(told, "requests_kcount", None) or ZERO
+    if not rates and not per_request:
+        return None
+    return Price(
+        rates,
+        source=f"genai-prices {version(_LIST)}, {maker}",
+        per_request=per_request / 1000,
+        multiplier=multiplier,
+    )
 
 
 def _rate(told: Any, names: Iterable[str], units: Decimal) -> Rate | None:

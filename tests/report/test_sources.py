@@ -15,8 +15,22 @@ def never(_paths):
     raise AssertionError("the logs were asked")
 
 
+class Read:
+    """What was found, and the buckets that count."""
+
+    def __init__(self, paths, fresh):
+        self._begin()
+        found = read_all([str(path) for path in paths], fresh, self._begin)
+        self.runs, self.files, self.notes = found.runs, found.files, found.notes
+        self.skipped = found.skipped
+
+    def _begin(self):
+        self.buckets = []
+        return self.buckets.append
+
+
 def read(*paths, fresh=never):
-    return read_all([str(path) for path in paths], fresh)
+    return Read(paths, fresh)
 
 
 def requests(found):
