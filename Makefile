@@ -43,6 +43,10 @@ test: $(READY) ## Run every test, offline, on all processors
 test-compat: tools $(COMPAT_READY) ## Have answers, pages and nights judged by others: SDKs, chromium, cron
 	$(COMPAT)/bin/pytest tests/compat
 
+.PHONY: audit
+audit: $(COMPAT_READY) ## Ask whether a vulnerability of any dependency is known
+	$(COMPAT)/bin/python -m tests.compat.audit
+
 .PHONY: tools
 tools:
 	@for tool in $(TOOLS); do PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || { \
@@ -73,9 +77,23 @@ check: lint types test ## Everything that must hold before a change lands
 proof-kills: $(READY) ## Kill a run 500 times over 20,000 lines, and account for every token
 	$(BIN)/python -m tests.proofs.kills --lines 20000 --kills 500
 
+.PHONY: soak
+soak: $(READY) ## Run for ten minutes with every dial of the mock turned, and compare the ledgers
+	$(BIN)/python -m tests.proofs.soak --seconds 600
+
+.PHONY: proof-signals
+proof-signals: $(READY) ## Send a run 200 signals of all kinds, and account for every token
+	$(BIN)/python -m tests.proofs.signals --lines 8000 --kills 200
+
 .PHONY: proof-tasks
 proof-tasks: $(READY) ## Kill a run of 300 video tasks 20 times, and account for every submit
 	$(BIN)/python -m tests.proofs.tasks --lines 300 --kills 20
+
+.PHONY: proof-crash
+proof-crash: $(READY) ## Crash 220 drawn sessions in 800,000 ways, and 36 altered protocols
+	$(BIN)/python -m tests.crash --seeds 20 --images 20000
+	$(BIN)/python -m tests.crash --seeds 200 --images 2000
+	$(BIN)/python -m tests.crash --mutants
 
 .PHONY: proof-memory
 proof-memory: $(READY) ## Measure the peak memory of 10,000 and of 1,000,000 lines (20 minutes)
@@ -107,6 +125,28 @@ proof-limits: $(PLOTS_READY) ## Find out limits that nobody declares, and draw h
 .PHONY: proof-hopeless
 proof-hopeless: $(READY) ## Count the requests that are sent in vain where none can be answered
 	$(BIN)/python -m tests.proofs.hopeless --put
+
+.PHONY: proof-inputs
+proof-inputs: $(READY) ## Weigh inputs that are too much: 10 GB of one line, bombs, brackets, quotes
+	$(BIN)/python -m tests.catalogues.bad_inputs_heavy
+
+.PHONY: proof-stateful
+proof-stateful: $(READY) ## Live 5,000 runs in which anything happens in any order, and 19 broken promises (half an hour)
+	$(BIN)/python -m tests.stateful --examples 5000 --seed 1
+	$(BIN)/python -m tests.stateful --mutants
+
+.PHONY: proof-disk
+proof-disk: $(READY) ## Fail each call to the disk in each way; fill small ones (root or user namespaces)
+	$(BIN)/python -m tests.disk
+	$(BIN)/python -m tests.disk.tmpfs
+
+.PHONY: bench
+bench: $(READY) ## Measure what a line costs against a bare loop (a quarter of an hour, a C compiler)
+	$(BIN)/python -m tests.bench --write
+
+.PHONY: proof-gateways
+proof-gateways: $(READY) ## Measure the peak memory of answers that have no end, four at once
+	$(BIN)/python -m tests.catalogues.proof_bad_gateways
 
 .PHONY: clean
 clean: ## Remove what the other targets made

@@ -12,14 +12,15 @@ from typing import Final
 
 import msgspec
 
-from batch.files import Files, read_whole, write_all
+from batch.files import Files, read_whole, replacing, write_all
 from batch.ledger.entries import Entry
 from batch.ledger.lines import LineSet
 from batch.ledger.state import History, Open
 from batch.ledger.totals import Key, Sums, Totals
 
-VERSION: Final = 3
+VERSION: Final = 4
 CHECKSUM: Final = 16  # bytes
+MOST_BYTES: Final = 256 << 20  # of a cache that is read at all: ten million lines take 3 MB
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class Position(msgspec.Struct, frozen=True):
 
     identity: tuple[int, int] | None
     offset: int
+    tail: bytes = b""  # digest of what stands just before that
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -76,18 +78,15 @@ def encode(run_id: str, history: History, positions: Mapping[str, Position]) -> 
 
 def save(files: Files, path: str, data: bytes) -> None:
     """Put the cache in place. Not synced: what a power loss leaves fails its checksum."""
-    temporary = f"{path}.tmp"
-    fd = files.create(temporary)
-    try:
+    with replacing(files, path) as fd:
         write_all(files, fd, data)
-    finally:
-        files.close(fd)
-    files.replace(temporary, path)
 
 
 def load(files: Files, path: str) -> Checkpoint | None:
     """Return the cache, or None if there is none that can be believed."""
     try:
+        if files.length(path) > MOST_BYTES:
+            return None
         data = read_whole(files, path)
         if data is None or data[:CHECKSUM] != _checksum(data[CHECKSUM:]):
             return None

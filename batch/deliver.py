@@ -9,6 +9,7 @@ Longer than other files, because the loop and what it does at each turn are read
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -30,7 +31,7 @@ from batch.gate.lane import Lane
 from batch.ledger.state import Open
 from batch.means import Means
 from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
-from batch.retry import Again, Block, Case, End, Past, judge
+from batch.retry import Again, Block, Case, End, Past, judge, leaves_doubt
 from batch.script import Ask, Verdict
 from batch.unit import Unit, rejected_usage
 from batch.wire import WireFormat
@@ -38,6 +39,7 @@ from batch.wire import WireFormat
 # What one line of a pack may be to blame for, so that the others are asked without it.
 LINES_OWN: Final = (Refused, NotAnAnswer, Crashed)
 GONE: Final = 410  # the status of a host that has nothing, and will not
+LAST_CALL: Final = 30.0  # seconds for a call after a task that begins when its time is nearly over
 
 
 class Halves(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class Halves(msgspec.Struct, frozen=True):
 
     units: tuple[tuple[Row, ...], tuple[Row, ...]]
     attempts: int
+    maybe_billed: int = 0  # of these
 
 
 class Deliver:
@@ -65,14 +68,15 @@ class Deliver:
         except CallFailed as failure:
             if isinstance(failure, LINES_OWN) and len(rows) > 1:
                 middle = len(rows) // 2
-                return Halves((tuple(rows[:middle]), tuple(rows[middle:])), unit.attempts)
-            return unit.failed(failure, means.now())
+                halves = tuple(rows[:middle]), tuple(rows[middle:])
+                return Halves(halves, unit.attempts, unit.maybe_billed)
+            return unit.failed(failure, unit.ended_at(means.clock(), means.now()))
         asked, last = len(answers), answers[-1]
         if asked > 1 and len(rows) > 1:
             raise TypeError("a script asks a pack once: its usage could not be divided otherwise")
         for code, usage in rejected_usage(verdict, last, asked):
             await means.journal.keep(unit.billed(asked - 1, usage, code))
-        return unit.judged(verdict, last, asked, means.now())
+        return unit.judged(verdict, last, asked, unit.ended_at(means.clock(), means.now()))
 
     async def _verdict(self, unit: Unit) -> tuple[Verdict, Sequence[Answer]]:
         """Ask what the script wants, one request after the other, until it has its verdict."""
@@ -103,7 +107,7 @@ class Deliver:
     async def _answer(self, unit: Unit, request: Request) -> Answer:
         """Follow one request through its format's steps."""
         means = self._means
-        step = _first_step(means.formats[request.format], unit.begun, request)
+        step = _first_step(means.formats[request.format], unit, request)
         if not (isinstance(step, Send) and step.call.kind == "submit"):
             unit.reserved = means.purse.owed(request)  # a task that an earlier session has paid
         try:
@@ -135,13 +139,30 @@ class Deliver:
             self.tasks -= 1
 
     async def _follow(self, unit: Unit, request: Request, step: Send | Wait) -> Done:
-        """Wait, ask and fetch until what was submitted is done."""
+        """Wait, ask and fetch until what was submitted is done. Raises TaskLate at the deadline."""
         following: Step = step
         while not isinstance(following, Done):
             if isinstance(following, Wait):
                 await self._wait(unit, request, following)
-            following = await self._exchange(unit, request, following.call, following.state)
+            try:
+                async with asyncio.timeout(self._left(unit)) as limit:
+                    following = await self._exchange(unit, request, following.call, following.state)
+            except TimeoutError:
+                if not limit.expired():
+                    raise  # a disk's
+                raise self._late(unit, "gave no reply") from None
         return following
+
+    def _left(self, unit: Unit) -> float:
+        """Return for how many seconds the next call may go on: until the deadline, and a moment."""
+        whole = self._means.policy.task_timeout
+        return max(unit.since + whole - self._means.clock(), min(LAST_CALL, whole))
+
+    def _late(self, unit: Unit, what: str) -> TaskLate:
+        return TaskLate(
+            f"{unit.task_name} {what} within {self._means.policy.task_timeout:,.0f} s. It may "
+            "still; to go on waiting for it: wbatch retry"
+        )
 
     async def _wait(self, unit: Unit, request: Request, step: Wait) -> None:
         """Put on record what a crash must not lose, and rest. Raises TaskLate at the deadline."""
@@ -150,10 +171,7 @@ class Deliver:
             await means.journal.keep(unit.entry("task", request.part, step.state))
             unit.state = step.state
         if means.clock() - unit.since > means.policy.task_timeout:
-            raise TaskLate(
-                f"{unit.task_name} did not end within {means.policy.task_timeout:,.0f} s. It may "
-                "still; to go on waiting for it: wbatch retry"
-            )
+            raise self._late(unit, "did not end")
         # Not all at the same moment: those that were submitted together would be polled so.
         await means.sleep(step.seconds * (1 + means.policy.poll_jitter * means.chance()))
 
@@ -171,6 +189,7 @@ class Deliver:
                 return await self._send(unit, lane, request, call, state)
             except CallFailed as failure:
                 unit.let_go()
+                _forget_answer(failure)
                 if call.kind == "submit" and unit.reserved is not None:
                     means.purse.failed(unit.spent(), request, failure)
                 if other := self._other_way(request, call, state, failure):
@@ -205,7 +224,7 @@ class Deliver:
                 unit.started_at = means.now()
                 unit.sent_at = clock()
                 if call.repeat == "once":
-                    await means.journal.keep(unit.entry("intent", request.part))
+                    await self._intend(unit, lane, request, call)
                 means.purse.leaves(unit.reserved)
             sent_at = clock()
             try:
@@ -231,6 +250,17 @@ class Deliver:
         gate.answered(visit, usage, clock() - sent_at)
         return step
 
+    async def _intend(self, unit: Unit, lane: Lane, request: Request, call: Call) -> None:
+        """Put on record that work which must not be done twice is about to be asked for."""
+        means = self._means
+        await means.journal.keep(unit.entry("intent", request.part))
+        try:
+            # While the disk was waited for, the key may have been refused to somebody else.
+            means.gate.check(lane, request.model, call)
+        except Halted:
+            means.journal.note(unit.entry("void", request.part))
+            raise
+
     def _other_way(
         self, request: Request, call: Call, state: State | None, failure: CallFailed
     ) -> Step | None:
@@ -248,13 +278,13 @@ class Deliver:
         """Put on record what a failed attempt cost, before the unit's next send or error."""
         if call.kind != "submit":
             return
-        journal = self._means.journal
+        journal, once = self._means.journal, call.repeat == "once"
         if failure.usage is not None:
             await journal.keep(unit.billed(request.part, failure.usage, failure.code))
             self._means.purse.saved(unit.rows[0].ordinal)
-        elif failure.ambiguous or failure.begun:
+        elif failure.ambiguous or failure.begun or leaves_doubt(failure, once=once):
             unit.maybe_billed += 1
-        if call.repeat == "once" and failure.precedes_work:
+        if once and failure.precedes_work:
             journal.note(unit.entry("void", request.part))
 
     def _case(
@@ -299,12 +329,23 @@ class Deliver:
             await self._means.sleep(verdict.wait)
 
 
-def _first_step(wire: WireFormat, begun: Open, request: Request) -> Step:
+def _forget_answer(failure: CallFailed) -> None:
+    """Let go of the frames, and of the error before it, that hold the answer of a failed call.
+
+    They are held by who holds the failure, and these hold one another: an answer of megabytes would
+    stay until the next search for garbage, which is seldom.
+    """
+    failure.__traceback__ = failure.__context__ = None
+
+
+def _first_step(wire: WireFormat, unit: Unit, request: Request) -> Step:
     """Start, or go on from what an earlier session left; never repeat a step that was paid."""
+    begun = unit.begun
     if begun.part != request.part or (begun.state is None and not begun.intent):
         return wire.start(request)
     if begun.state is not None:
         return wire.resume(request, begun.state)
+    unit.maybe_billed += 1
     raise OutcomeUnknown(
         "the earlier session ended while this paid request was on its way; it may have been done. "
         "Look at the gateway's own log, then send it again with: wbatch retry --ambiguous"

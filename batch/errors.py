@@ -151,11 +151,12 @@ class CallFailed(BatchError):
         self.retry_after: float | None = None  # seconds, as the server asked
         self.usage: Usage | None = None  # what the failed attempt is known to have cost
         self.begun = False  # a part of the answer had come before it
+        self.under_200 = False  # told in the place of an answer, which may be billed like one
 
     @property
     def precedes_work(self) -> bool:
         """Return whether it provably came before any work; not once an answer has begun."""
-        return self.before_work and not self.begun
+        return self.before_work and not self.begun and not self.under_200
 
 
 class Refused(CallFailed):
@@ -228,7 +229,7 @@ class Overloaded(CallFailed):
 
 
 class ServerTrouble(CallFailed):
-    """A 5xx, 408 or 409 that says nothing more."""
+    """A 5xx, 408 or 409 that says nothing more, or a status that answers nothing."""
 
     code = "server_error"
     alive = False

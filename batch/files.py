@@ -2,11 +2,16 @@
 
 Every operation whose failure or loss matters passes here as one small method, so that a test can
 hand in a file system that fails at the n-th call, or one that forgets what was not synced.
+
+No failure is answered by doing the same once more. Python itself repeats what a signal interrupted;
+where a call says so all the same, as on some network file systems, nobody knows whether it was
+done, and it counts as failed like any other. The run ends, and the same command finds out.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sys
@@ -166,7 +171,7 @@ class OsFiles:
 
     def read(self, path: str, offset: int = 0) -> Iterator[bytes]:
         """Read in chunks of 1 MiB."""
-        with open(path, "rb", buffering=0) as file:
+        with _naming(path), open(path, "rb", buffering=0) as file:
             file.seek(offset)
             while chunk := file.read(CHUNK):
                 yield chunk
@@ -191,13 +196,20 @@ class OsFiles:
             self.make_folder(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, mode=0o700)
-            self.sync_folder(parent)
+            try:
+                self.sync_folder(parent)
+            except OSError:
+                # Else the next one would find it, and trust its name.
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+                raise
 
     def sync_folder(self, path: str) -> None:
         """Open the folder and fsync it."""
         fd = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(fd)
+            with _naming(path or "."):
+                os.fsync(fd)
         finally:
             os.close(fd)
 
@@ -206,12 +218,14 @@ class OsFiles:
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with _naming(path):
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mine = os.fstat(fd)
+                there = self.identity(path)
             except BaseException:
                 os.close(fd)
                 raise
-            mine = os.fstat(fd)
-            if self.identity(path) == (mine.st_dev, mine.st_ino):
+            if there == (mine.st_dev, mine.st_ino):
                 self._locks_of[fd] = os.getpid()
                 return fd
             # The holder before us removed or moved the file: a lock on no name guards nothing.
@@ -222,14 +236,41 @@ class OsFiles:
         os.fchmod(fd, EVERYBODY)
 
 
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Have a failure say of which file it is; the system tells only of those that it opens."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
+
+
 def write_all(files: Files, fd: int, data: bytes) -> None:
     """Write every byte; a short write is normal, one that takes nothing is an error."""
     view = memoryview(data)
     while view:
         taken = files.write(fd, bytes(view) if len(view) != len(data) else data)
         if taken <= 0:
-            raise OSError(f"a write of {len(view)} bytes took nothing")
+            raise OSError(errno.EIO, f"a write of {len(view)} bytes took nothing")
         view = view[taken:]
+
+
+@contextlib.contextmanager
+def replacing(files: Files, path: str) -> Iterator[int]:
+    """Give an empty file that takes this path when it is filled; if that fails, it is gone."""
+    temporary = f"{path}.tmp"
+    fd = files.create(temporary)
+    try:
+        try:
+            yield fd
+        finally:
+            files.close(fd)
+        files.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            files.remove(temporary)  # a full disk needs the room for what counts
+        raise
 
 
 def write_whole(files: Files, path: str, data: bytes, *, everybody: bool = False) -> None:
@@ -237,16 +278,11 @@ def write_whole(files: Files, path: str, data: bytes, *, everybody: bool = False
 
     It is for its owner alone, or for ``everybody`` to read.
     """
-    temporary = f"{path}.tmp"
-    fd = files.create(temporary)
-    try:
+    with replacing(files, path) as fd:
         if everybody:
             files.show_everybody(fd)
         write_all(files, fd, data)
         files.sync(fd)
-    finally:
-        files.close(fd)
-    files.replace(temporary, path)
     files.sync_folder(os.path.dirname(path))
 
 

@@ -63,7 +63,10 @@ class MediaFolder:
         try:
             return await loop.run_in_executor(self._thread, work)
         except OSError as broken:
-            raise CannotWrite(f"cannot write {path}: {broken.strerror or broken}") from broken
+            raise CannotWrite(
+                f"cannot write {path}: {broken.strerror or broken}. What was counted is safe; the "
+                "same command goes on from there once the cause is mended."
+            ) from broken
 
     def later(self, work: Callable[[], None]) -> None:
         """Have the thread do something that nobody waits for."""

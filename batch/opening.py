@@ -112,13 +112,18 @@ def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:
         try:
             compact_errors(files, paths.errors, errors.keep, opened.found.history)
         except OSError as error:
-            raise CannotWrite(f"{paths.errors}: {error.strerror}. Nothing was changed.") from error
+            raise CannotWrite(
+                f"{paths.errors}: {error.strerror or error}. Nothing was changed. Run the same "
+                "command again once the cause is mended."
+            ) from error
 
 
 def refuse_output(names: tuple[str, ...], paths: Paths) -> None:
     """Refuse an output that cannot be one, or is one of the inputs, by name, link or hard link."""
     if os.path.isdir(paths.results):
         raise CannotWrite(f"{paths.results} is a folder. Name a file as --output.")
+    if os.path.islink(paths.results) and not os.path.exists(paths.results):
+        raise CannotWrite(f"{paths.results} is a link that leads nowhere. Name a file as --output.")
     if os.path.exists(paths.results) and not os.path.isfile(paths.results):
         raise CannotWrite(
             f"{paths.results} is a device or a pipe, which no run can be carried on from. Name a "

@@ -141,7 +141,7 @@ class Pipeline:
 
     async def _deliver_unit(self, lane: str, rows: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""
-        begun = self._flow.begun.get(rows[0].ordinal) if len(rows) == 1 else None
+        begun = self._begun(rows[0]) if len(rows) == 1 else None
         units: list[tuple[Sequence[Row], Open | None]] = [(rows, begun)]
         while units:
             rows, begun = units.pop()
@@ -153,10 +153,19 @@ class Pipeline:
             except Halted:
                 return
             if isinstance(outcome, Halves):
-                units.extend((half, Open(attempts=outcome.attempts)) for half in outcome.units)
+                first, second = outcome.units
+                so_far = Open(attempts=outcome.attempts)
+                told = msgspec.structs.replace(so_far, maybe_billed=outcome.maybe_billed)
+                units += (first, told), (second, so_far)
                 continue
             self._records.record(outcome)
             self._ended[lane] += len(outcome)
+
+    def _begun(self, row: Row) -> Open | None:
+        """Return what was begun of a line, if it was asked as it is now."""
+        begun = self._flow.begun.get(row.ordinal)
+        other = begun is not None and begun.sum not in ("", f"{row.sum:016x}")
+        return None if other else begun
 
     async def _record_bad(self) -> None:
         bad = self._feed.bad

@@ -12,7 +12,9 @@ import orjson
 from batch.inputs.chosen import Choice
 from batch.inputs.envelope import Reader
 from batch.inputs.form import UTF8, known_encoding
+from batch.ledger.entries import Entry
 from batch.ledger.paths import Paths
+from batch.ledger.publish import Failed
 from batch.ledger.state import History, Open
 from batch.opening import Opened, Wanted
 from batch.records import BadLine, Row
@@ -39,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     paths: Paths
     opened: Opened
     script: Script
-    redo: Mapping[int, int] | None = None  # retry: lines to ask again → attempts so far
+    redo: Mapping[int, Failed] | None = None  # retry: lines to ask again → their errors
     texts: Mapping[str, Text] = {}  # the templates
 
     @property
@@ -109,8 +111,9 @@ class Plan(msgspec.Struct, frozen=True):
             ordinal: msgspec.structs.replace(one, parts=list(one.parts))
             for ordinal, one in history.open.items()
         }
-        for ordinal, attempts in (self.redo or {}).items():
-            begun.setdefault(ordinal, Open(attempts=attempts))
+        for ordinal, failed in (self.redo or {}).items():
+            one = begun.setdefault(ordinal, Open(attempts=failed.attempts))
+            one.maybe_billed = failed.maybe_billed
         return begun
 
     @property
@@ -204,3 +207,15 @@ def as_recorded(settings: Settings, then: Mapping[str, Any]) -> Settings:
     return msgspec.structs.replace(
         settings, request=request, run=msgspec.structs.replace(settings.run, mock=mock)
     )
+
+
+def as_begun(settings: Settings, header: Entry | None) -> Settings:
+    """Return the settings with what a run's first session knew of its models and they do not.
+
+    No other answer comes of it, so that it is no part of the identity; but what makes pictures is
+    never paid twice.
+    """
+    made = (header.run or {}).get("makes", {}) if header is not None else {}
+    makes = {**made, **settings.media.makes}
+    media = msgspec.structs.replace(settings.media, makes=makes)
+    return msgspec.structs.replace(settings, media=media)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from batch.catalogue import Catalogue
 from batch.errors import BadConfig, BadData, NoAccess, Refusal, Refused
 from batch.inputs.envelope import Reader
 from batch.inputs.filling import Filler
+from batch.inputs.ids import generated_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.scan import BUFFER_BYTES, Look
@@ -115,15 +116,18 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
         report.inputs = inputs.told()
         reader = Reader(formats(), input_settings(settings, how), inputs.forms)
         look = Look(inputs.forms, Filler(how))
+
+        def called(line: RawLine) -> str:
+            return look.id_of(line) or generated_id(line.ordinal)
+
         with Repeats(folder, BUFFER_BYTES) as repeats:
             watched = True
             for line in inputs.lines():
                 report.lines += 1
                 _note(report, reader.parse(line), way, asking, how_often)
-                custom_id = look.id_of(line) if watched else None
-                if custom_id is not None and repeats.add(custom_id, line.ordinal):
+                if watched and repeats.add(called(line), line.ordinal):
                     watched = False  # some stand twice: they are enough to be told
-            _note_repeats(report, inputs, look, repeats.suspects())
+            _note_repeats(report, inputs, called, repeats.suspects())
     _note_keys(report, way)
     return report
 
@@ -201,7 +205,9 @@ def _note(
     group.output_tokens += estimate.output_tokens * votes
 
 
-def _note_repeats(report: Report, inputs: Inputs, look: Look, suspects: Sequence[Pair]) -> None:
+def _note_repeats(
+    report: Report, inputs: Inputs, called: Callable[[RawLine], str], suspects: Sequence[Pair]
+) -> None:
     """Note ids that stand on two lines: of the suspects, whose hashes are equal, those that do."""
     if not suspects:
         return
@@ -213,8 +219,8 @@ def _note_repeats(report: Report, inputs: Inputs, look: Look, suspects: Sequence
         if len(found) == len(wanted):
             break
     for first, later in suspects:
-        custom_id = look.id_of(found[first])
-        if custom_id is not None and custom_id == look.id_of(found[later]):
+        custom_id = called(found[first])
+        if custom_id == called(found[later]):
             what = f'custom_id "{shown(custom_id)}" already stands on {found[first].where}'
             report.add(Problem(found[later].where, REPEATED, what), BadData.exit_code)
 

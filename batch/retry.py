@@ -179,8 +179,7 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     A server's ``Retry-After`` is a floor of the wait, except where the gate's schedule keeps it.
     """
     past.attempts += case.counts
-    refused = isinstance(failure, (Refused, OutcomeUnknown))
-    if case.once and not failure.precedes_work and not refused:
+    if leaves_doubt(failure, once=case.once):
         return End(_unknown(failure))
     rule = _rule(failure, case)
     done = past.repeats.get(rule.name, 0)
@@ -202,6 +201,12 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
         # A poll costs the gateway little: it is not put off for as long as work is.
         wait = max(wait, min(asked, policy.wait_max) if case.safe else asked)
     return Again(wait, rule.budgeted)
+
+
+def leaves_doubt(failure: CallFailed, *, once: bool) -> bool:
+    """Return whether work that must not be done twice may have been done."""
+    refused = isinstance(failure, (Refused, OutcomeUnknown))
+    return once and not failure.precedes_work and not refused
 
 
 def retryable(failure: CallFailed) -> bool:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -20,13 +20,13 @@ from batch.host import COMMAND, Host
 from batch.inquiry import ask
 from batch.labeling.script import recorded
 from batch.ledger.book import Book
-from batch.ledger.hold import held, keep_aside
+from batch.ledger.hold import held, keep_aside, writing
 from batch.ledger.paths import Paths, paths_of
 from batch.ledger.publish import failed_lines
 from batch.ledger.recover import recover
 from batch.opening import Opened, Wanted, drop_changed, open_run, recorded_inputs, refuse_output
 from batch.outlook.sendable import require_sendable
-from batch.plan import Plan, as_recorded, identity, wanted_of
+from batch.plan import Plan, as_begun, as_recorded, identity, wanted_of
 from batch.script import AskOnce
 from batch.session import conclude
 from batch.session.ending import Ending, Watch
@@ -34,46 +34,60 @@ from batch.session.summary import Outcome
 from batch.settings.keyring import read_keys, resolve_keys, surrounding
 from batch.settings.moment import pinned
 from batch.settings.tree import KeySetting, Settings, UserSettings
-from batch.shares import access, choice, inflight_bytes, reach
+from batch.shares import Access, access, choice, inflight_bytes, reach
 from batch.shares import script as script_of
-from batch.spending import caps_of
+from batch.spending import Caps, caps_of
+from batch.surroundings import within_open_files
 from batch.texts import keep, kept, read_texts, reading
 from batch.wording import is_text
 
 # Told what is about to be sent, before anything is: whoever is against it raises.
 Approve: TypeAlias = Callable[[Plan], None]
+_DISK: Final[Files] = OsFiles()
 
 
 class _Announced:
     """Says once what a session is about to do, and lets somebody be against it."""
 
-    def __init__(self, watch: Watch, approve: Approve | None = None) -> None:
+    def __init__(self, watch: Watch, approve: Approve | None = None, fewer: str = "") -> None:
         self._watch = watch
         self._approve = approve
+        self._fewer = fewer
         self._done = False
 
     def __call__(self, plan: Plan) -> None:
-        if self._done or not plan.todo:
+        if self._done:
+            return
+        if not plan.opened.census.lines:
+            self._done = True
+            self._watch.say("the inputs hold no line: there is nothing to ask")
+        if not plan.todo:
             return
         self._done = True
         for told in plan.opened.inputs.told():
             self._watch.say(told)
         self._watch.say(plan.announcement)
+        if self._fewer:
+            self._watch.say(self._fewer)
         if self._approve is not None:
             self._approve(plan)
 
 
 async def run(
-    settings: Settings, watch: Watch, host: Host = COMMAND, approve: Approve | None = None
+    settings: Settings,
+    watch: Watch,
+    host: Host = COMMAND,
+    approve: Approve | None = None,
+    files: Files = _DISK,
 ) -> Outcome:
     """Run what the settings describe, or carry on. Raises Refusal before the first write."""
-    settings = pinned(settings, time.time())
-    files, paths = OsFiles(), paths_of(settings.output)
+    settings, fewer = within_open_files(pinned(settings, time.time()))
+    paths = paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
     script, texts = script_of(settings), read_texts(settings.request)
     refuse_output(settings.inputs, paths)
     wanted = wanted_of(settings, script, texts, choice(settings.run))
-    announced = _Announced(watch, approve)
+    announced = _Announced(watch, approve, fewer)
     if settings.run.new_run:
         with held(files, paths), host.reading(watch):
             if (opened := _afresh(files, paths, settings, wanted)) is not None:
@@ -91,17 +105,23 @@ async def run(
 
 
 async def retry(
-    settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
+    settings: Settings,
+    watch: Watch,
+    only: frozenset[str] | None,
+    ambiguous: bool,
+    files: Files = _DISK,
+    approve: Approve | None = None,
 ) -> Outcome:
     """Send again what ended with an error: what can be retried, or the classes named."""
-    settings = pinned(settings, time.time())
-    files, paths = OsFiles(), paths_of(settings.output)
+    settings, fewer = within_open_files(pinned(settings, time.time()))
+    paths = paths_of(settings.output)
     _require_run(files, paths)
     with held(files, paths):
         found = recover(files, paths)
         if found is None:
             raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
         settings = as_recorded(settings, found.history.identity)
+        settings = as_begun(settings, found.history.header)
         script = recorded(found.history.identity) or AskOnce()
         texts = kept(files, paths, found.history.identity)
         wanted = Wanted(
@@ -116,7 +136,7 @@ async def retry(
         failed = failed_lines(files, paths, found.history).values()
         _require_classes(only, {one.class_ for one in failed})
         redo = {
-            one.ordinal: one.attempts
+            one.ordinal: one
             for one in failed
             if _wanted_again(one.class_, one.retryable, only, ambiguous)
         }
@@ -125,12 +145,12 @@ async def retry(
             if any(one.class_ == "outcome_unknown" for one in failed):
                 watch.say("work that may have been done and paid is asked for with --ambiguous")
         plan = Plan(settings, paths, opened, script, redo, texts)
-        return await _conduct(files, plan, watch, COMMAND, _Announced(watch))
+        return await _conduct(files, plan, watch, COMMAND, _Announced(watch, approve, fewer))
 
 
-def status(output: str) -> Outcome:
+def status(output: str, files: Files = _DISK) -> Outcome:
     """Say how far a run is, from its files alone; it may be running."""
-    files, paths = OsFiles(), paths_of(output)
+    paths = paths_of(output)
     _require_run(files, paths)
     found = recover(files, paths)
     if found is None:
@@ -140,12 +160,11 @@ def status(output: str) -> Outcome:
 
 def usage(paths: Paths) -> Iterator[dict[str, Any]] | None:
     """Return a run's usage totals as its logs have them; None if these cannot be read."""
-    files = OsFiles()
     try:
-        found = recover(files, paths)
+        found = recover(_DISK, paths)
     except Refusal:
         return None  # what refuses a run to go on refuses no report
-    return conclude.usage(files, paths, found) if found else None
+    return conclude.usage(_DISK, paths, found) if found else None
 
 
 async def models(settings: UserSettings, places: Sequence[KeySetting] = ()) -> Catalogue:
@@ -208,7 +227,16 @@ async def _conduct(
         if plan.todo:
             require_sendable(plan, caps.tariff)
         announced(plan)
-    drop_changed(files, paths, opened)
+    with writing(files, paths):
+        drop_changed(files, paths, opened)
+        return await _write(files, plan, watch, host, caps, way)
+
+
+async def _write(
+    files: Files, plan: Plan, watch: Watch, host: Host, caps: Caps, way: Access | None
+) -> Outcome:
+    """Open the logs and do it."""
+    paths, settings, opened = plan.paths, plan.settings, plan.opened
     run_id = opened.found.run_id if opened.found else new_run_id(time.time())
     book = Book(files, paths, run_id, settings.limits.at_most, inflight_bytes(settings)[1])
     header = {
@@ -220,6 +248,7 @@ async def _conduct(
         "identity": identity(settings, plan.script, plan.texts),
         "job": settings.name,
         "tags": settings.tags,
+        **({"makes": makes} if (makes := settings.media.makes) else {}),
     }
     _keep_texts(files, plan)
     book.begin(opened.found, header)
@@ -241,7 +270,10 @@ def _keep_texts(files: Files, plan: Plan) -> None:
     try:
         keep(files, plan.paths, plan.texts)
     except OSError as error:
-        raise CannotWrite(f"{plan.paths.prompts}: {error.strerror}. Nothing was sent.") from error
+        raise CannotWrite(
+            f"{error.filename or plan.paths.prompts}: {error.strerror or error}. Nothing was sent. "
+            "Run the same command again once the cause is mended."
+        ) from error
 
 
 def _wanted_again(class_: str, can: bool, only: frozenset[str] | None, ambiguous: bool) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator
 from typing import Final, NoReturn
+from urllib.parse import quote
+from weakref import WeakSet
 
 MASK: Final = "[key removed]"
 # A gateway's keys are long words. To remove a placeholder such as "any" or "EMPTY", which some
@@ -15,12 +18,13 @@ SHORTEST: Final = 12  # characters
 class Secret:
     """A named key. Its value leaves only through ``reveal``; printing shows the name."""
 
-    __slots__ = ("_value", "name", "place")
+    __slots__ = ("__weakref__", "_value", "name", "place")
 
     def __init__(self, name: str, value: str, place: str = "") -> None:
         self.name = name
         self.place = place  # where the value came from, for people
         self._value = value
+        _KNOWN.add(self)
 
     def reveal(self) -> str:
         """Return the value: for the header of a gateway call, and for nothing else."""
@@ -33,6 +37,14 @@ class Secret:
         raise TypeError("a key is never pickled")
 
 
+_KNOWN: Final[WeakSet[Secret]] = WeakSet()
+
+
+def redactor_of_all() -> Redactor:
+    """Return what removes every key that is in use: for the words of a bug, which may hold any."""
+    return Redactor(list(_KNOWN))
+
+
 class Redactor:
     """Removes the values of known keys from bytes and text that others sent."""
 
@@ -41,34 +53,56 @@ class Redactor:
     def __init__(self, secrets: Iterable[Secret]) -> None:
         values = {value for s in secrets if len(value := s.reveal()) >= SHORTEST}
         # Longest first, so that a key which begins another one cannot leave its rest behind.
-        self._pairs = [
-            (value, value.encode()) for value in sorted(values, key=lambda v: (-len(v), v))
-        ]
+        forms = sorted({form for v in values for form in _forms(v)}, key=lambda f: (-len(f), f))
+        self._pairs = [(form, form.encode()) for form in forms]
 
-        # JSON may spell any character as an escape, and who decodes it has the key again.
+        # JSON and HTML may spell any character as an escape, and who decodes it has the key again.
         self._escaped = re.compile(b"|".join(map(_any_spelling, values)) or b"(?!)")
 
     def clean(self, data: bytes) -> bytes:
         """Return the bytes without any key; the same object if there was none."""
-        for _, value in self._pairs:
-            if value in data:
-                data = data.replace(value, MASK.encode())
-        # Only these two escapes can spell what a key is made of: looked for first, as it is cheap.
-        if b"\\u00" in data or b"\\/" in data:
+        for _, form in self._pairs:
+            if form in data:
+                data = data.replace(form, MASK.encode())
+        # Only with these can what a key is made of be escaped: looked for first, as it is cheap.
+        if b"\\u00" in data or b"\\/" in data or b"&#" in data:
             data = self._escaped.sub(MASK.encode(), data)
         return data
 
     def clean_text(self, text: str) -> str:
         """Return the text without any key."""
-        for value, _ in self._pairs:
-            text = text.replace(value, MASK)
+        for form, _ in self._pairs:
+            text = text.replace(form, MASK)
+        if "\\u00" in text or "\\/" in text or "&#" in text:
+            data = text.encode("utf-8", "surrogatepass")
+            text = self._escaped.sub(MASK.encode(), data).decode("utf-8", "surrogatepass")
         return text
 
 
+def _forms(value: str) -> Iterator[str]:
+    """Yield a key as it is, and as it stands in UTF-16, in an address and within base64."""
+    yield value
+    yield "\0".join(value)
+    quoted = quote(value, safe="")
+    yield quoted
+    yield re.sub("%..", lambda found: found[0].lower(), quoted)
+    for ahead in range(3):
+        for encode in (b64encode, urlsafe_b64encode):
+            # Without the signs at both ends, which hang on what stands beside the key.
+            whole = encode(b"\0" * ahead + value.encode()).decode().rstrip("=")
+            yield whole[ahead + (ahead > 0) : -1]
+
+
 def _any_spelling(value: str) -> bytes:
-    """Return a pattern of all the ways in which a JSON string may spell a key."""
+    """Return a pattern of all the ways in which a string of JSON or HTML may spell a key."""
     return b"".join(
-        b"(?:%b|\\\\u00(?i:%02x)%b)"
-        % (re.escape(char.encode()), ord(char), b"|\\\\/" if char == "/" else b"")
+        b"(?:%b|\\\\u00(?i:%02x)%b|&#0*%d;|&#(?i:x0*%x);)"
+        % (
+            re.escape(char.encode()),
+            ord(char),
+            b"|\\\\/" if char == "/" else b"",
+            ord(char),
+            ord(char),
+        )
         for char in value
     )

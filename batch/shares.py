@@ -21,7 +21,7 @@ from batch.mock.dials import Dials
 from batch.mock.faults import parse_faults
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Pack, Script
-from batch.secret import Secret
+from batch.secret import Redactor, Secret
 from batch.settings.keyring import resolve_base_url, resolve_keys, surrounding
 from batch.settings.proxies import resolve_proxies, to_gateway
 from batch.settings.tree import Pace, RunSettings, Settings, UserSettings
@@ -69,10 +69,20 @@ def reach(
 ) -> Access:
     """Return the way to the gateway with these keys. Raises BadConfig for a wrong setting of it."""
     base_url = address(settings, environ)
+    _refuse_key_in(base_url, keys)
     _require_authorities(settings, environ)  # what is wrong is told before anything is written
     proxies = resolve_proxies(settings.gateway, surrounding(settings.gateway, environ))
     to_gateway(proxies, base_url)
     return Access(base_url, tuple(keys), proxies)
+
+
+def _refuse_key_in(base_url: str, keys: Sequence[tuple[str, Secret]]) -> None:
+    for _, secret in keys:
+        if Redactor([secret]).clean_text(base_url) != base_url:
+            raise BadConfig(
+                f"the base URL holds the key {secret.name}, and addresses stand in messages and "
+                "files: leave it out. A key is sent as a header"
+            )
 
 
 def _require_authorities(settings: UserSettings, environ: Mapping[str, str]) -> None:

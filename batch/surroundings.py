@@ -1,14 +1,20 @@
-"""What a session stands in, and what is put away after it: gateway, files, spill, collector."""
+"""What a session stands in, and what is put away after it: gateway, files, spill, collector.
+
+Longer by what the system lets a process have.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
+import resource
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+
+import msgspec
 
 from batch.files import Files
 from batch.media import MediaFolder
@@ -23,6 +29,39 @@ GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of 
 # Parameters of glibc's ``mallopt``, and their values in bytes.
 _TRIM: Final = (-1, 2 << 20)
 _MMAP: Final = (-3, 1 << 20)
+
+OWN_FILES: Final = 32  # open files beside the connections: logs, inputs, the event loop's
+
+
+def within_open_files(settings: Settings) -> tuple[Settings, str]:
+    """Return settings with no more calls at once than there may be connections, and why.
+
+    The process allows itself as many as it can. A call without a connection would look like a
+    gateway that is not there.
+    """
+    limits = settings.limits
+    ends = 2 if settings.run.mock else 1  # of each connection a rehearsal has both
+    allowed = _open_files(ends * limits.at_most + OWN_FILES)
+    fit = max(1, (allowed - OWN_FILES) // ends)
+    if fit >= limits.at_most:
+        return settings, ""
+    fewer = msgspec.structs.replace(limits, concurrency=fit)
+    return msgspec.structs.replace(settings, limits=fewer), (
+        f"{fit} at once and not {limits.at_most}: the system lets a process have {allowed} files "
+        f"and connections open (ulimit -n)"
+    )
+
+
+def _open_files(wanted: int) -> int:
+    """Return how many files may be open, after asking the system for as many as are wanted."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    endless = resource.RLIM_INFINITY
+    if allowed != endless and allowed < wanted:
+        more = wanted if most == endless else min(wanted, most)
+        with contextlib.suppress(ValueError, OSError):  # some systems have a limit beside this one
+            resource.setrlimit(resource.RLIMIT_NOFILE, (more, most))
+        allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if allowed == endless else allowed
 
 
 @contextlib.asynccontextmanager

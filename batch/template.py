@@ -6,23 +6,33 @@ on every line; and the same for the same row, so that a resume asks what the run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final, NoReturn
 
 import orjson
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import (
+    BaseLoader,
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    Undefined,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing as NOT_THERE  # noqa: N812 - what jinja has for no value at all
 
 from batch.errors import BadBody, BadConfig
-from batch.wording import shown
+from batch.wording import is_text, shown
 
 ROW: Final = "row"  # all fields of a row under one name, for names that are no words
 FAULT: Final = "template_error"  # code of what is wrong with a template, or of a row for it
 _SHOWN: Final = 8  # fields that a message names
+_BRACES: Final = 'Braces that are text and no hole are written {{ "{{" }}'
 _CHANCE: Final = ("lipsum",)  # what would make another prompt each time: also the filter random
 
 
@@ -33,6 +43,13 @@ class _Missing(Exception):
         super().__init__(name)
         self.name = name
         self.of = of  # what was asked for it; jinja's ``missing``: the row
+
+
+class _NoFiles(BaseLoader):
+    """What stands for other files: a template may come from anybody."""
+
+    def get_source(self, environment: Environment, template: str) -> NoReturn:
+        raise TypeError("a template takes in no other file. Write its text where it is wanted")
 
 
 class _Strict(StrictUndefined):
@@ -60,9 +77,11 @@ class Text:
             self._template = _environment().from_string(text)
         except TemplateSyntaxError as error:
             what = (error.message or "this is no template").rstrip(".")
-            raise BadConfig(f"{name}:{error.lineno}: {what}.") from None
+            raise BadConfig(f"{name}:{error.lineno}: {what}. {_BRACES}.") from None
         except TemplateError as error:
             raise BadConfig(f"{name}: {error}.") from None
+        except (RecursionError, MemoryError, SyntaxError):  # of Python, which it is made into
+            raise BadConfig(f"{name}: the template goes too deep.") from None
 
     @property
     def digest(self) -> str:
@@ -72,7 +91,7 @@ class Text:
     def render(self, fields: Mapping[str, Any]) -> str:
         """Return the text with a row's fields in it. Raises ``BadBody``, naming the field."""
         try:
-            return "".join(_pieces(self._template, fields))
+            return _whole("".join(_pieces(self._template, fields)))
         except _Missing as missing:
             raise BadBody(self._lacks(missing, fields), FAULT) from None
         except _Null:
@@ -116,14 +135,35 @@ def _written(value: Any) -> Any:
     """Return what stands in a prompt for a value: texts as they are, the rest as JSON writes it."""
     if value is None:
         raise _Null
-    if isinstance(value, bool | dict | list):
-        return orjson.dumps(value).decode()
-    return value
+    if isinstance(value, bool | dict | list | tuple):
+        return _as_json(value)
+    if isinstance(value, str | int | float | Undefined):
+        return value
+    # Python would write where in memory it is: another prompt each time, and nothing to read.
+    raise TypeError(f"this writes no text, but {_called(value)}")
+
+
+def _called(value: Any) -> str:
+    """Return what something is that a template made and that is no text."""
+    if isinstance(value, Iterable):
+        return "a list that is not made yet: add | list, or | join(', ')"
+    if callable(value):
+        return "the name of a function: add its ()"
+    return f"something called {type(value).__name__}"
 
 
 def _as_json(value: Any) -> str:
     """Return JSON for people and models: not for web pages, as jinja's own filter does."""
-    return orjson.dumps(value).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a number of more than 64 bits, or lists deeper than it goes
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _whole(text: str) -> str:
+    if not is_text(text):
+        raise ValueError("it writes half a character, a lone surrogate")
+    return text
 
 
 def _pieces(template: Template, fields: Mapping[str, Any]) -> Iterator[str]:
@@ -139,7 +179,11 @@ def _pieces(template: Template, fields: Mapping[str, Any]) -> Iterator[str]:
 @cache
 def _environment() -> ImmutableSandboxedEnvironment:
     found = ImmutableSandboxedEnvironment(
-        undefined=_Strict, finalize=_written, trim_blocks=True, lstrip_blocks=True
+        undefined=_Strict,
+        loader=_NoFiles(),
+        finalize=_written,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     for name in _CHANCE:
         del found.globals[name]

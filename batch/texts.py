@@ -20,6 +20,7 @@ from batch.settings.tree import RequestSettings
 if TYPE_CHECKING:  # it loads a library that only templates need
     from batch import template
 
+MOST_BYTES: Final = 16 << 20  # of a template; a device would have no end
 NAMES: Final = ("prompt", "system")  # of the settings, and in a run's identity
 
 
@@ -45,9 +46,12 @@ def read_texts(request: RequestSettings) -> dict[str, template.Text]:
 def _content(name: str, path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read()
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise BadConfig(f"{name}: {path} cannot be read: {error.strerror}.") from None
+    if len(content) > MOST_BYTES:
+        raise BadConfig(f"{name}: {path} is larger than {MOST_BYTES:,} bytes: no template is.")
+    return content
 
 
 def _text(name: str, content: bytes) -> template.Text:
@@ -56,7 +60,9 @@ def _text(name: str, content: bytes) -> template.Text:
     try:
         text = content.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as flaw:
-        raise BadConfig(f"{name}: not UTF-8: byte {flaw.start + 1} is wrong.") from None
+        raise BadConfig(
+            f"{name}: not UTF-8: byte {flaw.start + 1} is wrong. Save it as UTF-8."
+        ) from None
     return Filled(name, text)
 
 

@@ -48,7 +48,7 @@ class Unit:
         self.endpoint = rows[0].endpoint
         self.state = begun.state  # as the journal has it: of a task that may still end
         self.attempts = begun.attempts
-        self.maybe_billed = 0
+        self.maybe_billed = begun.maybe_billed
         self.past = Past()
         self.key = begun.key
         self.held: Held | None = None  # memory of its call under way, or of the answer to it
@@ -147,6 +147,15 @@ class Unit:
             place += 1
         return results
 
+    def ended_at(self, clock: float, now: float) -> float:
+        """Return when it ended, in seconds since the epoch, as its beginning is told.
+
+        What was sent here is timed by ``clock``: the time of day ``now`` may have been set since.
+        """
+        if self.attempts > self.begun.attempts:
+            return self.started_at + clock - self.sent_at
+        return max(now, self.started_at)
+
     def _result(self, row: Row, outcome: Answer | Fault, now: float) -> Result:
         ms = round((now - self.started_at) * 1000) if self.started_at else 0
         return Result(
@@ -158,7 +167,8 @@ class Unit:
             key=self.key,
             timing=Timing(self.started_at, ms, self.attempts),
             outcome=outcome,
-            maybe_billed=self.maybe_billed,
+            # Of a pack once: it was one call.
+            maybe_billed=self.maybe_billed if row is self.rows[0] else 0,
         )
 
 

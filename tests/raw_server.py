@@ -127,7 +127,7 @@ class RawServer:
         elif isinstance(step, asyncio.Event):
             await step.wait()
         elif step is Act.READ:
-            self.got.append(await _request(reader))
+            self.got.append(await read_request(reader))
         elif step is Act.HOLD:
             await reader.read()
             self.left.set()
@@ -135,7 +135,8 @@ class RawServer:
             _reset_when_closed(writer)
 
 
-async def _request(reader: asyncio.StreamReader) -> Got:
+async def read_request(reader: asyncio.StreamReader) -> Got:
+    """Read one whole request."""
     top = (await reader.readuntil(b"\r\n\r\n")).decode("utf-8")
     line, *fields = top.rstrip().split("\r\n")
     headers = {name.lower(): value for name, value in (f.split(": ", 1) for f in fields)}

@@ -127,6 +127,7 @@ class Rig:
         self.purse: Callable[[Book, Halt], Purse] = lambda book, halt: Purse()
         self.limits: tuple[KeyLimits, ...] = ()
         self.rpm: float | None = None  # of the account
+        self.wall = lambda elapsed: EPOCH + elapsed  # what the clock on the wall says then
         self.watched = False  # whether gauges look four times a second; then they stay here
         self.gauges: Gauges | None = None
         self.left: dict[float, float | None] = {}  # seconds → how long it was to take yet
@@ -200,7 +201,7 @@ class Rig:
             sleep=halt.sleep,
             chance=lambda: 0.5,
             clock=loop.time,
-            now=lambda: EPOCH + loop.time(),
+            now=lambda: self.wall(loop.time()),
             retried=lambda line, attempts, failure, wait: None,
             memory=memory,
             purse=purse,

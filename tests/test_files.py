@@ -171,6 +171,25 @@ def test_the_name_of_every_folder_that_is_made_is_synced(tmp_path):
     assert synced == [str(tmp_path), str(tmp_path / "x")]
 
 
+def test_a_folder_whose_name_may_be_lost_is_not_there_for_the_next_one_to_trust(tmp_path):
+    class Failing(OsFiles):
+        def sync_folder(self, path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        Failing().make_folder(str(tmp_path / "x"))
+
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_file_that_cannot_be_read_is_named():
+    # Address 0 of a process is mapped to nothing.
+    with pytest.raises(OSError, match="/proc/self/mem") as raised:
+        next(OsFiles().read("/proc/self/mem"))
+
+    assert raised.value.errno == errno.EIO
+
+
 def test_everything_is_readable_by_the_owner_alone(tmp_path):
     files = OsFiles()
     files.make_folder(str(tmp_path / "x" / "y"))
@@ -276,8 +295,10 @@ def test_a_write_that_takes_nothing_is_an_error_and_no_endless_loop():
     files = MemoryFiles("/out")
     files.most = 0
 
-    with pytest.raises(OSError, match="took nothing"):
+    with pytest.raises(OSError, match="took nothing") as raised:
         written(files, "/out/a", b"0")
+
+    assert raised.value.strerror  # else it would be told as a bug
 
 
 def test_what_fails_to_be_written_whole_leaves_the_old_file():
@@ -291,6 +312,23 @@ def test_what_fails_to_be_written_whole_leaves_the_old_file():
     assert raised.value.errno == errno.ENOSPC
     assert files.content("/out/a") == b"old"
     assert files.open_descriptors() == 0
+
+
+@pytest.mark.parametrize("operation", ["write", "sync", "replace"])
+def test_what_fails_to_be_put_in_place_takes_no_room(operation):
+    files = MemoryFiles("/out")
+    files.put("/out/a", b"old")
+
+    def fail(named, path, data):
+        if named == operation:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    files.before = fail
+    with pytest.raises(OSError, match="Input/output error"):
+        write_whole(files, "/out/a", b"newer")
+
+    assert list(files.names) == ["/out/a"]
+    assert files.content("/out/a") == b"old"
 
 
 @pytest.mark.parametrize("choice", range(8))

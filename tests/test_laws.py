@@ -106,7 +106,7 @@ SIDEWAYS = {
     "host": {"plan", "session", "surroundings"},
     "runs": {
         *("assemble", "catalogue", "host", "inquiry", "outlook", "plan"),
-        *("session", "settings", "shares", "spending", "texts"),
+        *("session", "settings", "shares", "spending", "surroundings", "texts"),
     },
     "cli": {
         *("catalogue", "look", "mock", "outlook", "plan", "preflight"),

@@ -231,14 +231,14 @@ def test_a_changed_line_with_paid_work_under_way_is_refused(place):
     assert "--keep-answers" in said
 
 
-def test_a_changed_line_with_paid_work_under_way_is_begun_anew_with_keep_answers(place):
+def test_paid_work_of_a_changed_line_stays_on_record_with_keep_answers_until_it_is_asked(place):
     place.did(entry("task", 2, state={"id": "t"}), entry("task", 3, state={"id": "u"}))
     place.change(2)
 
     opened = place.open(keep_answers=True)
     drop_changed(FILES, place.paths, opened)
 
-    assert set(opened.found.history.open) == {3}
+    assert set(opened.found.history.open) == {2, 3}
 
 
 # Shortened inputs.

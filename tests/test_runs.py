@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from aiohttp import web
@@ -27,6 +28,7 @@ from batch.settings.tree import (
     GatewaySettings,
     KeySetting,
     Limits,
+    MediaSettings,
     RequestSettings,
     RunSettings,
     Settings,
@@ -279,6 +281,44 @@ def test_retry_sends_again_what_failed_and_counts_on(desk: Desk) -> None:
     assert len(desk.results()) == 6
     for record in desk.results():
         assert record["x_run"]["attempts"] == failed[record["x_run"]["line"]] + 1
+
+
+def test_what_may_have_been_billed_is_counted_on_by_a_retry(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(3)))
+    first = desk.run(mock_fail="cut=100%")
+    before = [error["x_run"]["maybe_billed"] for error in desk.errors()]
+    told = sum(row["num_maybe_billed"] for row in desk.usage())
+
+    second = desk.retry()
+
+    assert (first.exit_code, second.exit_code) == (3, 0)
+    assert before == [2, 2, 2]
+    assert [record["x_run"]["maybe_billed"] for record in desk.results()] == [2, 2, 2]
+    assert sum(row["num_maybe_billed"] for row in desk.usage()) == told == 6
+
+
+def test_paid_work_of_which_nothing_is_known_is_counted_as_maybe_billed(desk: Desk) -> None:
+    body = {"model": "sora-2", "prompt": "cat", "seconds": "4"}
+    desk.write({"custom_id": "p", "url": "/v1/videos", "body": body})
+
+    desk.run(mock_fail="500=100%")
+
+    (error,) = desk.errors()
+    assert (error["x_run"]["class"], error["x_run"]["maybe_billed"]) == ("outcome_unknown", 1)
+    assert sum(row["num_maybe_billed"] for row in desk.usage()) == 1
+
+
+def test_a_retry_knows_what_the_models_make_that_the_run_was_told_of(desk: Desk) -> None:
+    desk.write(chat("r1", model="my-painter"))
+    settings = desk.settings(RequestSettings(), mock_fail="500=100%")
+    told = msgspec.structs.replace(settings, media=MediaSettings(makes={"my-*": "image"}))
+    asyncio.run(runs.run(told, desk.watch))
+
+    desk.retry(ambiguous=True)
+
+    journal = _records(desk.folder / "out.run" / "journal.jsonl")
+    assert [entry["kind"] for entry in journal] == ["header", "intent", "intent", "billed"]
+    assert [error["x_run"]["class"] for error in desk.errors()] == ["no_media"]
 
 
 def test_retry_where_nothing_was_run_says_so(desk: Desk) -> None:

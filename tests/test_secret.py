@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+from base64 import b64encode
+from urllib.parse import quote
 
 import pytest
 
-from batch.secret import MASK, Redactor, Secret
+from batch.secret import MASK, Redactor, Secret, redactor_of_all
 
 VALUE = "sk-0123456789abcdef"
 
@@ -39,6 +42,51 @@ def test_a_key_that_json_spells_with_escapes_is_taken_out_too(spelt: str) -> Non
     redactor = Redactor([Secret("a", "sk-0123/456789abcdef")])
 
     assert redactor.clean(f'{{"m":"bad {spelt}"}}'.encode()) == f'{{"m":"bad {MASK}"}}'.encode()
+
+
+SIGNS = "sk-0123/456789+abc="
+QUOTED = quote(SIGNS, safe="")
+SPELT = [
+    ("in an address", QUOTED),
+    ("in an address, with small letters", QUOTED.lower()),
+    ("in HTML", "".join(f"&#{ord(char)};" for char in SIGNS)),
+    ("in HTML, by hexadecimal numbers", "".join(f"&#x{ord(char):X};" for char in SIGNS)),
+    ("in HTML, its signs alone", SIGNS.replace("/", "&#x2F;").replace("=", "&#061;")),
+    ("in JSON", SIGNS.replace("/", "\\/")),
+]
+
+
+@pytest.mark.parametrize("spelt", [row[1] for row in SPELT], ids=[row[0] for row in SPELT])
+def test_a_key_that_others_spell_differently_is_taken_out(spelt: str) -> None:
+    redactor = Redactor([Secret("a", SIGNS)])
+
+    assert redactor.clean(f"<{spelt}>".encode()).decode() == f"<{MASK}>"
+    assert redactor.clean_text(f"<{spelt}>\udcff") == f"<{MASK}>\udcff"
+
+
+@pytest.mark.parametrize("ahead", range(6))
+@pytest.mark.parametrize("behind", range(3))
+def test_a_key_within_base64_is_taken_out_wherever_it_begins(ahead: int, behind: int) -> None:
+    whole = b64encode(b"\xff" * ahead + SIGNS.encode() + b"\xff" * behind).decode()
+    redactor = Redactor([Secret("a", SIGNS)])
+
+    for text in (whole, whole.replace("+", "-").replace("/", "_")):
+        left = redactor.clean_text(text)
+        assert MASK in left
+        assert len(left) - len(MASK) < len(text) - 4 * (len(SIGNS) // 3) + 4
+        assert redactor.clean(text.encode()).decode() == left
+
+
+def test_what_is_said_of_a_bug_is_cleaned_of_every_key_in_use() -> None:
+    held = [Secret("a", VALUE), Secret("b", SIGNS)]
+
+    said = redactor_of_all().clean_text(f"{VALUE} {QUOTED}")
+
+    assert len(held) == 2
+    assert said == f"{MASK} {MASK}"
+    del held
+    gc.collect()
+    assert redactor_of_all().clean_text(VALUE) == VALUE
 
 
 def test_bytes_without_a_key_are_handed_on_as_they_are() -> None:

@@ -30,7 +30,7 @@ FAULTY = [
     ("a part of a text", "{{ text.x }}", 'uses "x" of something that has no such part'),
     ("a null", "{{ nothing }}", 'a field that is null: "nothing"'),
     ("what cannot be reckoned", "{{ 1 / 0 }}", "division by zero"),
-    ("another file", "{% include 'a.txt' %}", "no loader"),
+    ("another file", "{% include 'a.txt' %}", "no other file"),
     ("a way out of the sandbox", "{{ text.__class__.__mro__ }}", "no such part"),
 ]
 

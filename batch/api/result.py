@@ -84,7 +84,9 @@ class Result:
     @property
     def files(self) -> tuple[str, ...]:
         """The paths of the answer's pictures, sounds and films."""
-        return tuple(os.path.join(self._files, one.path) for one in self._record.x_run.files)
+        # Whoever had the records in his hands may have written another place into them.
+        names = (os.path.basename(one.path) for one in self._record.x_run.files)
+        return tuple(os.path.join(self._files, name) for name in names)
 
     @property
     def body(self) -> Any:

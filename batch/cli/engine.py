@@ -38,7 +38,13 @@ class Engine(Protocol):
         ...
 
     def retry(
-        self, settings: Settings, watch: Watch, only: frozenset[str] | None, ambiguous: bool
+        self,
+        settings: Settings,
+        watch: Watch,
+        only: frozenset[str] | None,
+        ambiguous: bool,
+        *,
+        approve: Callable[[Plan], None] | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
         """Send again what ended with an error."""
         ...

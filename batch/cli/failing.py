@@ -8,6 +8,7 @@ from typing import Final
 from batch.cli.caller import Caller
 
 CANNOT_WRITE: Final = 73
+AGAIN: Final = "Run the same command again once the cause is mended"
 BUG: Final = "this is a bug; the run can be resumed with the same command"
 
 
@@ -15,13 +16,17 @@ def complain_of(error: BaseException, caller: Caller) -> int:
     """Say of any failure what went wrong, and return its exit code."""
     # Not at the top: the words load msgspec, which --help can do without.
     from batch.errors import Refusal  # noqa: PLC0415
+    from batch.secret import redactor_of_all  # noqa: PLC0415
+    from batch.session.snapshot import visible  # noqa: PLC0415
 
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else "cannot write: "
-        caller.complain(f"{where}{error.strerror}", CANNOT_WRITE)
+        where = error.filename or "what was to be written"
+        caller.complain(f"{where}: {error.strerror}. {AGAIN}", CANNOT_WRITE)
         return CANNOT_WRITE
     if not isinstance(error, Refusal):
-        caller.tell_raw("".join(traceback.format_exception(error)))
+        # What it quotes may be a key, or an order to a terminal.
+        said = redactor_of_all().clean_text("".join(traceback.format_exception(error)))
+        caller.tell_raw("\n".join(map(visible, said.splitlines())))
         caller.complain(BUG, Refusal.exit_code)
         return Refusal.exit_code
     caller.complain(str(error), error.exit_code)

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import click
 
+from batch.cli.asking import Asking
 from batch.cli.caller import Caller
 from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
 from batch.cli.nights import standing
 from batch.cli.options import (
     CONDUCTED,
+    asking_options,
     budget_options,
     job_options,
     limit_options,
@@ -57,6 +59,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 @patience_options
 @limit_options
 @budget_options
+@asking_options
 @prices_option
 @notice_options
 @click.pass_context
@@ -71,8 +74,10 @@ def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: 
     codes = _codes(only)
 
     def work() -> int:
+        approve = Asking(caller, yes=ctx.params["yes"])
         return conduct(
-            caller, lambda engine, watch: engine.retry(settings, watch, codes, ambiguous)
+            caller,
+            lambda engine, watch: engine.retry(settings, watch, codes, ambiguous, approve=approve),
         )
 
     return told(ctx, caller, settings, work)

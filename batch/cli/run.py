@@ -12,9 +12,9 @@ from batch.cli.engine import conduct
 from batch.cli.layers import settings_of
 from batch.cli.nights import make_nights
 from batch.cli.options import (
-    CAPPED,
     CONDUCTED,
     REHEARSED,
+    asking_options,
     budget_options,
     first_look_options,
     job_options,
@@ -92,14 +92,7 @@ wbatch run jobs/nightly_triage.toml --date 2026-11-26 --catch-up 3
 @patience_options
 @limit_options
 @budget_options
-@option(
-    CAPPED,
-    "--confirm-above",
-    type=float,
-    metavar="AMOUNT",
-    help="On a terminal, ask first if it may cost more; 5.00 if nothing is said.",
-)
-@option(CAPPED, "-y", "--yes", is_flag=True, help="Do not ask.")
+@asking_options
 @prices_option
 @notice_options
 @option(REHEARSED, "--mock", is_flag=True, help="Ask a gateway inside this process: no cost.")

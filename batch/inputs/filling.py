@@ -64,12 +64,17 @@ class Filler:
         # Of a table the other columns are all text, and most likely data.
         beside = {} if form.table else {k: v for k, v in fields.items() if k not in _OURS}
         return Filled(
-            prompt=_not_empty(_text(fields, _PROMPT) or ""),
+            prompt=_not_empty(self._prompt_of(fields)),
             system=system,
             model=_text(told, _MODEL),
             params={**reading.params, **beside},
             own=True,
         )
+
+    def _prompt_of(self, fields: Mapping[str, Any]) -> str:
+        if fields.get(_PROMPT) is None:
+            raise BadBody(f'The prompt is empty: the line has no "{_PROMPT}".', "empty_prompt")
+        return _text(fields, _PROMPT) or ""
 
     def id_of(self, fields: Mapping[str, Any]) -> str | None:
         """Return the id that a line gives, or None. Raises ``BadBody`` for one that is none."""

@@ -10,6 +10,7 @@ import orjson
 from batch.errors import BadData
 
 _UTF16: Final = "UTF-16 or UTF-32 text. Save it as UTF-8: iconv -f UTF-16 -t UTF-8"
+_ZSTD: Final = "packed with zstd. Unpack it, or pipe it in: zstd -dc FILE"
 _COLUMNS: Final = (b",", b"\t", b";")
 
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
@@ -19,7 +20,7 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"{\x00", _UTF16),
     (b"\x00{", _UTF16),
     (b"\x1f\x8b", "packed with gzip twice. Unpack it once: gunzip"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd. Unpack it, or pipe it in: zstd -dc FILE"),
+    (b"\x28\xb5\x2f\xfd", _ZSTD),
     (b"BZh", "packed with bzip2. Unpack it, or pipe it in: bzip2 -dc FILE"),
     (b"\xfd7zXZ\x00", "packed with xz. Unpack it, or pipe it in: xz -dc FILE"),
     (
@@ -28,7 +29,16 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     ),
     (b"PAR1", "a Parquet file. Convert it to JSONL first"),
     (b"SQLite format 3\x00", "an SQLite database. Export the rows as JSONL first"),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an office document of the old kind. Save its table as CSV",
+    ),
+    (b"\x50\x2a\x4d\x18", _ZSTD),  # frames that zstd passes over may come first
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Give the file inside it"),
+    (b"Rar!", "a RAR archive. Give the file inside it"),
+    (b"%PDF-", "a PDF. Make lines of its text first"),
 )
+_TAR: Final = (257, b"ustar")  # where a tar says that it is one
 _ARRAY: Final = "one JSON array, not one JSON object a line. Convert it: jq -c '.[]' FILE"
 _SPREAD: Final = "JSON spread over several lines. Convert it: jq -c . FILE"
 
@@ -38,6 +48,18 @@ def refuse_binary(name: str, head: bytes) -> None:
     for magic, what in _MAGIC:
         if head.startswith(magic):
             raise BadData(f"{name} is {what}.")
+    if _is_wide(head):
+        raise BadData(f"{name} is {_UTF16}.")
+    at, sign = _TAR
+    if head.startswith(sign, at):
+        raise BadData(f"{name} is a tar archive. Give the file inside it.")
+
+
+def _is_wide(head: bytes) -> bool:
+    """Return whether text without a mark has a NUL in every second byte: letters of UTF-16."""
+    start = head[:8]
+    odd, even = start[1::2], start[::2]
+    return len(start) == 8 and ({*odd} == {0}) != ({*even} == {0})
 
 
 def refuse_layout(where: str, lines: Sequence[bytes]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import orjson
 
 from batch.errors import BadBody, BadConfig
-from batch.inputs.table import Table, decoded
+from batch.inputs.table import OTHER_ENCODING, Table, decoded
 from batch.wording import shown
 
 # Complete requests; prompts with what belongs to them beside; or data that a template makes
@@ -19,6 +20,10 @@ UTF8: Final = "utf-8"
 _ASCII: Final = bytes(range(128))
 # Texts in these may hold the bytes of a quote or a comma within a character.
 _UNSAFE: Final = ("iso2022", "hz", "johab")
+# A language's own spelling of texts, which may spell what is none.
+_ESCAPED: Final = "escape"
+# As many digits as the largest whole number of 64 bits has, or more.
+_LARGE: Final = re.compile(rb"\d{19}")
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -43,7 +48,11 @@ class Form(msgspec.Struct, frozen=True):
 
     def fields(self, raw: bytes) -> dict[str, Any]:
         """Return what a line holds, by name. Raises ``BadBody``."""
-        return self.table.fields(raw) if self.table else read_object(self.utf8(raw))
+        if self.table:
+            return self.table.fields(raw)
+        told = self.utf8(raw)
+        fields = read_object(told)
+        return _exactly(told) or fields if _LARGE.search(told) else fields
 
     def utf8(self, raw: bytes) -> bytes:
         """Return a line in UTF-8. Raises ``BadBody``."""
@@ -51,6 +60,11 @@ class Form(msgspec.Struct, frozen=True):
 
 
 PLAIN: Final = Form()
+# What a line that is no JSON may hold, and what that tells.
+_SIGNS: Final = (
+    (b"\r", " It holds a carriage return: a line ends with a line feed."),
+    (b"\0", " It holds NUL bytes: the file is of another kind, or was cut by a crash."),
+)
 
 
 def known_encoding(name: str | None) -> str:
@@ -61,16 +75,34 @@ def known_encoding(name: str | None) -> str:
         found = codecs.lookup(name).name
         told = _ASCII.decode(found, "replace")
     except (LookupError, ValueError, TypeError):
-        raise BadConfig(
-            f"encoding {shown(name)}: not known. Known are, among others, utf-8, gb18030, big5, "
-            "shift_jis, euc-kr, cp1252 and latin-1."
-        ) from None
+        raise _unknown(name) from None
+    if _ESCAPED in found:
+        raise _unknown(name)
     if found.startswith(_UNSAFE) or told.encode() != _ASCII:
         raise BadConfig(
             f"encoding {shown(name)}: such a file cannot be cut into lines as it is. Convert it: "
             f"iconv -f {found} -t UTF-8"
         )
     return found
+
+
+def _exactly(raw: bytes) -> dict[str, Any]:
+    """Return an object with whole numbers of any size: orjson makes floats of larger ones.
+
+    Nothing if that cannot be had.
+    """
+    try:
+        found: dict[str, Any] = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return {}
+    return found
+
+
+def _unknown(name: str) -> BadConfig:
+    return BadConfig(
+        f"encoding {shown(name)}: not known. Known are, among others, utf-8, gb18030, big5, "
+        "shift_jis, euc-kr, cp1252 and latin-1."
+    )
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
@@ -88,5 +120,6 @@ def _json_flaw(raw: bytes, error: orjson.JSONDecodeError) -> str:
     try:
         raw.decode()
     except UnicodeDecodeError as flaw:
-        return f"The line is not UTF-8: byte {flaw.start + 1} is wrong."
-    return f"The line is not JSON: {error.msg} (character {error.pos + 1})."
+        return f"The line is not UTF-8: byte {flaw.start + 1} is wrong.{OTHER_ENCODING}"
+    hint = next((hint for sign, hint in _SIGNS if sign in raw), "")
+    return f"The line is not JSON: {error.msg} (character {error.pos + 1}).{hint}"

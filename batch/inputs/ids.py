@@ -9,11 +9,12 @@ from batch.wording import shown
 
 OWN_ID: Final = "custom_id"
 MAX_ID: Final = 512  # characters
+GENERATED: Final = "line-"  # how what a line is called begins that gives no id
 
 
 def generated_id(ordinal: int) -> str:
     """Return the custom_id of a line that gives none."""
-    return f"line-{ordinal}"
+    return f"{GENERATED}{ordinal}"
 
 
 def usable_id(custom_id: object) -> str | None:

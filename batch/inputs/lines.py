@@ -89,6 +89,9 @@ def _read_one(source: Chunked, place: int, before: int, cap: int) -> Generator[R
         at = begins
         for item in block:
             number += 1
+            if not item:  # of which a file may have a hundred million
+                at += 1
+                continue
             ordinal = before + number
             if isinstance(item, bytes):
                 raw = item.removesuffix(b"\r")

@@ -12,7 +12,7 @@ from batch.errors import BadBody, BadData
 from batch.inputs.envelope import id_places
 from batch.inputs.filling import Filler
 from batch.inputs.form import Form
-from batch.inputs.ids import OWN_ID, usable_id
+from batch.inputs.ids import GENERATED, OWN_ID, generated_id, usable_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.settings import Reading
@@ -25,6 +25,7 @@ BUFFER_BYTES: Final = 4 * 1024 * 1024
 Visit: TypeAlias = Callable[[RawLine], None]
 # Whether the templates are to be filled for a line; else only its id is wanted.
 Fresh: TypeAlias = Callable[[RawLine], bool]
+IdOf: TypeAlias = Callable[[RawLine], str | None]
 
 
 class Census(msgspec.Struct, frozen=True):
@@ -68,6 +69,7 @@ def scan(
     template that a line has no field for.
     """
     lines = size = 0
+    posing = unnamed = False
     look = look or Look(inputs.forms, Filler(Reading()))
     with Repeats(cache, buffer_bytes) as repeats:
         for line in inputs.lines():
@@ -76,10 +78,29 @@ def scan(
             lines += 1
             size += line.size
             custom_id = look(line)
-            if custom_id is not None and repeats.add(custom_id, line.ordinal):
-                _refuse_same(inputs, repeats.suspects(), look)
-        _refuse_same(inputs, repeats.suspects(), look)
+            if custom_id is None:
+                unnamed = True
+                continue
+            posing = posing or custom_id.startswith(GENERATED)
+            if repeats.add(custom_id, line.ordinal):
+                _refuse_same(inputs, repeats.suspects(), look.id_of)
+        _refuse_same(inputs, repeats.suspects(), look.id_of)
+    if posing and unnamed:
+        _refuse_taken(inputs, cache, buffer_bytes, look)
     return Census(lines, size)
+
+
+def _refuse_taken(inputs: Inputs, cache: str, buffer_bytes: int, look: Look) -> None:
+    """Raise ``BadData`` for an id that is what another line, which gives none, is called."""
+
+    def called(line: RawLine) -> str:
+        return look.id_of(line) or generated_id(line.ordinal)
+
+    with Repeats(cache, buffer_bytes) as repeats:
+        for line in inputs.lines():
+            if repeats.add(called(line), line.ordinal):
+                _refuse_same(inputs, repeats.suspects(), called)
+        _refuse_same(inputs, repeats.suspects(), called)
 
 
 @cache
@@ -112,7 +133,7 @@ def _id_of(line: RawLine, form: Form) -> str | None:
         return None
 
 
-def _refuse_same(inputs: Inputs, suspects: list[Pair], look: Look) -> None:
+def _refuse_same(inputs: Inputs, suspects: list[Pair], id_of: IdOf) -> None:
     """Raise ``BadData`` for the first two lines whose ids, not only their hashes, are the same."""
     if not suspects:
         return
@@ -125,8 +146,8 @@ def _refuse_same(inputs: Inputs, suspects: list[Pair], look: Look) -> None:
         if line.ordinal >= last:
             break
     for first, later in suspects:
-        custom_id = look.id_of(found[first])
-        if custom_id is not None and custom_id == look.id_of(found[later]):
+        custom_id = id_of(found[first])
+        if custom_id is not None and custom_id == id_of(found[later]):
             ways = "Give every line its own custom_id, or none."
             if inputs.forms[found[later].place].kind != "requests":
                 ways = (

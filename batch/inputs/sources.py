@@ -24,10 +24,14 @@ from batch.wording import counted, shown
 STDIN: Final = "-"
 _PLAIN: Final = Reading()
 _HEAD_BYTES: Final = CHUNK_BYTES
+_FIRST_BYTES: Final = (
+    4 << 20
+)  # until a first line ends: a million tokens, as many as any model reads
 _UNREADABLE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
     (stat.S_ISDIR, "a directory. Name the files in it"),
     (stat.S_ISCHR, "a device. Name a file, or pipe the lines in"),
     (stat.S_ISBLK, "a device. Name a file, or pipe the lines in"),
+    (stat.S_ISSOCK, "a socket. Name a file, or pipe the lines in"),
 )
 
 
@@ -117,17 +121,22 @@ def open_inputs(
 
 def _look(path: str, stdin: int) -> _Named:
     """Return a path with what the system says of it. Raises ``NoInput``."""
-    name = "standard input" if path == STDIN else shown(path, 300)
+    name = "standard input" if path == STDIN else shown(path, 300) or '""'
     try:
         status = os.fstat(stdin) if path == STDIN else os.stat(path)
     except OSError as error:
-        raise NoInput(f"{name}: {error.strerror}. Check the path.") from None
+        pattern = " A shell leaves a pattern as it is where no file fits." * _is_pattern(path)
+        raise NoInput(f"{name}: {error.strerror}. Check the path.{pattern}") from None
     except ValueError:
         raise NoInput(f"{name}: a path cannot hold a NUL character.") from None
     for is_kind, hint in _UNREADABLE:
         if is_kind(status.st_mode):
             raise NoInput(f"{name} is {hint}.")
     return _Named(path, name, status)
+
+
+def _is_pattern(path: str) -> bool:
+    return any(sign in path for sign in "*?[")
 
 
 def _refuse_twice(named: Sequence[_Named]) -> None:
@@ -180,7 +189,7 @@ def _recognised(source: Source, reading: Reading) -> Form:
     try:
         for chunk in source.chunks():
             head += chunk
-            if len(head) >= _HEAD_BYTES:
+            if len(head) >= (_HEAD_BYTES if b"\n" in head else _FIRST_BYTES):
                 break
     except Damaged as damage:
         reached = head.count(b"\n") + 1

@@ -18,6 +18,7 @@ from batch.wording import counted, shown
 QUOTE: Final = b'"'
 TAB: Final = "\t"
 SEPARATORS: Final = (TAB, ",", ";")  # the likelier before: commas stand in texts, too
+OTHER_ENCODING: Final = " Another one is named with --encoding, such as gb18030."
 _SALT_BYTES: Final = 16
 # The library's own cap on a field is 128 kB; how long a line may be, the settings say.
 _FIELD_BYTES: Final = 2**31 - 1
@@ -38,6 +39,12 @@ class Table(msgspec.Struct, frozen=True):
             raise BadBody(
                 f"The row has {counted(len(found), 'field')}, and the first one names "
                 f"{counted(len(self.columns), 'column')}.",
+                "invalid_row",
+            )
+        # A single word may be data, and no header at all.
+        if len(found) > 1 and self.columns == tuple(name.strip() for name in found):
+            raise BadBody(
+                "The row repeats the names of the columns, as where tables were put together.",
                 "invalid_row",
             )
         return dict(zip(self.columns, found, strict=True))
@@ -79,7 +86,7 @@ def decoded(raw: bytes, encoding: str) -> str:
     try:
         return raw.decode(encoding)
     except UnicodeDecodeError as flaw:
-        hint = " Another one is named with --encoding, such as gb18030." * (encoding == "utf-8")
+        hint = OTHER_ENCODING if encoding == "utf-8" else ""
         name = encoding.upper()
         raise BadBody(
             f"The line is not {name}: byte {flaw.start + 1} is wrong.{hint}", "invalid_encoding"
@@ -91,7 +98,13 @@ def split(text: str, separator: str) -> list[str]:
     try:
         found = list(csv.reader([text], delimiter=separator))
     except csv.Error as error:
-        raise BadBody(f"The row cannot be read: {error}.", "invalid_row") from None
+        why = f"{error}"
+        if "\r" in text:
+            why = (
+                "a carriage return stands outside of quotes, and a row ends with a line feed. "
+                "Convert the file: tr '\\r' '\\n' < FILE"
+            )
+        raise BadBody(f"The row cannot be read: {why}.", "invalid_row") from None
     return found[0] if found else []
 
 

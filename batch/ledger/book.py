@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from batch import checkpoint
-from batch.errors import CannotWrite
+from batch.errors import Busy, CannotWrite, Refusal
 from batch.files import Files, write_all
 from batch.ledger.compact import compact_errors
 from batch.ledger.entries import (
@@ -63,13 +63,14 @@ class Book:
         """Mend torn tails, or make the files of a new run. Durable when it returns."""
         try:
             self._begin(found, header)
-        except CannotWrite:
+        except Refusal:
             self.release()
             raise
         except OSError as error:
             self.release()
             raise CannotWrite(
-                f"{error.filename or self._paths.folder}: {error.strerror or error}"
+                f"{error.filename or self._paths.folder}: {error.strerror or error}. Nothing was "
+                "sent. The same command goes on once the cause is mended."
             ) from error
 
     def _begin(self, found: Found | None, header: Mapping[str, Any]) -> None:
@@ -77,6 +78,7 @@ class Book:
             self._files.make_folder(folder)
         for path in (self._paths.journal, self._paths.results, self._paths.errors):
             self._logs = (*self._logs, Log(self._files, path))
+        self._require_as_found(found)
         if found is None:
             for log in self._logs:
                 log.cut(0)
@@ -92,6 +94,19 @@ class Book:
                     log.sync()
         self._files.sync_folder(self._paths.folder)
         self._files.sync_folder(self._paths.parent)
+
+    def _require_as_found(self, found: Found | None) -> None:
+        """Raise Busy if another process, whose lock was removed, has written since they were read.
+
+        The errors may have been compacted meanwhile, by this one.
+        """
+        sizes = (found.ends[JOURNAL].size, found.ends[RESULTS].size) if found else (None, 0)
+        for log, size in zip(self._logs, sizes, strict=False):
+            if size not in (None, log.size):
+                raise Busy(
+                    f"{log.path} has changed since it was read: another process works on this run. "
+                    "Nothing was changed. Wait until it has ended, and run the same command again."
+                )
 
     def open(self, offload: Offload) -> None:
         """Start committing. Needs the running loop. Raises CannotWrite if there is no room at all.
@@ -116,8 +131,8 @@ class Book:
                 self._files.remove(path)
         except OSError as error:
             raise CannotWrite(
-                f"{self._paths.folder}: {error.strerror or error}. Nothing was sent. Make room, "
-                "and run the same command again."
+                f"{error.filename or self._paths.folder}: {error.strerror or error}. Nothing was "
+                "sent. Make room, or mend what is in the way, and run the same command again."
             ) from error
 
     def record(self, results: Sequence[Result]) -> None:

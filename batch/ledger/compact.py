@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from batch.files import Files, write_all
+from batch.files import Files, replacing, write_all
 from batch.ledger.scan import records
 from batch.ledger.state import History
 
@@ -23,9 +23,7 @@ def compact_errors(files: Files, path: str, end: int, history: History) -> None:
         if mark.line in history.failed:
             last[mark.line] = at
     kept = set(last.values())
-    temporary = f"{path}.tmp"
-    fd = files.create(temporary)
-    try:
+    with replacing(files, path) as fd:
         waiting = bytearray()
         for at, line, _ in records(files, path, 0, end):
             if at in kept:
@@ -35,8 +33,5 @@ def compact_errors(files: Files, path: str, end: int, history: History) -> None:
                 waiting.clear()
         write_all(files, fd, bytes(waiting))
         files.sync(fd)
-    finally:
-        files.close(fd)
-    files.replace(temporary, path)
     files.sync_folder(os.path.dirname(path))
     history.error_records = len(kept)

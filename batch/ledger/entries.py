@@ -40,6 +40,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     usage: Named | None = None
     maybe_billed: int = 0
     pack: tuple[int, int] | None = None
+    run_id: str = ""
     class_: str | None = msgspec.field(default=None, name="class")
     retryable: bool = False
     unfinished: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -24,11 +25,27 @@ def held(files: Files, paths: Paths) -> Iterator[None]:
     """
     lock, made = _locked(files, paths)
     try:
+        if files.identity(paths.results):
+            _let_go(files, _results_locked(files, paths))
         yield
     finally:
-        if made and not files.length(paths.journal):
-            _remove_traces(files, paths, made)
-        files.close(lock)
+        with contextlib.suppress(OSError):  # else this would be told in place of what went wrong
+            if made and not files.length(paths.journal):
+                _remove_traces(files, paths, made)
+        _let_go(files, lock)
+
+
+@contextlib.contextmanager
+def writing(files: Files, paths: Paths) -> Iterator[None]:
+    """Hold the results themselves while they are written. Raises Busy or CannotWrite.
+
+    The lock can be deleted while its holder works, and then keeps nobody away.
+    """
+    lock = _results_locked(files, paths)
+    try:
+        yield
+    finally:
+        _let_go(files, lock)
 
 
 def keep_aside(files: Files, paths: Paths) -> str | None:
@@ -37,7 +54,8 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
     Raises CannotWrite. The folder goes first: answers without their journal are refused, should
     this be cut short, while a journal without its answers would have them paid again.
     """
-    begun = any(files.length(path) for path in (paths.journal, paths.errors))
+    told = (paths.journal, paths.errors, paths.manifest, paths.checkpoint)
+    begun = any(map(files.length, told))
     if not begun and not files.length(paths.results):
         return None
     suffix = _unused_suffix(files, paths)
@@ -49,15 +67,18 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
         files.sync_folder(paths.parent)
     except OSError as error:
         raise CannotWrite(
-            f"{paths.results}: the old output cannot be kept aside: {error.strerror}."
+            f"{paths.results}: the old output cannot be kept aside: {error.strerror or error}. Run "
+            "the same command again once the cause is mended."
         ) from error
     return suffix
 
 
 def holder(files: Files, lock: str) -> str:
     """Return who holds a lock, as its file says."""
-    told = (read_whole(files, lock) or b"").decode("utf-8", "replace").strip()
-    return told or "unknown"
+    told = b""
+    with contextlib.suppress(OSError):
+        told = read_whole(files, lock) or b""
+    return told.decode("utf-8", "replace").strip() or "unknown"
 
 
 def sign(files: Files, lock: int) -> None:
@@ -89,12 +110,31 @@ def _locked(files: Files, paths: Paths) -> tuple[int, Sequence[str]]:
             "it has ended, or choose another --output."
         ) from None
     except OSError as error:
+        long = error.errno == errno.ENAMETOOLONG  # of the folder, whose name is made of the file's
+        where = "with a shorter name" if long else "in a folder that can be written"
         raise CannotWrite(
-            f"{error.filename or paths.folder}: {error.strerror}. Choose an --output in a folder "
-            "that can be written."
+            f"{error.filename or paths.folder}: {error.strerror or error}. Choose an --output "
+            f"{where}."
         ) from error
     sign(files, lock)
     return lock, made
+
+
+def _results_locked(files: Files, paths: Paths) -> int:
+    """Return the descriptor that holds the results."""
+    try:
+        return files.lock(paths.results)
+    except BlockingIOError:
+        raise Busy(
+            f"{paths.results} is held by another process that has no lock in {paths.folder}: it "
+            "was removed, or the file has a second name. Wait until that process has ended, or "
+            "choose another --output."
+        ) from None
+    except OSError as error:
+        raise CannotWrite(
+            f"{paths.results}: {error.strerror or error}. Nothing was changed. To go on with a run "
+            "its files must be readable and writable."
+        ) from error
 
 
 def _unused_suffix(files: Files, paths: Paths) -> str:
@@ -105,6 +145,12 @@ def _unused_suffix(files: Files, paths: Paths) -> str:
         if not any(files.identity(path) for path in kept):
             return suffix
     raise CannotWrite(f"{paths.results}: too many runs were kept aside at once. Try again.")
+
+
+def _let_go(files: Files, lock: int) -> None:
+    """Close a lock; the system lets go of it even where it says that this failed."""
+    with contextlib.suppress(OSError):
+        files.close(lock)
 
 
 def _remove_traces(files: Files, paths: Paths, made: Sequence[str]) -> None:

@@ -16,6 +16,11 @@ class LineSet:
         index = ordinal >> 3
         return index < len(self.bits) and bool(self.bits[index] & (1 << (ordinal & 7)))
 
+    def lacking(self, other: LineSet) -> int:
+        """Return how many of another set's lines are not in this one."""
+        mine, its = (int.from_bytes(one.bits, "little") for one in (self, other))
+        return (its & ~mine).bit_count()
+
     def add(self, ordinal: int) -> bool:
         """Put a line in; return whether it is new here."""
         index = ordinal >> 3

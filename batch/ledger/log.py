@@ -16,17 +16,28 @@ class Log:
         self.path = path
         self._files = files
         self._fd = files.append(path)
-        self.size = self.synced = files.size(self._fd)
+        try:
+            self._identity = files.identity(path)
+            self.size = self.synced = files.size(self._fd)
+        except OSError:
+            self.close()
+            raise
 
     def cut(self, length: int) -> None:
-        """Cut a torn tail off and make that durable; needs no free space."""
-        self._files.truncate(self._fd, length)
-        self._files.sync(self._fd)
-        self.size = self.synced = length
+        """Cut a torn tail off and make that durable; needs no free space. Raises CannotWrite."""
+        try:
+            self._files.truncate(self._fd, length)
+        except OSError as error:
+            raise self._unmended(error) from error
+        self.size = length
+        self.sync()
 
     def sync(self) -> None:
-        """Make what is there durable, before anything is built on it."""
-        self._files.sync(self._fd)
+        """Make what is there durable, before anything is built on it. Raises CannotWrite."""
+        try:
+            self._files.sync(self._fd)
+        except OSError as error:
+            raise self._unmended(error) from error
         self.synced = self.size
 
     def write(self, blocks: Iterable[bytes]) -> None:
@@ -50,6 +61,40 @@ class Log:
             ) from error
         self.synced = self.size
 
+    def require_place(self) -> None:
+        """Raise CannotWrite unless the file still has its name, and holds what was written here.
+
+        What is written to a file that was moved away would be counted, and missed by the next
+        session; and where another process writes too, a line would come to stand there twice.
+        """
+        try:
+            there = self._files.identity(self.path) == self._identity
+            if there and self._files.size(self._fd) == self.size:
+                return
+        except OSError as error:
+            raise CannotWrite(
+                f"{self.path}: {error.strerror or error}. What was counted is safe; the same "
+                "command goes on from there once the cause is mended."
+            ) from error
+        if there:
+            raise CannotWrite(
+                f"{self.path}: another process has cut the file, or has written to it, while the "
+                "run was writing. Nothing more was written. Put back what it held, keep other "
+                "programs off it, and run the same command again."
+            )
+        raise CannotWrite(
+            f"{self.path}: the file was moved, removed or replaced while the run was writing to "
+            "it. Nothing more was written. Put it back as it is now, and run the same command "
+            "again."
+        )
+
     def close(self) -> None:
-        """Close the descriptor."""
-        self._files.close(self._fd)
+        """Close the descriptor. What counts was synced: no failure of this says anything."""
+        with contextlib.suppress(OSError):
+            self._files.close(self._fd)
+
+    def _unmended(self, error: OSError) -> CannotWrite:
+        return CannotWrite(
+            f"{self.path}: {error.strerror or error}. Nothing was sent. The same command goes on "
+            "once the cause is mended."
+        )

@@ -5,7 +5,9 @@ Nothing is written here, so that every refusal comes before the first change.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -18,9 +20,11 @@ from batch.ledger.entries import HEAD, Entry, Header, decode_entry
 from batch.ledger.paths import Paths, folder_of
 from batch.ledger.scan import WAY_OUT, LogEnd, numbered, read_journal, read_records
 from batch.ledger.state import History
+from batch.ledger.witness import answers_told, refuse_headless
 from batch.wording import agreeing, counted
 
 FORMAT_VERSION: Final = 1
+TAIL_BYTES: Final = 4096  # before the place up to which a log was read: they tell it from another
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -29,7 +33,9 @@ class Found(msgspec.Struct, frozen=True):
     history: History
     run_id: str
     ends: tuple[LogEnd, LogEnd, LogEnd]  # journal, results, errors
-    lost: int = 0  # answers that the checkpoint knew of and the logs no longer have
+    lost: int = 0  # answers that were known of and that the logs no longer have
+    begun: int = 0  # lines with work under way, of which the journal no longer tells
+    missing: bool = False  # the results have no file at all
 
     @property
     def notes(self) -> list[str]:
@@ -40,11 +46,29 @@ class Found(msgspec.Struct, frozen=True):
             for end in self.ends
             if end.keep < end.size
         ]
+        journal, results, _ = self.ends
         if self.lost > 0:
             said.append(
-                f"{self.ends[1].path} is shorter than it was: {counted(self.lost, 'answer')} "
+                f"{results.path} is shorter than it was: {counted(self.lost, 'answer')} "
                 f"{agreeing(self.lost, 'is', 'are')} lost and "
                 f"{agreeing(self.lost, 'its line', 'their lines')} will be asked again"
+            )
+        elif results.shrunk:
+            said.append(
+                f"{results.path} is shorter than it was: it had {results.reach:,} bytes and has "
+                f"{results.size:,}. The answers that are gone will be asked for again"
+            )
+        elif self.missing:
+            said.append(
+                f"{results.path} is missing: the answers that it held, if any, will be asked for "
+                "again"
+            )
+        if self.begun or journal.shrunk:
+            lines = f", those of {counted(self.begun, 'line')} among them" if self.begun else ""
+            said.append(
+                f"{journal.path} is shorter than it was: what it said of paid attempts and of work "
+                f"under way is lost{lines}. The totals may be too low, and lines without a record "
+                "are asked again"
             )
         return said
 
@@ -66,12 +90,7 @@ def recover(files: Files, paths: Paths) -> Found | None:
 def _recover(files: Files, paths: Paths) -> Found | None:
     header = _read_header(files, paths)
     if header is None:
-        for path in (paths.results, paths.errors):
-            if files.length(path):
-                raise BadData(
-                    f"{path} exists but is no run of this tool: {paths.journal} has no header. "
-                    "Nothing was changed. Choose another --output, or move that file away."
-                )
+        refuse_headless(files, paths)
         return None
     run_id = str((header.run or {}).get("run_id", ""))
     cached = checkpoint.load(files, paths.checkpoint)
@@ -80,14 +99,26 @@ def _recover(files: Files, paths: Paths) -> Found | None:
     if _fits(files, paths, cached):
         return _read_logs(files, paths, run_id, cached)
     found = _read_logs(files, paths, run_id, None)
-    lost = cached.history.answered.count - found.history.answered.count
-    return msgspec.structs.replace(found, lost=max(0, lost))
+    now = found.history
+    journal, results, errors = found.ends
+    return msgspec.structs.replace(
+        found,
+        ends=(_reaching(journal, cached, "journal"), _reaching(results, cached, "results"), errors),
+        lost=max(now.answered.lacking(cached.history.answered), found.lost),
+        begun=sum(not now.ended(one) and one not in now.open for one in cached.history.open),
+    )
+
+
+def _reaching(end: LogEnd, cached: Checkpoint, name: str) -> LogEnd:
+    """Return a log's end with what the checkpoint knows of how far it reached once."""
+    at = cached.positions.get(name)
+    return msgspec.structs.replace(end, reach=max(end.reach, at.offset if at else 0))
 
 
 def positions(files: Files, paths: Paths, offsets: tuple[int, int, int]) -> dict[str, Position]:
     """Return where the logs stand, for a checkpoint."""
     return {
-        name: Position(files.identity(path), offset)
+        name: Position(files.identity(path), offset, _digest(_tail(files, path, offset)))
         for (name, path), offset in zip(_logs(paths).items(), offsets, strict=True)
     }
 
@@ -147,37 +178,65 @@ def _fits(files: Files, paths: Paths, cached: Checkpoint) -> bool:
     return all(
         (at := cached.positions.get(name)) is not None
         and at.identity == files.identity(path)
-        and _at_line_start(files, path, at.offset)
+        and _goes_on(_tail(files, path, at.offset), at)
         for name, path in _logs(paths).items()
     )
 
 
-def _at_line_start(files: Files, path: str, offset: int) -> bool:
-    """Return whether a line begins there, or would; beyond the end none does."""
-    return offset == 0 or next(files.read(path, offset - 1), b"")[:1] == b"\n"
+def _goes_on(tail: bytes, at: Position) -> bool:
+    """Return whether a line begins after this, or would, and it is what was read then."""
+    return (at.offset == 0 or tail.endswith(b"\n")) and _digest(tail) == at.tail
+
+
+def _tail(files: Files, path: str, offset: int) -> bytes:
+    """Return what stands just before an offset: nothing, if that is beyond the end."""
+    begin = max(0, offset - TAIL_BYTES)
+    data = next(files.read(path, begin), b"") if offset else b""
+    return data[: offset - begin] if len(data) >= offset - begin else b""
+
+
+def _digest(tail: bytes) -> bytes:
+    return hashlib.blake2b(tail, digest_size=8).digest()
 
 
 def _read_logs(files: Files, paths: Paths, run_id: str, start: Checkpoint | None) -> Found:
+    """Read all logs, from their start or from where the checkpoint ends.
+
+    A refusal says how many answers could be read up to there.
+    """
+    history = start.history if start is not None else History()
+    at = {name: start.positions[name].offset if start else 0 for name in _logs(paths)}
+    known = answers_told(files, paths, run_id) if start is None else 0
+    try:
+        ends = _read_each(files, paths, run_id, history, at)
+    except BadData as damage:
+        answers = counted(history.answered.count, "answer")
+        raise BadData(f"{damage} {answers} of {paths.results} could be read.") from None
+    lost, missing = known - history.answered.count, files.identity(paths.results) is None
+    return Found(history, run_id, ends, max(0, lost), missing=missing)
+
+
+def _read_each(
+    files: Files, paths: Paths, run_id: str, history: History, at: Mapping[str, int]
+) -> tuple[LogEnd, LogEnd, LogEnd]:
     """Read results first, then the journal, then errors.
 
     So a line with its result needs nothing kept of its journal, and an error finds what it ends.
     """
-    history = start.history if start is not None else History()
-    at = {name: start.positions[name].offset if start else 0 for name in _logs(paths)}
     sizes = {name: files.length(path) for name, path in _logs(paths).items()}
 
-    def records(name: str, path: str) -> LogEnd:
+    def records_of(name: str, path: str) -> LogEnd:
         if not sizes[name]:
             return LogEnd(path, 0, 0)
         note = history.note_result if name == "results" else history.note_error
-        return read_records(files, path, at[name], sizes[name], note)
+        return read_records(files, path, at[name], sizes[name], note, run_id)
 
-    results = records("results", paths.results)
+    results = records_of("results", paths.results)
     journal = read_journal(
         files, paths.journal, at["journal"], sizes["journal"], history.note_entry
     )
-    errors = records("errors", paths.errors)
+    errors = records_of("errors", paths.errors)
     for end in (results, errors):
         if end.size and not end.keep:
             _refuse_foreign(files, end.path)
-    return Found(history, run_id, (journal, results, errors))
+    return journal, results, errors

@@ -30,6 +30,12 @@ class LogEnd(msgspec.Struct, frozen=True):
     path: str
     keep: int  # bytes
     size: int  # bytes; more than ``keep`` if there is a torn tail
+    reach: int = 0  # bytes that were on stable storage once, as the lines say
+
+    @property
+    def shrunk(self) -> bool:
+        """Return whether the log is shorter than it was, whatever is gone."""
+        return self.reach > self.size
 
 
 def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
@@ -71,37 +77,51 @@ def records(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[in
 
 
 def read_records(
-    files: Files, path: str, offset: int, size: int, note: Callable[[Mark], None]
+    files: Files,
+    path: str,
+    offset: int,
+    size: int,
+    note: Callable[[Mark], None],
+    run_id: str | None = None,
 ) -> LogEnd:
-    """Read results or errors, noting each. A pack counts when all its lines are there."""
-    keep = offset
+    """Read results or errors, noting each. A pack counts when all its lines are there.
+
+    Raises BadData for damage, for a line that is there twice, and for one that is not ``run_id``'s.
+    """
+    keep, reach = offset, 0
     pack: list[Mark] = []
     for at, line, mark in records(files, path, offset, size):
         place, lines = mark.pack or ALONE
         if place != len(pack):
             break
+        if run_id is not None and mark.run_id != run_id:
+            raise BadData(
+                f"{path}: line {mark.line} at byte {at} was recorded by another run: "
+                f"{mark.run_id}, and this is {run_id}. {WAY_OUT}"
+            )
         pack.append(mark)
+        reach = max(reach, mark.synced)
         if len(pack) == lines:
             for one in pack:
                 _note(note, one, path, at)
             pack.clear()
             keep = at + len(line) + 1
-    return _judged(files, LogEnd(path, keep, size), decode_mark)
+    return _judged(files, LogEnd(path, keep, size, reach), decode_mark)
 
 
 def read_journal(
     files: Files, path: str, offset: int, size: int, note: Callable[[Entry], None]
 ) -> LogEnd:
     """Read the journal, noting each entry."""
-    keep = offset
+    keep, reach = offset, 0
     for at, line, whole in numbered(files, path, offset, size):
         try:
             entry = decode_entry(line if whole else b"")
         except ValueError:
             break
         note(entry)
-        keep = at + len(line) + 1
-    return _judged(files, LogEnd(path, keep, size), decode_entry)
+        keep, reach = at + len(line) + 1, max(reach, entry.synced)
+    return _judged(files, LogEnd(path, keep, size, reach), decode_entry)
 
 
 def _parse(line: bytes) -> None:

@@ -37,6 +37,7 @@ class Open(msgspec.Struct):
     parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
     answered_at: list[int] = msgspec.field(default_factory=list)  # attempt of each of these
     attempts: int = 0  # sent so far, as far as the journal says
+    maybe_billed: int = 0  # of these, by the error that is asked again: the logs hold it there
 
     def forget(self, attempts: int) -> None:
         """Forget what was begun up to an attempt, because an error ended it.
@@ -111,8 +112,10 @@ class History:
         self.sums[block] = (self.sums[block] + weighed(ordinal, value)) & WORD
 
     def forget(self, ordinal: int, value: int) -> None:
-        """Make a line without an answer new again, because the line itself has changed."""
-        self.open.pop(ordinal, None)
+        """Take a failure back, because the line itself has changed.
+
+        What was begun stays, as in the journal, until the line is asked as it is now.
+        """
         if self.failed.discard(ordinal):
             self.add_sum(ordinal, -value)
 

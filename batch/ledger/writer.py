@@ -108,6 +108,9 @@ class Writer:
         for log, lines in zip(self._logs, group.lines, strict=True):
             if lines:
                 log.write(_blocks(lines))
+        # One that has no lines now, too: answers without their journal are no run.
+        for log in self._logs:
+            log.require_place()
 
 
 def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:

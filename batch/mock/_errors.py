@@ -71,6 +71,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 
 
 _BEFORE_UPSTREAM: Final = ("bad_request_body", "invalid_request", "insufficient_user_quota")
+# Midjourney's own codes: a request that is not valid, an upstream that was not heard, a full group.
+_NOT_VALID: Final = 4
+_UNHEARD: Final = 5
+_FULL: Final = 30
 # What is said by the gateway's doorkeepers, who speak OpenAI's way on every path.
 _AT_THE_DOOR: Final = frozenset(
     {
@@ -128,9 +132,14 @@ def words(fate: str, request_id: str, message: str = "", manner: Manner = "opena
 
 
 def status(fate: str, manner: Manner = "openai") -> int:
-    """Return the HTTP status of a fate: what Midjourney's handler refuses itself is a 400."""
+    """Return the HTTP status of a fate: what Midjourney's handler refuses itself is a 400.
+
+    But for a group that is full.
+    """
+    refusal = REFUSALS[fate]
     handled = fate not in _AT_THE_DOOR and manner == "midjourney"
-    return 400 if handled and not REFUSALS[fate].page else REFUSALS[fate].status
+    as_is = not handled or refusal.page or _midjourney_code(refusal) == _FULL
+    return refusal.status if as_is else 400
 
 
 def _as_anthropic(refusal: Refusal, text: str) -> dict[str, Any]:
@@ -146,7 +155,13 @@ def _as_task(refusal: Refusal, text: str) -> dict[str, Any]:
 
 def _as_midjourney(refusal: Refusal, text: str) -> dict[str, Any]:
     said = "quota_not_enough" if refusal.code == "insufficient_user_quota" else text
-    return {"code": 4, "description": said, "type": refusal.type}
+    return {"code": _midjourney_code(refusal), "description": said, "type": refusal.type}
+
+
+def _midjourney_code(refusal: Refusal) -> int:
+    if refusal.code in _BEFORE_UPSTREAM:
+        return _NOT_VALID
+    return _FULL if refusal.code == 429 else _UNHEARD
 
 
 _MANNERS: Final[Mapping[Manner, Callable[[Refusal, str], dict[str, Any]]]] = {

@@ -38,9 +38,9 @@ class Admitted(msgspec.Struct, frozen=True):
 class Door:
     """Admits or turns away. Nothing here waits."""
 
-    def __init__(self, dials: Dials, hours: Hours, link: Link) -> None:
+    def __init__(self, dials: Dials, hours: Hours, link: Link, tasks: Tasks | None = None) -> None:
         self._link = link
-        self._tasks = Tasks(dials, hours.now)
+        self._tasks = Tasks(dials, hours.now) if tasks is None else tasks
         self.account = Account(dials)
         self.money = Money(dials)
         self._rates = Rates(dials, hours)

@@ -30,6 +30,7 @@ from batch.mock.faults import FAULTS
 from batch.mock.hours import Hours
 from batch.mock.ledger import Counts, Ledger, Row
 from batch.mock.slots import Slots
+from batch.mock.tasks import Tasks
 
 HOST: Final = "127.0.0.1"
 LARGEST_BODY: Final = 256 << 20  # bytes
@@ -52,11 +53,10 @@ class Gateway:
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._dials = dials
+        self._clock = clock
         self._address = (host, port)
-        hours = Hours(dials, clock)
-        self._door = Door(dials, hours, self.link)
-        self._slots = Slots(dials, hours)
+        self._submitted = Tasks(dials, clock)
+        self.turn(dials)
         self._attempts = chance.Attempts()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ledger = Ledger(ledger_path)
@@ -105,6 +105,16 @@ class Gateway:
         await self._stop_tasks()
         self._ledger.close()
 
+    def turn(self, dials: Dials) -> None:
+        """Go on with other dials from now on: another hour of the same gateway.
+
+        Books, tasks and the count of attempts stay; who was let in already is let go on.
+        """
+        hours = Hours(dials, self._clock)
+        door, slots = Door(dials, hours, self.link, self._submitted), Slots(dials, hours)
+        self._submitted.turn(dials)
+        self._door, self._slots, self._dials = door, slots, dials
+
     async def _stop_tasks(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
@@ -127,10 +137,11 @@ class Gateway:
         row = self._arrive(request, raw, at, key)
         kind = request.headers.get("Content-Type", "")
         asked = Asked(method=request.method, path=request.path, content_type=kind, raw=raw)
+        door = self._door  # that of this hour, also where another one begins meanwhile
         with self._counted(row):
             try:
-                admitted = self._door.admit(twin, row, asked, key)
-                return await self._work(request, row, admitted)
+                admitted = door.admit(twin, row, asked, key)
+                return await self._work(request, row, admitted, door)
             except TurnedAway as away:
                 if row.model or request.method == "GET":  # the door has let it in
                     away.manner = twin.manner
@@ -183,7 +194,9 @@ class Gateway:
             attempt=self._attempts.count(body_sum),
         )
 
-    async def _work(self, request: BaseRequest, row: Row, admitted: Admitted) -> StreamResponse:
+    async def _work(
+        self, request: BaseRequest, row: Row, admitted: Admitted, door: Door
+    ) -> StreamResponse:
         """Take a slot and the time that it takes; then bill, answer, and settle."""
         fault, spent = admitted.fate.fault, 0
         try:
@@ -202,7 +215,7 @@ class Gateway:
                 finally:
                     row.work_ms = _since(began)
         finally:
-            self._door.money.settle(admitted.prepared.reserve, spent)
+            door.money.settle(admitted.prepared.reserve, spent)
 
     async def _page(self, request: BaseRequest) -> StreamResponse:
         """Answer what is no request of a wire format: it has no row and costs nothing."""

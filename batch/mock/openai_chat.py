@@ -86,8 +86,13 @@ class _Completion(msgspec.Struct, frozen=True):
             "input_cached_tokens": self.cached,
             "output_tokens": self.said + self.reasoned,
             "output_reasoning_tokens": self.reasoned,
+            **({"output_audio_tokens": self.spoken} if self.spoken else {}),
             **({"images": images} if images else {}),
         }
+
+    @property
+    def spoken(self) -> int:
+        return self.said if _is_audio(self.ask.body) else 0
 
     def render(self) -> list[bytes]:
         if self.streamed:
@@ -111,7 +116,6 @@ class _Completion(msgspec.Struct, frozen=True):
 
     def _usage(self) -> _Object:
         output = self.said + self.reasoned
-        audio = self.said if _is_audio(self.ask.body) else 0
         return {
             "prompt_tokens": self.input_tokens,
             "completion_tokens": output,
@@ -119,7 +123,7 @@ class _Completion(msgspec.Struct, frozen=True):
             "prompt_tokens_details": {"cached_tokens": self.cached, "audio_tokens": 0},
             "completion_tokens_details": {
                 "reasoning_tokens": self.reasoned,
-                "audio_tokens": audio,
+                "audio_tokens": self.spoken,
             },
             # new-api prints its struct whole: zeros beside the true numbers.
             "input_tokens": 0,

@@ -32,11 +32,16 @@ class Tasks:
     """All tasks of one gateway."""
 
     def __init__(self, dials: Dials, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.turn(dials)
+        # When each began, what its twin wants to know again, and the dials of that time.
+        self._begun: dict[str, tuple[float, Mapping[str, Any], Dials]] = {}
+
+    def turn(self, dials: Dials) -> None:
+        """Go on with other dials; what has begun goes on as it would have."""
         if dials.task_ms < 0 or not 0 <= dials.task_fail <= 1:
             raise BadUsage("a task takes no negative time, and the share that fails is 0 to 1")
         self._dials = dials
-        self._clock = clock
-        self._begun: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     @property
     def hint_ms(self) -> float | None:
@@ -50,7 +55,7 @@ class Tasks:
 
     def begin(self, task_id: str, facts: Mapping[str, Any]) -> Task:
         """Begin a task of this id."""
-        self._begun[task_id] = (self._clock(), facts)
+        self._begun[task_id] = (self._clock(), facts, self._dials)
         if len(self._begun) > REMEMBERED:
             del self._begun[next(iter(self._begun))]
         return self._task(task_id)
@@ -61,12 +66,16 @@ class Tasks:
 
     def fails(self, task_id: str) -> bool:
         """Return whether a task of this id will fail: known to nobody but the dice."""
-        return chance.rolls(self._dials.seed, task_id, 0)[0] < self._dials.task_fail
+        return _fails(task_id, self._dials)
 
     def _task(self, task_id: str) -> Task:
-        since, facts = self._begun[task_id]
-        _, when = chance.rolls(self._dials.seed, task_id, 1)
-        takes = self._dials.task_ms / 1000 * (1 + self._dials.latency_jitter * (2 * when - 1))
+        since, facts, dials = self._begun[task_id]
+        _, when = chance.rolls(dials.seed, task_id, 1)
+        takes = dials.task_ms / 1000 * (1 + dials.latency_jitter * (2 * when - 1))
         passed = self._clock() - since
         progress = 100 if passed >= takes else int(100 * passed / takes)
-        return Task(task_id, facts, progress, self.fails(task_id))
+        return Task(task_id, facts, progress, _fails(task_id, dials))
+
+
+def _fails(task_id: str, dials: Dials) -> bool:
+    return chance.rolls(dials.seed, task_id, 0)[0] < dials.task_fail

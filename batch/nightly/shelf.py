@@ -31,12 +31,14 @@ def look(files: Files, partition: Partition) -> State:
 
 
 def tidy(files: Files, partition: Partition) -> None:
-    """Remove the lock that a process left which was killed just after it had published a day.
+    """Finish what a process left that was killed just as it had published a day.
 
-    Whoever comes to hold a new one meanwhile looks again, and finds the day published.
+    Its lock goes: whoever comes to hold a new one meanwhile looks again, and finds the day
+    published. And the day's name is made safe, which it may not be yet, before it is told.
     """
     with contextlib.suppress(OSError):  # a folder that may only be read is as good
         files.remove(partition.lock)
+        files.sync_folder(partition.parent)
 
 
 def whereabouts(day: str | None, output: str) -> str:

@@ -115,6 +115,7 @@ def session(agent: str, ca_bundle: str | None) -> aiohttp.ClientSession:
     Raises ``OSError`` if that cannot be read.
     """
     tls = ssl.create_default_context()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_bundle:
         tls.load_verify_locations(ca_bundle)
     return aiohttp.ClientSession(

@@ -24,7 +24,7 @@ def as_csv(tally: Tally) -> str:
     file = io.StringIO()
     heads = [*(records[0] if records else record(tally.total, tally))]
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([harmless(head) for head in heads])
+    writer.writerow([_cell(head) for head in heads])
     writer.writerows([_cell(value) for value in one.values()] for one in records)
     return file.getvalue()
 
@@ -80,7 +80,9 @@ def _numbers(row: dict[str, Any]) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else harmless(str(value))
+    # Python puts a field with nothing but this break in it between no quotes: it would end the row,
+    # and what follows would be a cell of its own.
+    return "" if value is None else harmless(str(value)).replace("\r", " ")
 
 
 def _escaped(text: str) -> str:

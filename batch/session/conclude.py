@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from batch.bottleneck import Bottleneck
-from batch.errors import CAPPED
+from batch.errors import CAPPED, CannotWrite
 from batch.files import Files, read_whole
 from batch.inputs.chosen import Chosen
 from batch.ledger import publish
@@ -90,14 +90,27 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         unasked=(stand.pending or 0) - pending,
     )
     summary = manifest(stand, what)
-    if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
-        # A disk that is full has ended the run already, and these files can be made again.
-        with contextlib.suppress(OSError):
+    lines = closing_lines(stand, what)
+    try:
+        if facts.recorded or set(reasons) - {0, PARTIAL} or _out_of_date(files, paths, summary):
             rows = publish.usage_rows(book.history, book.run_id, failures, stand.labels)
             publish.publish_usage(files, paths, rows)
             publish.publish_object(files, paths.manifest, summary)
-            files.remove(paths.live)
-    return Outcome(exit_code(reasons), summary, closing_lines(stand, what))
+            with contextlib.suppress(OSError):
+                files.remove(paths.live)  # one that is left says itself how old it is
+    except OSError as error:
+        # They can be made again, and so this is no end of its own: the logs have all of it.
+        if CannotWrite.exit_code not in reasons:
+            lines = (*lines, _unpublished(paths, error))
+    return Outcome(exit_code(reasons), summary, lines)
+
+
+def _unpublished(paths: Paths, error: OSError) -> str:
+    """Return what is said of totals and a summary that are not those of now."""
+    return (
+        f"but      {paths.folder}: usage.jsonl and run.json may be out of date: "
+        f"{error.strerror or error}. The same command writes them once the cause is mended"
+    )
 
 
 def _asked_for(stand: Standing, history: History, chosen: Chosen | None) -> tuple[int, int]:
@@ -133,14 +146,20 @@ def usage(files: Files, paths: Paths, found: Found) -> Iterator[dict[str, Any]]:
 
 def _out_of_date(files: Files, paths: Paths, summary: Mapping[str, Any]) -> bool:
     """Return whether the published files say other than the logs: a session died before its end."""
-    try:
-        before = orjson.loads(read_whole(files, paths.manifest) or b"null") or {}
-    except orjson.JSONDecodeError:
-        return True
+    before = _published(files, paths.manifest)
     told = ("status", "request_counts", "usage", "metadata")
     return any(before.get(name) != summary[name] for name in told) or not files.identity(
         paths.usage
     )
+
+
+def _published(files: Files, path: str) -> dict[str, Any]:
+    """Return a file that can be made again, or nothing of one that cannot be read."""
+    try:
+        value = orjson.loads(read_whole(files, path) or b"null")
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
@@ -149,10 +168,7 @@ def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
         (paths.live, ("total",)),
         (paths.manifest, ("request_counts", "total")),
     ):
-        try:
-            value: Any = orjson.loads(read_whole(files, path) or b"null")
-        except orjson.JSONDecodeError:
-            continue
+        value: Any = _published(files, path)
         for name in where:
             value = value.get(name) if isinstance(value, dict) else None
         if isinstance(value, int):
@@ -169,11 +185,7 @@ def _from_here(path: str) -> str:
 
 def _tags(files: Files, paths: Paths, header: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags that the run has: those it began with, and those of later sessions."""
-    try:
-        before: Any = orjson.loads(read_whole(files, paths.manifest) or b"null")
-    except orjson.JSONDecodeError:
-        before = None
-    later = before.get("metadata") if isinstance(before, dict) else None
+    later = _published(files, paths.manifest).get("metadata")
     return {**(header.get("tags") or {}), **(later or {})}
 
 

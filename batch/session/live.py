@@ -72,11 +72,11 @@ def write_live(files: Files, paths: Paths, stamp: Stamp, state: Snapshot) -> Non
 
 def read_live(files: Files, paths: Paths, now: float) -> Live | None:
     """Return what status.json says, or None if there is none that this version understands."""
-    data = read_whole(files, paths.live) or b""
     try:
+        data = read_whole(files, paths.live) or b""
         stamp = msgspec.json.decode(data, type=Stamp)
         state = msgspec.json.decode(data, type=Snapshot)
-    except msgspec.DecodeError:
+    except (OSError, msgspec.DecodeError):
         return None
     return Live(stamp, state, max(0.0, now - stamp.updated_at))
 

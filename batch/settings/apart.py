@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import subprocess
 import sys
@@ -26,6 +27,8 @@ _START: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from batch.settings.apart import serve; serve()"
 )
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# What Python may need to start. All else it is not told: keys stand in variables of any name.
+_NEEDED: Final = re.compile(r"PATH|HOME|LANG|LC_\w+|LD_\w+|DYLD_\w+|TMPDIR|PYTHON\w+|VIRTUAL_ENV")
 
 Listed = Callable[[str, float], Price | None]
 
@@ -46,6 +49,7 @@ def started() -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for the run
+        env={name: value for name, value in os.environ.items() if _NEEDED.fullmatch(name)},
     )
 
 

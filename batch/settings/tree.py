@@ -8,6 +8,7 @@ tree, only the place where it is: ``settings/keyring.py`` reads it there.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import re
 import zoneinfo
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+import orjson
 from msgspec.structs import fields
 
 from batch.deadline import CLOCKS, SPANS, clock_time, seconds_of
@@ -130,6 +132,24 @@ class RequestSettings(_Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.endpoint is not None and not self.endpoint.startswith("/"):
             raise ValueError("endpoint is a path, such as /v1/chat/completions")
+        # A name may be a long word. Keys of the gateway begin like this, and no model does.
+        if any((name or "").startswith("sk-") for name in (self.model, self.override_model)):
+            raise ValueError("what should be a model's name is a key; --key says where keys are")
+        if not _can_be_sent(self.params):
+            raise ValueError(
+                "what --param says, or params in a job, no request can hold: a number of more "
+                "than 64 bits, one that is not a number or has no end, or lists that are nested "
+                "too deeply"
+            )
+
+
+def _can_be_sent(params: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(params, allow_nan=False, default=str)  # the other would write null
+        orjson.dumps(params)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 class LabelSettings(_Section, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ def normalise_base_url(text: str, allow_http: bool = False) -> str:
 def is_host(name: str) -> bool:
     """Return whether a resolver would take the name; a bad one would raise no network error."""
     try:
-        return bool(name.encode("idna"))
+        return bool(name.encode("idna")) and not any(map(str.isspace, name))
     except UnicodeError:
         return False
 

@@ -34,10 +34,11 @@ from batch.transport.address import host_of
 from batch.transport.proxy import Proxy
 from batch.transport.trust import Distrust
 from batch.transport.tunnel import NoTunnel, no_tunnel
+from batch.wording import cut
 
 # What aiohttp raises on purpose. Any other exception is a bug, and passes.
 FOREIGN: Final = (aiohttp.ClientError, TimeoutError)
-CAUSE_LENGTH: Final = 300
+LONGEST: Final = 600  # characters of a message; much of it may be what others sent
 HTTPS_PORT: Final = 443
 
 # What OpenSSL calls a reason, and what it is for people.
@@ -99,8 +100,11 @@ def of_another_host(failure: CallFailed) -> CallFailed:
 
 
 def redact(failure: CallFailed, redactor: Redactor) -> CallFailed:
-    """Remove keys from what a failure says, and return it."""
-    failure.message = redactor.clean_text(failure.message)
+    """Remove keys from what a failure says, and return it.
+
+    It is shortened only here: of a key that was cut before, nobody would know the rest.
+    """
+    failure.message = cut(redactor.clean_text(failure.message), LONGEST)
     failure.args = (failure.message,)
     if failure.body is not None:
         failure.body = redactor.clean(failure.body)
@@ -114,7 +118,8 @@ def _cause(broken: Exception) -> str:
     elif isinstance(broken, aiohttp.ClientConnectorError):
         text = broken.os_error.strerror or str(broken.os_error) or "it was closed"
     elif isinstance(broken, aiohttp.ClientResponseError):
-        text = broken.message
+        # What aiohttp quotes of a line that is too long is cut already, perhaps within a key.
+        text = broken.message.partition(" when reading: ")[0]
     else:
         text = str(broken)
-    return " ".join(text.split())[:CAUSE_LENGTH]
+    return " ".join(text.split())

@@ -84,7 +84,8 @@ def is_private(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return False
+        # Numbers such as 127.1 and 2130706433 are no names: systems read them as an address.
+        return host.replace(".", "").isdigit()
     held = _held(address) if isinstance(address, ipaddress.IPv6Address) else None
     reached = held or address
     return not reached.is_global or reached.is_multicast

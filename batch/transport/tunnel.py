@@ -13,7 +13,6 @@ from batch.transport.proxy import Proxy
 
 MAY_PASS: Final = (408, 429)  # beside 5xx: statuses of a proxy that is not decided
 WANTS_LOGIN: Final = 407
-REASON_LENGTH: Final = 100
 
 
 class NoTunnel(aiohttp.ClientConnectionError):
@@ -77,8 +76,8 @@ def refused(
 
 
 def _shown(text: str) -> str:
-    """Return what a proxy says as it may stand in a message."""
-    return "".join(char for char in text if char.isprintable())[:REASON_LENGTH]
+    """Return what a proxy says as it may stand in a message. Not cut: it may hold the login."""
+    return "".join(char for char in text if char.isprintable())
 
 
 def _no_login(wanted: str, proxy: Proxy) -> str:

@@ -133,7 +133,8 @@ _BY_STATUS: Final[Mapping[int, Failure]] = {
 _NO_API: Final[Mapping[int, Failure]] = {404: WrongUrl, 405: WrongUrl}
 # What these say is meant for the key, the moment or the size of this request, whoever says it.
 _TAKEN_AT_THEIR_WORD: Final = frozenset({401, 402, 408, 409, 413, 414, 425, 429, 431})
-_BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: WrongUrl, 5: ServerTrouble}
+# Any other, 1xx or 999, comes of something in the way that is broken: no verdict on the request.
+_BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: WrongUrl, 4: Refused}
 _GATEWAY_TYPES: Final = frozenset({"new_api_error", "one_api_error"})
 # The status that a vendor sends with a word, for errors that come inside a 200.
 _STATUS_OF: Final[Mapping[str, int]] = {
@@ -213,7 +214,7 @@ def classify(status: int, said: Said) -> Failure:
     return (
         _BY_SPEAKER.get((status, said.speaker))
         or _BY_STATUS.get(status)
-        or _BY_HUNDRED.get(status // 100, Refused)
+        or _BY_HUNDRED.get(status // 100, ServerTrouble)
     )
 
 
@@ -225,6 +226,13 @@ def classify_wordless(status: int, said: Said, *, page: bool) -> Failure:
     if page and refuses and status not in _TAKEN_AT_THEIR_WORD:
         return Barred
     return classify(status, said)
+
+
+def names_itself(said: Said) -> bool:
+    """Return whether a word says what an error is under any status, as gateways say it."""
+    words = [word for word in (said.code, said.kind) if word]
+    patterns = [pattern for _, several in _BY_WORD for pattern in several]
+    return any(fnmatchcase(word, pattern) for word in words for pattern in patterns)
 
 
 def _status_meant(said: Said) -> int | None:

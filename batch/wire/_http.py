@@ -13,10 +13,17 @@ from typing import Any, Final
 
 import orjson
 
-from batch.errors import CallFailed, CutAnswer, NotAnAnswer, WebPage
+from batch.errors import CallFailed, CutAnswer, NotAnAnswer, Throttled, WebPage
 from batch.records import Reply
 from batch.usage import Usage
-from batch.wire._failures import PLAIN_WORDS, Failure, Said, classify, classify_wordless
+from batch.wire._failures import (
+    PLAIN_WORDS,
+    Failure,
+    Said,
+    classify,
+    classify_wordless,
+    names_itself,
+)
 from batch.wire._retry_after import retry_after
 from batch.wire._sse import BOM
 from batch.wording import counted
@@ -83,7 +90,10 @@ def reported(document: Mapping[str, Any], unknown: Failure = NotAnAnswer) -> Cal
         return None
     said = _said(document)
     kind = classify(200, said)
-    return _failure(unknown if kind is NotAnAnswer else kind, said, 200)
+    failure = _failure(unknown if kind is NotAnAnswer else kind, said, 200)
+    # A 429 turns away; that an upstream spoke of its limit in an answer says nothing of when.
+    failure.under_200 = isinstance(failure, Throttled) and not names_itself(said)
+    return failure
 
 
 def no_answer(reply: Reply, kind: Failure, message: str, usage: Usage | None = None) -> CallFailed:

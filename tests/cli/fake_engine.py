@@ -30,7 +30,13 @@ class FakeEngine:
         return self._answer(watch, "run", settings)
 
     async def retry(
-        self, settings: Settings, watch: Progress, only: frozenset[str] | None, ambiguous: bool
+        self,
+        settings: Settings,
+        watch: Progress,
+        only: frozenset[str] | None,
+        ambiguous: bool,
+        *,
+        approve: Any = None,
     ) -> Outcome:
         return self._answer(watch, "retry", settings, only, ambiguous)
 

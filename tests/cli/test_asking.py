@@ -58,10 +58,11 @@ class Desk:
         _, said = process.communicate(timeout=SECONDS)
         return process.returncode, said.decode()
 
-    def at_terminal(self, *more: str, says: bytes = b"") -> tuple[int, str]:
+    def at_terminal(self, *more: str, says: bytes = b"", verb: str = "run") -> tuple[int, str]:
         """Run at a terminal where somebody types as soon as something is asked."""
         keyboard, screen = pty.openpty()
-        process = self._start(*more, stdin=screen, stderr=screen, start_new_session=True)
+        at = {"stdin": screen, "stderr": screen, "start_new_session": True}
+        process = self._start(*more, verb=verb, **at)
         os.close(screen)
         try:
             return _watched(process, keyboard, says)
@@ -70,9 +71,10 @@ class Desk:
             process.wait()
             os.close(keyboard)
 
-    def _start(self, *more: str, **streams: Any) -> subprocess.Popen[bytes]:
+    def _start(self, *more: str, verb: str = "run", **streams: Any) -> subprocess.Popen[bytes]:
         where = ("--base-url", self._served.url, "--config", "/dev/null")
-        command = ("run", "in.jsonl", "-o", "out.jsonl", *where, *more)
+        what = ("in.jsonl", "-o", "out.jsonl") if verb == "run" else ("out.jsonl",)
+        command = (verb, *what, *where, *more)
         return wbatch(self.folder, *command, stdout=subprocess.DEVNULL, **streams)
 
 
@@ -211,3 +213,22 @@ def test_a_run_that_goes_on_asks_about_what_is_left_by_its_own_answers(desk: Des
     assert "400 lines, 380 to ask" in shown
     assert f"likely {380 * each / 1000:,.2f}, at most 223.06 USD" in shown
     assert len(lines_of(desk.folder / "out.jsonl")) == 20
+
+
+def test_a_retry_asks_like_a_run(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
+    desk.write(20, max_tokens=500)
+    with gateway(tmp_path_factory.mktemp("failing"), "--fail", "empty-choices=100%") as failing:
+        assert Desk(desk.folder, failing).piped(*DEAR, "-c", "20")[0] == 3
+
+    no, shown = desk.at_terminal(*DEAR, says=b"n\n", verb="retry")
+
+    assert no == 2
+    assert "20 lines, 20 to ask" in shown
+    assert "Go on? [y/N]" in shown
+    assert desk.sent == 0
+
+    yes, shown = desk.at_terminal(*DEAR, "-y", verb="retry")
+
+    assert yes == 0
+    assert "Go on?" not in shown
+    assert desk.sent == 20

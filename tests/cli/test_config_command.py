@@ -107,7 +107,7 @@ def test_what_others_named_the_gateway_is_shown_too(
 def test_nothing_secret_is_shown(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     around = {"XDG_CONFIG_HOME": str(job.parent), "WHERE": "a", "SECRET_PLACE": "hush"}
 
-    assert answer(["config", "show", str(job), "-m", KEY], Caller(None, around)) == 0
+    assert answer(["config", "show", str(job), "--tag", f"team={KEY}"], Caller(None, around)) == 0
 
     text = capsys.readouterr().out
     assert "0123456789" not in text

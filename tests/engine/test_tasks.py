@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from batch.errors import (
+    BadKey,
     CallFailed,
     FileGone,
     Refused,
@@ -113,6 +114,60 @@ def test_a_task_that_is_late_is_named_and_a_retry_goes_on_waiting_for_it(tmp_pat
 
     assert again.kinds() == ["poll", "fetch"]
     assert again.calls[0].path == "/toy/t1"
+    assert len(rig.results()) == 1
+
+
+@pytest.mark.parametrize("hung", ["poll", "fetch"])
+def test_a_call_after_a_task_that_hangs_ends_with_the_time_for_the_task(
+    tmp_path: Path, hung: str
+) -> None:
+    class Hanging(Gateway):
+        async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
+            await asyncio.sleep(3000 if call.kind == hung else 0)
+            return await super().send(call, secret, *more)
+
+    rig = patient(tmp_path, seconds=60.0)
+    ended: list[float] = []
+
+    class Record(Hanging):
+        async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
+            try:
+                return await super().send(call, secret, *more)
+            finally:
+                ended.append(asyncio.get_running_loop().time())
+
+    rig.session(rows(1, "task"), Record(polls=1))
+
+    error = rig.errors()[1]
+    assert error["x_run"]["class"] == "task_late"
+    assert error["x_run"]["unfinished"] == "task t1"
+    assert "wbatch retry" in error["error"]["message"]
+    assert ended[-1] - ended[0] == pytest.approx(60.0, abs=0.1)
+
+    again = Gateway(polls=1)
+    rig.session(rows(1, "task"), again, redo=True)
+
+    assert again.kinds().count("submit") == 0
+    assert len(rig.results()) == 1
+
+
+def test_a_call_that_begins_at_the_very_end_still_has_time_for_its_reply(tmp_path: Path) -> None:
+    class Slow(Gateway):
+        async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
+            await asyncio.sleep(20 if call.kind == "fetch" else 0)
+            return await super().send(call, secret, *more)
+
+    rig = patient(tmp_path, seconds=15.0)
+
+    rig.session(rows(1, "task"), Slow(polls=1))
+
+    assert rig.results() == {}
+    assert rig.errors()[1]["x_run"]["class"] == "task_late"
+
+    (tmp_path / "b").mkdir()
+    rig = patient(tmp_path / "b", seconds=60.0)
+    rig.session(rows(1, "task"), Slow(polls=5))
+
     assert len(rig.results()) == 1
 
 
@@ -315,3 +370,47 @@ def test_a_poll_that_only_fails_ends_when_a_task_has_taken_too_long(tmp_path: Pa
     error = rig.errors()[1]
     assert error["x_run"]["class"] == "task_late"
     assert error["x_run"]["unfinished"] == "task t1"
+
+
+def test_a_key_that_is_refused_is_not_used_again_by_who_waited_for_the_disk(
+    tmp_path: Path,
+) -> None:
+    class Expiring(Scripted):
+        """Tasks take their time to be accepted, and after twenty of them the key is no good."""
+
+        def __init__(self) -> None:
+            super().__init__(lambda _: json_reply({}))
+            self.refused = 0
+            self.late = 0  # sent after the first refusal had come back
+
+        async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
+            self.late += self.refused > 0
+            self.calls.append(call)
+            number = len(self.calls)
+            if number <= 20:
+                await asyncio.sleep(0.1 + number % 7 / 50)
+                return json_reply({"id": f"t{number}"})
+            await asyncio.sleep(0.01)
+            self.refused += 1
+            return json_reply({}, 401)
+
+    class Keyed(TaskToy):
+        def next(self, request: Request, state: State | None, reply: Reply) -> Step:
+            if reply.status == 401:
+                raise BadKey("no such key", status=401)
+            return super().next(request, state, reply)
+
+    gateway = Expiring()
+    rig = patient(tmp_path, toy=Keyed())
+    rig.stall = 0.02
+
+    rig.session(rows(60, "task"), gateway)
+
+    assert gateway.refused >= 1
+    assert gateway.late == 0
+    # And nothing of those that were not sent is in doubt: with a good key all are asked.
+    whole = Gateway(polls=1)
+    rig.session(rows(60, "task"), whole)
+    assert rig.errors() == {}
+    assert len(rig.results()) == 60
+    assert whole.kinds().count("submit") == 40

@@ -534,3 +534,23 @@ def test_who_goes_before_a_request_is_whole_is_let_go(caplog: pytest.LogCaptureF
 
     assert (counts["arrived"], counts["accepted"]) == (2, 2)
     assert caplog.text == ""
+
+
+def test_another_hour_turns_the_dials_and_keeps_the_books() -> None:
+    async def scene(gateway: Gateway, client: Client) -> tuple[list[int | None], int]:
+        statuses = []
+        for dials in (Dials(fail_500=1), Dials(capacity=1), Dials(key_requests=0)):
+            gateway.turn(dials)
+            statuses.append((await client.ask()).status)
+        return statuses, gateway.counts.arrived
+
+    assert against(Dials(), scene) == ([500, 200, 401], 3)
+
+
+def test_dials_that_cannot_be_are_refused_and_the_hour_goes_on() -> None:
+    async def scene(gateway: Gateway, client: Client) -> int | None:
+        with pytest.raises(BadUsage):
+            gateway.turn(Dials(fail_500=1, capacity=0))
+        return (await client.ask()).status
+
+    assert against(Dials(), scene) == 200

@@ -52,10 +52,10 @@ def test_a_row_tells_the_time_from_the_arrival_to_the_end_with_that_in_the_queue
         await until(lambda: gateway.counts.in_flight == 0)
         return sorted((row.ms, row.work_ms) for row in gateway.rows)
 
-    first, second = against(Dials(latency_ms=30, capacity=1), scene)
+    first, second = against(Dials(latency_ms=300, capacity=1), scene)
 
-    assert 30 <= first[1] <= first[0] < second[0]
-    assert 30 <= second[1] <= second[0] - 29
+    assert 300 <= first[1] <= first[0] < second[0]
+    assert 300 <= second[1] <= second[0] - 150  # a busy machine lets the second one in late
 
 
 # dials, status, billed, delivered

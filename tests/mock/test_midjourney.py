@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from batch.mock import BadAsk, Plan, Prepared, twins
+from batch.mock import BadAsk, Plan, Prepared, _errors, twins
 from batch.mock.chance import Dice
 from batch.mock.dials import Dials
 from batch.mock.midjourney import TWIN
@@ -274,3 +274,15 @@ def test_the_same_request_gets_the_same_bytes() -> None:
         return TWIN.answer(TWIN.read(asked(IMAGINE, {"prompt": "x"})), given).render()
 
     assert render(plan()) == render(plan())
+
+
+@pytest.mark.parametrize(
+    ("fate", "status", "code"),
+    [("capacity", 429, 30), ("fail_500", 400, 5), ("money", 400, 4), ("bad_request", 400, 4)],
+)
+def test_what_an_upstream_did_is_told_apart_from_what_was_asked_wrongly(
+    fate: str, status: int, code: int
+) -> None:
+    said = orjson.loads(_errors.words(fate, "r1", manner="midjourney"))
+
+    assert (_errors.status(fate, "midjourney"), said["code"]) == (status, code)

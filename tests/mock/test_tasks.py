@@ -68,3 +68,19 @@ def test_old_tasks_are_forgotten_so_that_memory_is_bounded() -> None:
 def test_dials_that_cannot_be_are_refused(dials: Dials) -> None:
     with pytest.raises(BadUsage):
         Tasks(dials, Clock())
+
+
+def test_a_task_goes_on_by_the_dials_of_the_hour_in_which_it_began() -> None:
+    clock = Clock()
+    tasks = Tasks(Dials(task_ms=2000), clock)
+    tasks.begin("early", {})
+
+    tasks.turn(Dials(task_ms=8000, task_fail=1))
+    tasks.begin("late", {})
+    clock.now += 2.0
+
+    early, late = tasks.find("early"), tasks.find("late")
+    assert early is not None
+    assert (early.done, early.failed) == (True, False)
+    assert late is not None
+    assert (late.done, late.failed) == (False, True)

@@ -27,7 +27,15 @@ from typing import Final
 
 import msgspec
 
-from tests.proofs.processes import FAULTS, Failed, Gateway, gateway, require, write_prompts
+from tests.proofs.processes import (
+    FAULTS,
+    Failed,
+    Gateway,
+    gateway,
+    require,
+    settled,
+    write_prompts,
+)
 from tests.proofs.reckoning import Reckoning, Row, Terms
 from tests.proofs.sessions import Sessions
 
@@ -90,22 +98,16 @@ class Loop:
             for n in range(1, scale.lines + 1)
         }
         at = ("--base-url", mock.url, "-c", scale.concurrency, "--max-attempts", 1000, "--quiet")
-        command = ("run", "in.jsonl", "-o", "out.jsonl", *at)
-        self._sessions = Sessions(folder, command, scale.seed)
-        self._logs = self._sessions.logs
+        command = ("run", "in.jsonl", "-o", "out.jsonl", *settled(folder), *at)
+        self.sessions = Sessions(folder, command, scale.seed)
+        self._logs = self.sessions.logs
 
     def run(self) -> Report:
         """Kill as often as asked, let the run end, and check. Raises ``Failed``."""
         begun = time.monotonic()
-        sessions = self._sessions
+        sessions = self.sessions
         write_prompts(self._folder / "in.jsonl", self._prompts)
-        for number, target in enumerate(_targets(self._scale)):
-            if number % STOPPED == STOPPED // 2:
-                sessions.stop()
-            if not sessions.kill(target):
-                # It was faster than the kill: from now on a session has nothing left to do.
-                while not sessions.kill(None):
-                    pass
+        self.disturb(targets(self._scale))
         code = sessions.finish()
         rows = self._rows()
         require(sessions.finish() == code, "a finished run ended with another code when repeated")
@@ -115,9 +117,19 @@ class Loop:
         report.seconds = time.monotonic() - begun
         return report
 
+    def disturb(self, moments: Sequence[int | None]) -> None:
+        """Kill a session at each of these moments."""
+        for number, target in enumerate(moments):
+            if number % STOPPED == STOPPED // 2:
+                self.sessions.stop()
+            if not self.sessions.kill(target):
+                # It was faster than the kill: from now on a session has nothing left to do.
+                while not self.sessions.kill(None):
+                    pass
+
     def _check(self, code: int, rows: Sequence[Row]) -> Report:
         """Check what a finished run has left."""
-        logs, sessions = self._logs, self._sessions
+        logs, sessions = self._logs, self.sessions
         results, errors = len(logs.results.records), len(logs.errors.records)
         require((code == 3) == (errors > 0), f"exit code {code} with {errors} errors")
         self._every_line_once()
@@ -136,7 +148,7 @@ class Loop:
     def _rows(self) -> list[Row]:
         """Return the gateway's rows, each with the line and the session that it belongs to."""
         lines = {prompt: number for number, prompt in self._prompts.items() if prompt}
-        marks = self._sessions.by_mark()
+        marks = self.sessions.by_mark()
         return [
             row | {"line": lines[row["prompt"]], "session": marks[row["key"]]}
             for row in self._mock.rows()
@@ -154,7 +166,7 @@ class Loop:
         require(ids == {n: f"row-{n}" for n in self._prompts}, "a record has another line's id")
 
 
-def _targets(scale: Scale) -> Sequence[int | None]:
+def targets(scale: Scale) -> Sequence[int | None]:
     """Return for each kill how many records it waits for; None: it comes while a session starts."""
     chance = Random(scale.seed)
     starting = max(1, scale.kills // STARTING)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -40,12 +41,22 @@ def require(holds: object, message: str) -> None:
         raise Failed(message)
 
 
-def wbatch(folder: Path, *args: object, key: str = KEY, **popen: Any) -> Process:
-    """Start the command in a folder. ``key`` is its OPENAI_API_KEY."""
+def wbatch(
+    folder: Path,
+    *args: object,
+    key: str = KEY,
+    program: Sequence[object] = ("-m", "batch"),
+    **popen: Any,
+) -> Process:
+    """Start the command, or what stands for it, in a folder. ``key`` is its OPENAI_API_KEY."""
+    command = [sys.executable, *map(str, (*program, *args))]
+    return subprocess.Popen(command, cwd=folder, env=environment(key), **popen)
+
+
+def environment(key: str = KEY) -> dict[str, str]:
+    """Return the environment of a command."""
     environ = {name: value for name, value in os.environ.items() if not FOREIGN.match(name)}
-    environ["OPENAI_API_KEY"] = key
-    command = [sys.executable, "-m", "batch", *map(str, args)]
-    return subprocess.Popen(command, cwd=folder, env=environ, **popen)
+    return environ | {"OPENAI_API_KEY": key}
 
 
 def finish(folder: Path, *args: object, key: str = KEY) -> tuple[int, str]:
@@ -53,6 +64,48 @@ def finish(folder: Path, *args: object, key: str = KEY) -> tuple[int, str]:
     process = wbatch(folder, *args, key=key, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said, _ = process.communicate(timeout=None)
     return process.returncode, said.decode()
+
+
+def settled(folder: Path) -> tuple[str, str]:
+    """Write settings into a folder, and return the flags that name them.
+
+    List prices are looked up by one more process, which takes longer than all the rest of a start.
+    """
+    (folder / "settings.toml").write_text("[prices]\nlisted = false\n")
+    return "--config", "settings.toml"
+
+
+@contextmanager
+def background(
+    folder: Path, *args: object, key: str = KEY, said: str = "said.txt"
+) -> Iterator[Process]:
+    """Have the command run while something else is done; it is killed if it is still there then.
+
+    What it says goes to a file of that name in the folder.
+    """
+    with (folder / said).open("wb") as words:
+        process = wbatch(folder, *args, key=key, stdout=words, stderr=words)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def heeding() -> Iterator[None]:
+    """Have commands heed signals.
+
+    A shell starts what is in its background with SIGINT ignored, and children inherit that.
+    """
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def wait_until(holds: Callable[[], object], what: str) -> None:

@@ -10,16 +10,29 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from batch.mock.accounts import mark
 from tests.proofs.logs import Logs
-from tests.proofs.processes import Process, finish, require, wait_until, wbatch
+from tests.proofs.processes import Process, background, finish, require, wait_until
 
 ENDED: Final = (0, 3)  # exit codes of a run whose every line has its record
-TERMINATED: Final = 143  # exit code of a session that was ended in order
+STOPPED: Final = 0.3  # seconds at most for which a session is stopped, and made to go on
+BEFORE_ALL: Final = "Fatal Python error: init_"
 AFTER: Final = 0.030  # seconds at most between what a signal waits for and the signal
 TORN: Final = 5  # after one kill in so many half a line is left behind
+
+
+class Way(NamedTuple):
+    """What a session is sent, one signal after the other, and what must come of it."""
+
+    signals: tuple[signal.Signals, ...]
+    code: int  # with which it ends
+    in_order: bool  # what is under way is waited for and recorded
+
+
+KILL: Final = Way((signal.SIGKILL,), -signal.SIGKILL, in_order=False)
+TERM: Final = Way((signal.SIGTERM,), 143, in_order=True)
 
 
 class Sessions:
@@ -29,6 +42,7 @@ class Sessions:
         self.count = 0
         self.killed: set[int] = set()
         self.stopped: set[int] = set()  # ended in order by a signal
+        self.early: set[int] = set()  # ended by a signal that it did not heed yet, or no more
         self.torn = Counter({"left by kills": 0, "made by hand": 0})
         self.logs = Logs(folder)
         self._folder = folder
@@ -41,16 +55,25 @@ class Sessions:
 
         The target is a number of records in all; None, or one that is reached: while it starts.
         """
-        if self._signalled(target, signal.SIGKILL) != -signal.SIGKILL:
-            return False
-        self.killed.add(self.count)
-        self._tear()
-        return True
+        return self.signal(KILL, target)
 
     def stop(self) -> None:
         """Have a session end in order soon after its first record."""
-        if self._signalled(self.logs.recorded() + 1, signal.SIGTERM) == TERMINATED:
+        self.signal(TERM, self.logs.recorded() + 1)
+
+    def signal(self, way: Way, target: int | None) -> bool:
+        """Send a session signals at its target; return whether it was still there."""
+        code = self._signalled(way, target)
+        if code in ENDED:
+            return False
+        if code != way.code:
+            self.early.add(self.count)
+        elif way.in_order:
             self.stopped.add(self.count)
+        else:
+            self.killed.add(self.count)
+            self._tear()
+        return True
 
     def finish(self) -> int:
         """Leave a session alone, and return its exit code."""
@@ -66,23 +89,35 @@ class Sessions:
         require(len(marks) == self.count, "the keys of two sessions have the same mark")
         return marks
 
-    def _signalled(self, target: int | None, number: signal.Signals) -> int:
-        """Start a session, send it a signal at its target; return how it ended."""
+    def _signalled(self, way: Way, target: int | None) -> int:
+        """Start a session, send it signals at its target; return how it ended."""
         self.count += 1
-        words = self._folder / "said.txt"
-        with words.open("wb") as said:
-            process = wbatch(self._folder, *self._command, key=_key(self.count), stderr=said)
-        with process:
-            try:
-                self._await(process, target)
+        with background(self._folder, *self._command, key=_key(self.count)) as process:
+            self._await(process, target)
+            for place, number in enumerate(way.signals):
+                if place:
+                    self._pause(process, way.signals[place - 1])
                 process.send_signal(number)
-                code = process.wait()
-            finally:
-                process.kill()
-        expected = -signal.SIGKILL if number == signal.SIGKILL else TERMINATED
-        require(code in {*ENDED, expected}, f"a session ended with {code}: {words.read_text()}")
+            code = process.wait()
+        said = (self._folder / "said.txt").read_text()
+        # Before it heeds signals, and after, the system ends it: shells call it by the same code.
+        expected = {*ENDED, way.code, *(-number for number in way.signals)}
+        # Python itself has words and a code of its own for Ctrl-C before it has loaded anything.
+        if not (code == 1 and said.startswith(BEFORE_ALL)):
+            require(code in expected, f"a session ended with {code}: {said}")
+            require(code < 0 or "Traceback" not in said, f"a session ended with {code}: {said}")
         self.logs.look(self.count)
         return code
+
+    def _pause(self, process: Process, before: signal.Signals) -> None:
+        """Let some time pass after a signal; one that was made to go on is to record something."""
+        if before == signal.SIGCONT:
+            recorded = self.logs.recorded()
+            wait_until(
+                lambda: self.logs.recorded() > recorded or process.poll() is not None,
+                "a session that was stopped records something",
+            )
+        time.sleep(self._chance.uniform(0, STOPPED if before == signal.SIGSTOP else AFTER))
 
     def _await(self, process: Process, target: int | None) -> None:
         """Wait for the moment of the signal, or for the process to end by itself."""

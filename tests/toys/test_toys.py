@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from batch.errors import NotAnAnswer, Throttled
+from batch.errors import Interrupted, NotAnAnswer, Throttled
 from batch.records import Call, Form, Reply, Request, Saved, State, Step
 from batch.script import Pack
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
@@ -268,3 +268,25 @@ def test_an_answer_that_is_none_costs_the_neighbours_of_a_line_nothing(tmp_path:
 
     assert set(rig.results()) == {1, 2, 4, 5, 6, 7, 8} - {6}
     assert set(rig.errors()) == {3, 6}  # the sixth is refused by every gateway of this kind
+
+
+@pytest.mark.parametrize("most", [4, 2], ids=["whole", "halved"])
+def test_a_call_of_a_pack_that_was_cut_counts_once_as_maybe_billed(
+    tmp_path: Path, most: int
+) -> None:
+    gateway = pack_gateway(most)
+    answer, cut = gateway.reply_to, iter([Interrupted("reset")])
+
+    def once_cut(call: Call) -> Reply:
+        if failure := next(cut, None):
+            raise failure
+        return answer(call)
+
+    gateway.reply_to = once_cut
+    rig = packing(tmp_path, 4)
+
+    rig.session(rows(4, "pack", pack_key="any"), gateway)
+
+    assert len(rig.results()) == 4
+    told = [record["x_run"].get("maybe_billed", 0) for record in rig.results().values()]
+    assert sorted(told) == [0, 0, 0, 1]

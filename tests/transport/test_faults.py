@@ -341,7 +341,11 @@ def test_what_speaks_no_tls_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["ftp://host/x", "/etc/passwd", "http://", "http://[odd", "http://h:99999/", "", "x"]
+    "address",
+    [
+        *("ftp://host/x", "/etc/passwd", "http://", "http://[odd", "http://h:99999/", "", "x"),
+        *("http://a b/", "http://a\u3000b/"),
+    ],
 )
 def test_a_foreign_address_that_cannot_be_called_is_refused(address: str) -> None:
     async def main() -> None:

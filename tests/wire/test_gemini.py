@@ -431,6 +431,13 @@ def test_pictures_are_taken_out_and_counted() -> None:
     assert got.usage == USAGE + meters(images=2)
 
 
+def test_pictures_of_an_answer_that_is_cut_are_counted_too() -> None:
+    got = failure(body_of(inline(), finish=None), "image")
+
+    assert isinstance(got, errors.CutAnswer)
+    assert got.usage == USAGE + meters(images=1)
+
+
 def test_media_that_name_no_type_are_what_was_asked_for() -> None:
     untyped = {"inlineData": {"data": PNG}}
 

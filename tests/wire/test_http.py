@@ -139,7 +139,7 @@ DECISIONS = [
     *((status, said(), errors.ServerTrouble) for status in (500, 502, 520, 521, 522, 523, 525)),
     *((status, said(), errors.Interrupted) for status in (504, 524)),
     (418, b"", errors.Refused),
-    (999, b"", errors.Refused),
+    *((status, b"", errors.ServerTrouble) for status in (101, 199, 600, 999)),
 ]
 
 
@@ -224,6 +224,27 @@ def test_a_good_status_is_no_proof_of_an_answer(body: bytes, kind: type) -> None
         read_json(Reply(200, {}, body))
 
     assert type(caught.value) is kind
+
+
+PROOFS = [
+    # status, body, whether it provably came before any work
+    (429, said("", "rate_limit_error"), True),
+    (200, said("", "rate_limit_error"), False),
+    (200, said(429, "upstream_error"), False),
+    (200, b'{"code":23,"description":"the queue is full","result":""}', True),
+    (200, said("get_channel_failed"), True),
+    (200, said("model_not_found"), True),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "proven"), PROOFS)
+def test_a_limit_told_in_the_place_of_an_answer_is_no_proof_that_nothing_was_done(
+    status: int, body: bytes, proven: bool
+) -> None:
+    with pytest.raises(errors.CallFailed) as caught:
+        read_json(Reply(status, {}, body))
+
+    assert caught.value.precedes_work is proven
 
 
 @pytest.mark.parametrize(

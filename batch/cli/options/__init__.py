@@ -8,6 +8,7 @@ from batch.cli.options.asked import (
     row_options,
 )
 from batch.cli.options.conducted import (
+    asking_options,
     budget_options,
     job_options,
     nightly_options,
@@ -46,6 +47,7 @@ __all__ = [
     "REACHED",
     "REHEARSED",
     "TOLD",
+    "asking_options",
     "budget_options",
     "first_look_options",
     "job_options",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import click
 
 from batch.cli.options.sections import ASKED, CONDUCTED, FILED, LABELED, MADE, added
 from batch.cli.shape import F, option
 from batch.errors import BadUsage
+from batch.wording import shown
 
 
 def _read_params(
@@ -21,10 +24,16 @@ def _read_params(
         if not name.strip() or not equals:
             raise BadUsage("--param takes a name and a value, such as max_tokens=100")
         try:
-            params[name.strip()] = json.loads(told)
+            params[name.strip()] = json.loads(told, parse_constant=_no_json)
         except ValueError:
             params[name.strip()] = told
+        except RecursionError:
+            raise BadUsage(f"--param: the value of {shown(name)} is nested too deeply") from None
     return params
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def request_options(function: F) -> F:

@@ -109,6 +109,21 @@ def budget_options(function: F) -> F:
     )
 
 
+def asking_options(function: F) -> F:
+    """Add when a person is asked before anything is spent."""
+    return added(
+        function,
+        option(
+            CAPPED,
+            "--confirm-above",
+            type=float,
+            metavar="AMOUNT",
+            help="On a terminal, ask first if it may cost more; 5.00 if nothing is said.",
+        ),
+        option(CAPPED, "-y", "--yes", is_flag=True, help="Do not ask."),
+    )
+
+
 def notice_options(function: F) -> F:
     """Add who is told what a run came to, and where it is written down."""
     return added(

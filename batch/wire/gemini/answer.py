@@ -45,11 +45,12 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
     document = read_json(reply)
-    usage = read_usage(document.get("usageMetadata"))
+    media = Found(request, document)
+    # Those of an answer that is cut are counted as well.
+    usage = with_images(read_usage(document.get("usageMetadata")), media.images)
     if flaw := _flaw(document, reply.streamed):
         raise no_answer(reply, *flaw, usage)
     candidates = document["candidates"]
-    media = Found(request, document)
     flaw = _silence(candidates) if request.makes == "text" else None
     if request.makes != "text" and not media.made:
         flaw = NoMedia, f"the answer holds no {request.makes}, {_instead(candidates[0])}"
@@ -59,7 +60,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
         body=one_line(raw(reply)),
         content=content_of(candidates[0]),
         finish=_finish(candidates[0]),
-        usage=with_images(usage, media.images),
+        usage=usage,
         model=_text(document.get("modelVersion")),
         status=reply.status,
         request_id=request_id(reply.headers),
