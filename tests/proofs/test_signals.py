@@ -1,48 +1,52 @@
 import signal
+import time
 from contextlib import contextmanager
 
 import pytest
 
-from tests.proofs.processes import finish, gateway, lines_of, wait_until, wbatch, write_prompts
+from tests.proofs.processes import (
+    background,
+    finish,
+    gateway,
+    heeding,
+    lines_of,
+    settled,
+    wait_until,
+    write_prompts,
+)
+from tests.proofs.signals import Scale, prove
 
 LINES = 32
 AT_ONCE = 8
 SOON, LATER, LATE = 300, 600, 60_000  # milliseconds to an answer
+STOPPED = 2.5  # seconds
 DRAINING = "waiting up to"
 
 
 @pytest.fixture(autouse=True)
 def _heeded_signals():
-    """A shell starts what is in its background with SIGINT ignored, and children inherit that."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGHUP)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    for one, handler in before.items():
-        signal.signal(one, handler)
+    with heeding():
+        yield
 
 
 @pytest.fixture
 def folder(tmp_path):
     write_prompts(tmp_path / "in.jsonl", {n: f"Line {n}" for n in range(1, LINES + 1)})
+    settled(tmp_path)
     return tmp_path
 
 
 def command(mock):
-    return ("run", "in.jsonl", "-o", "out.jsonl", "-c", AT_ONCE, "--base-url", mock.url)
+    plain = ("--config", "settings.toml")
+    return ("run", "in.jsonl", "-o", "out.jsonl", "-c", AT_ONCE, "--base-url", mock.url, *plain)
 
 
 @contextmanager
 def running(folder, mock):
     """A run with as many requests under way as are allowed; killed if it is still there."""
-    with (folder / "said.txt").open("wb") as said:
-        process = wbatch(folder, *command(mock), stderr=said)
-    with process:
-        try:
-            wait_until(lambda: mock.counts()["in_flight"] == AT_ONCE, "requests are under way")
-            yield process
-        finally:
-            process.kill()
+    with background(folder, *command(mock)) as process:
+        wait_until(lambda: mock.counts()["in_flight"] == AT_ONCE, "requests are under way")
+        yield process
 
 
 def said(folder):
@@ -101,10 +105,35 @@ def test_a_second_signal_leaves_at_once(folder):
 def test_a_second_run_on_the_same_output_is_turned_away_and_disturbs_nothing(folder):
     with gateway(folder, "--latency", LATER) as mock:
         with running(folder, mock) as process:
+            process.send_signal(signal.SIGSTOP)  # else it might have ended by then
             code, words = finish(folder, *command(mock))
+            process.send_signal(signal.SIGCONT)
 
-            assert code == 75
+            assert code == 75, words
             assert f"pid {process.pid} " in words
             assert process.wait() == 0, said(folder)
         assert recorded(folder) == set(range(1, LINES + 1))
         assert len(mock.rows()) == LINES
+
+
+def test_a_process_that_was_stopped_for_longer_than_its_timeouts_answers_each_line_once(folder):
+    with gateway(folder, "--latency", SOON) as mock:
+        timeouts = ("--timeout", 2, "--idle-timeout", 1)
+        with background(folder, *command(mock), *timeouts) as process:
+            wait_until(lambda: mock.counts()["in_flight"] == AT_ONCE, "requests are under way")
+            process.send_signal(signal.SIGSTOP)
+            wait_until(lambda: not mock.counts()["in_flight"], "the gateway has answered")
+            time.sleep(STOPPED)
+            process.send_signal(signal.SIGCONT)
+
+            assert process.wait() == 0, said(folder)
+        assert recorded(folder) == set(range(1, LINES + 1))
+        # What was under way is asked again, once, where its time had run out meanwhile.
+        assert len(mock.rows()) <= LINES + AT_ONCE
+
+
+def test_any_signal_at_any_moment_loses_no_line_and_repeats_only_what_a_kill_caught():
+    report, ways, _ = prove(Scale(lines=1000, kills=14, concurrency=16, seed=4))
+
+    print(report, ways)
+    assert report.results + report.errors == report.scale.lines
