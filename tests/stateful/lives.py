@@ -1,0 +1,72 @@
+"""Short lives that chance comes to seldom, or has come to: what was found, and is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.stateful.disk import Crash
+from tests.stateful.world import World
+
+
+def keeping_answers_forgets_no_paid_work(folder: Path) -> None:
+    """Begin a picture, crash, change it, be blocked before it, and bring it back."""
+    world = World(folder, "requests of all kinds", concurrency=2)
+    world.asked.add(["chat", "image"])
+    picture = world.asked.lines[1]
+    world.run(["answered late", "answered late"], Crash(seconds=1.0))
+
+    world.asked.edit(picture)
+    world.asked.concurrency = 1
+    blocked = world.run(["of a bad key"], keep_answers=True)
+    world.asked.restore(picture)
+    ended = world.run()
+
+    assert (blocked.code, ended.code) == (77, 3)
+    assert world.logs().failures[2].own["class"] == "outcome_unknown"
+
+
+def a_changed_line_is_asked_as_it_is_now(folder: Path) -> None:
+    """Crash between two votes, and change what is voted on."""
+    world = World(folder, "labels by three votes", concurrency=1)
+    world.asked.add(["prompt"])
+    world.run(["answered", "answered", "answered late"], Crash(seconds=1.0))
+    votes = len(world.gateway.rows)
+
+    world.asked.edit(world.asked.lines[0])
+    refused = world.run()
+    ended = world.run(keep_answers=True)
+
+    assert (refused.code, ended.code) == (65, 0)
+    assert len(world.gateway.rows) == votes + 3
+
+
+def an_intent_is_safe_before_the_work_is_sent(folder: Path) -> None:
+    """Crash while the intent is on its way to the disk."""
+    world = World(folder, "requests of all kinds", concurrency=1)
+    world.asked.add(["image"])
+
+    world.run(crash=Crash(seconds=0.001))
+    ended = world.run()
+
+    assert (ended.code, len(world.gateway.rows)) == (0, 1)
+
+
+def work_that_may_be_done_is_not_sent_again(folder: Path) -> None:
+    """Fail a picture in every way that leaves a doubt."""
+    doubts = ("in trouble", "reset", "overloaded", "cut")
+    world = World(folder, "requests of all kinds", concurrency=1)
+    world.asked.add(["image"] * len(doubts))
+
+    ended = world.run(doubts)
+
+    assert (ended.code, len(world.gateway.rows)) == (3, len(doubts))
+
+
+LIVES: Final[Sequence[Callable[[Path], None]]] = (
+    keeping_answers_forgets_no_paid_work,
+    a_changed_line_is_asked_as_it_is_now,
+    an_intent_is_safe_before_the_work_is_sent,
+    work_that_may_be_done_is_not_sent_again,
+)
