@@ -79,6 +79,7 @@ def main() -> NoReturn:
         caller.complain("wbatch needs locks and syncs that Windows lacks. Run it in WSL 2")
         sys.exit(UNSUPPORTED)
     secure_streams()
+    leave_no_core()
     code = answer(sys.argv[1:], caller)
     caller.flush()
     sys.exit(code)
@@ -95,6 +96,13 @@ def secure_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+
+
+def leave_no_core() -> None:
+    """Have the system write no core of this process: the key is in its memory."""
+    import resource  # noqa: PLC0415 - where there are none of its kind, main has ended already
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def answer(args: Sequence[str], caller: Caller) -> int:

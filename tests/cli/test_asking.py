@@ -216,19 +216,19 @@ def test_a_run_that_goes_on_asks_about_what_is_left_by_its_own_answers(desk: Des
 
 
 def test_a_retry_asks_like_a_run(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> None:
-    desk.write(20, max_tokens=500)
+    desk.write(3, max_tokens=500)
     with gateway(tmp_path_factory.mktemp("failing"), "--fail", "empty-choices=100%") as failing:
-        assert Desk(desk.folder, failing).piped(*DEAR, "-c", "20")[0] == 3
+        assert Desk(desk.folder, failing).piped(*DEAR, "-c", "3")[0] == 3
 
-    no, shown = desk.at_terminal(*DEAR, says=b"n\n", verb="retry")
+    no, shown = desk.at_terminal(*DEAR, "--confirm-above", "1", says=b"n\n", verb="retry")
 
     assert no == 2
-    assert "20 lines, 20 to ask" in shown
+    assert "3 lines, 3 to ask" in shown
     assert "Go on? [y/N]" in shown
     assert desk.sent == 0
 
-    yes, shown = desk.at_terminal(*DEAR, "-y", verb="retry")
+    yes, shown = desk.at_terminal(*DEAR, "--confirm-above", "1", "-y", verb="retry")
 
     assert yes == 0
     assert "Go on?" not in shown
-    assert desk.sent == 20
+    assert desk.sent == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -128,6 +129,18 @@ def test_a_crash_that_python_describes_shows_no_key(folder: Path) -> None:
     assert "Fatal Python error: Aborted" in left.said
     assert "batch/pool.py" in left.said or "batch/pipeline.py" in left.said or "uvloop" in left.said
     assert all_traces(left) == []
+
+
+def test_a_crash_leaves_no_core_where_the_shell_would_have_one_written(folder: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        with held(folder) as process:
+            limit = resource.prlimit(process.pid, resource.RLIMIT_CORE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+    assert limit[0] == 0
 
 
 def test_a_run_that_is_ended_shows_no_key(folder: Path) -> None:
