@@ -8,10 +8,11 @@ COMPAT_READY := $(COMPAT)/.ready
 TOOLS := chromium cron jq
 PLOTS := .venv-plots
 PLOTS_READY := $(PLOTS)/.ready
+RIVALS := flexllm async-batch-llm openai litlm
 
 .PHONY: help
 help: ## Say what each target does
-	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +31,11 @@ $(PLOTS_READY): pyproject.toml requirements.txt requirements-plots.txt
 	$(PLOTS)/bin/pip install --quiet --disable-pip-version-check -r requirements-plots.txt
 	$(PLOTS)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+# One that cannot be installed is left out, and make bench-rivals says so.
+.venv-rivals/%/.ready: requirements-rivals-%.txt
+	$(PYTHON) -m venv $(@D)
+	-$(@D)/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
 .PHONY: demo
 demo: $(READY) ## Run a file of prompts offline: killed half-way, carried on with, totalled
@@ -141,8 +147,24 @@ proof-disk: $(READY) ## Fail each call to the disk in each way; fill small ones 
 	$(BIN)/python -m tests.disk.tmpfs
 
 .PHONY: bench
-bench: $(READY) ## Measure what a line costs against a bare loop (a quarter of an hour, a C compiler)
+bench: $(READY) ## Measure what a line costs against a bare loop (half an hour, a C compiler)
 	$(BIN)/python -m tests.bench --write
+
+.PHONY: bench-rivals
+bench-rivals: $(READY) $(RIVALS:%=.venv-rivals/%/.ready) ## Measure what others take for the same lines (half an hour)
+	$(BIN)/python -m tests.bench.rivals --write
+
+.PHONY: bench-ten-million
+bench-ten-million: $(READY) ## Run 10,000,000 lines, and look at the memory meanwhile (an hour, 25 GB of disk)
+	$(BIN)/python -m tests.bench.ten_million --write
+
+.PHONY: bench-plots
+bench-plots: $(PLOTS_READY) ## Draw memory against lines and CPU against chunks for docs/performance
+	$(PLOTS)/bin/python -m tests.bench.plots
+
+.PHONY: bench-scans
+bench-scans: $(READY) ## Report 5,000,000 lines of usage; export, check, resume 1,000,000 results (8 GB of disk)
+	$(BIN)/python -m tests.bench.scans --lines 1000000 --runs 5000 --rounds 3 --write
 
 .PHONY: proof-gateways
 proof-gateways: $(READY) ## Measure the peak memory of answers that have no end, four at once
@@ -150,4 +172,4 @@ proof-gateways: $(READY) ## Measure the peak memory of answers that have no end,
 
 .PHONY: clean
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) $(COMPAT) $(PLOTS) .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info
+	rm -rf $(VENV) $(COMPAT) $(PLOTS) .venv-rivals .mypy_cache .ruff_cache .pytest_cache build dist demo *.egg-info

@@ -294,5 +294,6 @@ class Joined:
             tags=self.plan.settings.tags,
             chosen=self.plan.opened.chosen,
             budget=self.caps.document(),
+            silence=self.gate.silence if self.gate else "",
         )
         return conclude.session(self.files, self.plan.paths, self.book, facts)

@@ -55,6 +55,11 @@ class Budget:
         self._unsent = 0  # of these, those that have not left
 
     @property
+    def limited(self) -> bool:
+        """Return whether there is a limit at all."""
+        return self.most is not None or self.requests is not None
+
+    @property
     def gone(self) -> Decimal:
         """Return the most that may have been spent by now, requests under way left aside."""
         return self.spent + self.earlier + self.doubtful

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -33,8 +33,9 @@ from batch.means import Means
 from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
 from batch.retry import Again, Block, Case, End, Past, judge, leaves_doubt
 from batch.script import Ask, Verdict
-from batch.unit import Unit, rejected_usage
+from batch.unit import NO_REPEATS, Unit, rejected_usage
 from batch.wire import WireFormat
+from batch.wire._halves import understood
 
 # What one line of a pack may be to blame for, so that the others are asked without it.
 LINES_OWN: Final = (Refused, NotAnAnswer, Crashed)
@@ -48,6 +49,9 @@ class Halves(msgspec.Struct, frozen=True):
     units: tuple[tuple[Row, ...], tuple[Row, ...]]
     attempts: int
     maybe_billed: int = 0  # of these
+    repeats: Mapping[str, int] = (
+        NO_REPEATS  # that were granted to all its lines, by name of the rule
+    )
 
 
 class Deliver:
@@ -58,18 +62,24 @@ class Deliver:
         self.tasks = 0  # that were submitted, and are waited for
 
     async def __call__(
-        self, rows: Sequence[Row], begun: Open | None = None
+        self,
+        rows: Sequence[Row],
+        begun: Open | None = None,
+        repeats: Mapping[str, int] = NO_REPEATS,
     ) -> Sequence[Result] | Halves:
-        """Return a record for each row. Raises Halted or Blocked if they stay pending."""
+        """Return a record for each row. Raises Halted or Blocked if they stay pending.
+
+        ``repeats`` were granted to these rows already, as a part of a larger pack.
+        """
         means = self._means
-        unit = Unit(rows, begun or Open(), means.clock())
+        unit = Unit(rows, begun or Open(), means.clock(), repeats)
         try:
             verdict, answers = await self._verdict(unit)
         except CallFailed as failure:
             if isinstance(failure, LINES_OWN) and len(rows) > 1:
                 middle = len(rows) // 2
                 halves = tuple(rows[:middle]), tuple(rows[middle:])
-                return Halves(halves, unit.attempts, unit.maybe_billed)
+                return Halves(halves, unit.attempts, unit.maybe_billed, unit.past.repeats)
             return unit.failed(failure, unit.ended_at(means.clock(), means.now()))
         asked, last = len(answers), answers[-1]
         if asked > 1 and len(rows) > 1:
@@ -209,7 +219,7 @@ class Deliver:
         wire = means.formats[request.format]
         gate, clock = means.gate, means.clock
         submit = call.kind == "submit"
-        if submit:
+        if submit and means.purse.limited:
             unit.reserved = await means.purse.reserve(request)
         estimate = wire.estimate(request) if submit and gate.counts_tokens(lane) else None
         held = unit.held = means.memory.held(request.model if submit else "")
@@ -234,7 +244,7 @@ class Deliver:
                     wire.folder(request) if call.expect != "file" else None,
                     held.grew,
                 )
-                step = wire.next(request, state, reply)
+                step = understood(wire, request, state, reply)
             except CallFailed as failure:
                 if not failure.local and call.origin == "gateway":
                     gate.failed(lane, request.model, failure, sent_at)

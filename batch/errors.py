@@ -12,6 +12,7 @@
         │   ├── TaskFailed    the gateway gave the task up
         │   ├── TaskLost      the gateway knows nothing of a task that it accepted
         │   └── FileGone      the address of a file of the answer gives nothing
+        │       └── FilePage  or a web page
         ├── FileUnread        the host of a file that the line names is in trouble
         ├── Throttled         a rate limit: the named scope waits on its one schedule
         │   └── Saturated     of an upstream behind the gateway, not of the gateway itself
@@ -203,6 +204,12 @@ class FileGone(Refused):
     """The address of a file of the answer gives nothing, or nothing of the kind."""
 
     code = "file_gone"
+
+
+class FilePage(FileGone):
+    """A page for people stands in the place of a file of the answer: it may be gone in a moment."""
+
+    code = "file_page"
 
 
 class Throttled(CallFailed):

@@ -126,8 +126,8 @@ class Feed:
 
     def _ready(self, queue: Queue) -> bool:
         """Return whether a queue has a unit: a whole one, or one that will not grow."""
-        if queue.filled or not len(queue):
-            return queue.filled
+        if (filled := queue.filled) or not len(queue):
+            return filled
         stuck = self._held is not None and self._held[0] is queue
         return stuck or self._over(queue)
 

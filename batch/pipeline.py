@@ -142,11 +142,12 @@ class Pipeline:
     async def _deliver_unit(self, lane: str, rows: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""
         begun = self._begun(rows[0]) if len(rows) == 1 else None
-        units: list[tuple[Sequence[Row], Open | None]] = [(rows, begun)]
+        units: list[tuple[Sequence[Row], Open | None, Mapping[str, int]]]
+        units = [(rows, begun, {})]
         while units:
-            rows, begun = units.pop()
+            rows, begun, repeats = units.pop()
             try:
-                outcome = await self._deliver(rows, begun)
+                outcome = await self._deliver(rows, begun, repeats)
             except Blocked:
                 self.blocked += len(rows)
                 continue
@@ -156,7 +157,7 @@ class Pipeline:
                 first, second = outcome.units
                 so_far = Open(attempts=outcome.attempts)
                 told = msgspec.structs.replace(so_far, maybe_billed=outcome.maybe_billed)
-                units += (first, told), (second, so_far)
+                units += (first, told, outcome.repeats), (second, so_far, outcome.repeats)
                 continue
             self._records.record(outcome)
             self._ended[lane] += len(outcome)

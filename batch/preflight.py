@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from batch.catalogue import Catalogue
 from batch.errors import BadConfig, BadData, NoAccess, Refusal, Refused
 from batch.inputs.envelope import Reader
 from batch.inputs.filling import Filler
-from batch.inputs.ids import generated_id
 from batch.inputs.lines import RawLine
 from batch.inputs.repeats import Pair, Repeats
 from batch.inputs.scan import BUFFER_BYTES, Look
@@ -116,18 +115,14 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
         report.inputs = inputs.told()
         reader = Reader(formats(), input_settings(settings, how), inputs.forms)
         look = Look(inputs.forms, Filler(how))
-
-        def called(line: RawLine) -> str:
-            return look.id_of(line) or generated_id(line.ordinal)
-
         with Repeats(folder, BUFFER_BYTES) as repeats:
             watched = True
             for line in inputs.lines():
                 report.lines += 1
                 _note(report, reader.parse(line), way, asking, how_often)
-                if watched and repeats.add(called(line), line.ordinal):
+                if watched and repeats.add(look.called(line), line.ordinal):
                     watched = False  # some stand twice: they are enough to be told
-            _note_repeats(report, inputs, called, repeats.suspects())
+            _note_repeats(report, inputs, look, repeats.suspects())
     _note_keys(report, way)
     return report
 
@@ -205,9 +200,7 @@ def _note(
     group.output_tokens += estimate.output_tokens * votes
 
 
-def _note_repeats(
-    report: Report, inputs: Inputs, called: Callable[[RawLine], str], suspects: Sequence[Pair]
-) -> None:
+def _note_repeats(report: Report, inputs: Inputs, look: Look, suspects: Sequence[Pair]) -> None:
     """Note ids that stand on two lines: of the suspects, whose hashes are equal, those that do."""
     if not suspects:
         return
@@ -219,8 +212,8 @@ def _note_repeats(
         if len(found) == len(wanted):
             break
     for first, later in suspects:
-        custom_id = called(found[first])
-        if custom_id == called(found[later]):
+        custom_id = look.called(found[first])
+        if custom_id == look.called(found[later]):
             what = f'custom_id "{shown(custom_id)}" already stands on {found[first].where}'
             report.add(Problem(found[later].where, REPEATED, what), BadData.exit_code)
 

@@ -104,20 +104,27 @@ class Queue:
 
     def pop(self) -> Unit:
         """Take out the first line, and those that can be asked together with it."""
-        rows, width = self._rows, self._bounds.unit
-        taken = [rows.popleft()]
-        if width > 1 and taken[0].pack_key:
-            others: deque[Row] = deque()
-            while rows and len(taken) < width:
-                row = rows.popleft()
-                (taken if _together(row, taken[0]) else others).append(row)
-            rows.extendleft(reversed(others))
-        size = sum(len(row.body) for row in taken)
+        first = self._rows.popleft()
+        taken, size = [first], len(first.body)
+        if self._bounds.unit > 1 and first.pack_key:
+            taken += self._fellows(first)
+            size = sum(len(row.body) for row in taken)
         unit = Unit(taken, of_lines(size))
         self._bytes -= size
         self._in_hand += unit.weight
         self._pass_on()
         return unit
+
+    def _fellows(self, first: Row) -> list[Row]:
+        """Take out the next lines that can be asked together with one; the others stay in order."""
+        rows = self._rows
+        taken: list[Row] = []
+        others: deque[Row] = deque()
+        while rows and 1 + len(taken) < self._bounds.unit:
+            row = rows.popleft()
+            (taken if _together(row, first) else others).append(row)
+        rows.extendleft(reversed(others))
+        return taken
 
     @property
     def busy(self) -> bool:

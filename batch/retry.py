@@ -19,6 +19,7 @@ from batch.errors import (
     ChannelTrouble,
     Crashed,
     CutAnswer,
+    FilePage,
     FileUnread,
     Interrupted,
     NoMoney,
@@ -140,6 +141,8 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     Refused: Rule("refused", repeats=0),
     # Somebody else's host, asked before anything is sent: it may be back in a moment.
     FileUnread: Rule("file_unread", repeats=3, initial=2.0, budgeted=False),
+    # To fetch costs nothing, and a page is often that of a host which is busy. Or it is for good.
+    FilePage: Rule("file_page", repeats=2, initial=2.0, budgeted=False),
     # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little.
     Throttled: Rule("throttled", held=True, budgeted=False),
     # The vendor sheds load and says so: come back late, and not all together.

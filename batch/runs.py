@@ -113,7 +113,7 @@ async def retry(
     approve: Approve | None = None,
 ) -> Outcome:
     """Send again what ended with an error: what can be retried, or the classes named."""
-    settings, fewer = within_open_files(pinned(settings, time.time()))
+    settings = pinned(settings, time.time())
     paths = paths_of(settings.output)
     _require_run(files, paths)
     with held(files, paths):
@@ -121,7 +121,7 @@ async def retry(
         if found is None:
             raise NoInput(f"{settings.output}: nothing was recorded there. Use wbatch run.")
         settings = as_recorded(settings, found.history.identity)
-        settings = as_begun(settings, found.history.header)
+        settings, fewer = within_open_files(as_begun(settings, found.history.header))
         script = recorded(found.history.identity) or AskOnce()
         texts = kept(files, paths, found.history.identity)
         wanted = Wanted(

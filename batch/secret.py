@@ -48,30 +48,31 @@ def redactor_of_all() -> Redactor:
 class Redactor:
     """Removes the values of known keys from bytes and text that others sent."""
 
-    __slots__ = ("_escaped", "_pairs")
+    __slots__ = ("_escaped", "_pairs", "_wide")
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        values = {value for s in secrets if len(value := s.reveal()) >= SHORTEST}
-        # Longest first, so that a key which begins another one cannot leave its rest behind.
-        forms = sorted({form for v in values for form in _forms(v)}, key=lambda f: (-len(f), f))
-        self._pairs = [(form, form.encode()) for form in forms]
+        found = {value for s in secrets if len(value := s.reveal()) >= SHORTEST}
+        values = sorted(found, key=len, reverse=True)
+        self._pairs = _pairs(form for value in values for form in _forms(value))
+        self._wide = [*self._pairs, *_pairs("\0".join(value) for value in values)]  # UTF-16, too
 
         # JSON and HTML may spell any character as an escape, and who decodes it has the key again.
         self._escaped = re.compile(b"|".join(map(_any_spelling, values)) or b"(?!)")
 
     def clean(self, data: bytes) -> bytes:
         """Return the bytes without any key; the same object if there was none."""
-        for _, form in self._pairs:
+        # One sign is found in a tenth of the time of two, or of a key: and most bodies have none.
+        for _, form in self._wide if b"\0" in data else self._pairs:
             if form in data:
                 data = data.replace(form, MASK.encode())
         # Only with these can what a key is made of be escaped: looked for first, as it is cheap.
-        if b"\\u00" in data or b"\\/" in data or b"&#" in data:
+        if b"\\u00" in data or b"\\/" in data or (b"&" in data and b"&#" in data):
             data = self._escaped.sub(MASK.encode(), data)
         return data
 
     def clean_text(self, text: str) -> str:
         """Return the text without any key."""
-        for form, _ in self._pairs:
+        for form, _ in self._wide if "\0" in text else self._pairs:
             text = text.replace(form, MASK)
         if "\\u00" in text or "\\/" in text or "&#" in text:
             data = text.encode("utf-8", "surrogatepass")
@@ -79,10 +80,17 @@ class Redactor:
         return text
 
 
+def _pairs(forms: Iterable[str]) -> list[tuple[str, bytes]]:
+    """Return each form as text and as bytes, the longest first.
+
+    A key which begins another one would else leave that one's rest behind.
+    """
+    return [(form, form.encode()) for form in sorted(set(forms), key=lambda f: (-len(f), f))]
+
+
 def _forms(value: str) -> Iterator[str]:
-    """Yield a key as it is, and as it stands in UTF-16, in an address and within base64."""
+    """Yield a key as it is, and as it stands in an address and within base64."""
     yield value
-    yield "\0".join(value)
     quoted = quote(value, safe="")
     yield quoted
     yield re.sub("%..", lambda found: found[0].lower(), quoted)

@@ -31,6 +31,9 @@ _TRIM: Final = (-1, 2 << 20)
 _MMAP: Final = (-3, 1 << 20)
 
 OWN_FILES: Final = 32  # open files beside the connections: logs, inputs, the event loop's
+# Beside each call that submits there may be one that asks how far a task is, and one that fetches
+# what it made into a file.
+PER_CALL: Final = 4
 
 
 def within_open_files(settings: Settings) -> tuple[Settings, str]:
@@ -41,7 +44,8 @@ def within_open_files(settings: Settings) -> tuple[Settings, str]:
     """
     limits = settings.limits
     ends = 2 if settings.run.mock else 1  # of each connection a rehearsal has both
-    allowed = _open_files(ends * limits.at_most + OWN_FILES)
+    # What tasks take comes last: where so much is not to be had, most runs need no more than one.
+    allowed = max(_open_files(ends * each * limits.at_most + OWN_FILES) for each in (1, PER_CALL))
     fit = max(1, (allowed - OWN_FILES) // ends)
     if fit >= limits.at_most:
         return settings, ""

@@ -133,11 +133,13 @@ class _Null(Exception):
 
 def _written(value: Any) -> Any:
     """Return what stands in a prompt for a value: texts as they are, the rest as JSON writes it."""
+    if isinstance(value, str):  # as most are
+        return value
     if value is None:
         raise _Null
     if isinstance(value, bool | dict | list | tuple):
         return _as_json(value)
-    if isinstance(value, str | int | float | Undefined):
+    if isinstance(value, int | float | Undefined):
         return value
     # Python would write where in memory it is: another prompt each time, and nothing to read.
     raise TypeError(f"this writes no text, but {_called(value)}")

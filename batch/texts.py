@@ -48,7 +48,10 @@ def _content(name: str, path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise BadConfig(f"{name}: {path} cannot be read: {error.strerror}.") from None
+        raise BadConfig(
+            f"{name}: {path} cannot be read: {error.strerror}. The text has to be in a file, whose "
+            "path is given."
+        ) from None
     if len(content) > MOST_BYTES:
         raise BadConfig(f"{name}: {path} is larger than {MOST_BYTES:,} bytes: no template is.")
     return content

@@ -5,7 +5,7 @@ A unit is one line, or a pack of lines that one call answers. Nothing here waits
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from batch.script import Verdict
 from batch.usage import Usage, fields
 
 LONGEST_NAME: Final = 200  # characters of a task's name in messages
+NO_REPEATS: Final[Mapping[str, int]] = {}
 
 
 class Unit:
@@ -42,14 +43,20 @@ class Unit:
         "state",
     )
 
-    def __init__(self, rows: Sequence[Row], begun: Open, since: float) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        begun: Open,
+        since: float,
+        repeats: Mapping[str, int] = NO_REPEATS,
+    ) -> None:
         self.rows = rows
         self.begun = begun  # what an earlier session left of it
         self.endpoint = rows[0].endpoint
         self.state = begun.state  # as the journal has it: of a task that may still end
         self.attempts = begun.attempts
         self.maybe_billed = begun.maybe_billed
-        self.past = Past()
+        self.past = Past(repeats=dict(repeats))
         self.key = begun.key
         self.held: Held | None = None  # memory of its call under way, or of the answer to it
         self.reserved: Reserved | None = None  # what its request may cost, until that is known
@@ -125,7 +132,8 @@ class Unit:
         A record's usage is that of the unit's last call; earlier ones stand in their parts.
         """
         results: list[Result] = []
-        good = sum(isinstance(outcome, Answer) for outcome in verdict.outcomes)
+        packed = len(self.rows) > 1
+        good = packed and sum(isinstance(outcome, Answer) for outcome in verdict.outcomes)
         place = 0
         for row, outcome in zip(self.rows, verdict.outcomes, strict=True):
             if isinstance(outcome, Flaw):
@@ -139,7 +147,7 @@ class Unit:
             if asked > 1:
                 answer = msgspec.structs.replace(outcome, usage=last.usage)
             result = self._result(row, answer, now)
-            if len(self.rows) > 1:
+            if packed:
                 result = msgspec.structs.replace(result, pack=(place, good))
             if verdict.label is not None:
                 result = msgspec.structs.replace(result, label=verdict.label)
@@ -175,5 +183,7 @@ class Unit:
 def rejected_usage(verdict: Verdict, last: Answer, asked: int) -> list[tuple[str, Usage]]:
     """Return what the rejected answers of a verdict cost, with the reasons; no record has it."""
     flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
+    if not flaws:
+        return []
     spent = [(flaw.code, last.usage if asked > 1 else flaw.answer.usage) for flaw in flaws]
     return [(code, usage) for code, usage in spent if usage is not None]

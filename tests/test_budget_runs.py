@@ -134,6 +134,18 @@ def test_a_limit_that_is_reached_as_the_last_lines_are_answered_has_stopped_noth
     assert "--max-duration" not in said.partition("done ")[2]
 
 
+def test_a_run_that_ends_at_a_limit_says_so_if_nobody_answered_until_then(tmp_path):
+    write(tmp_path, lines=3)
+    nowhere = ("--base-url", "http://127.0.0.1:9", "--max-duration", "0.5")
+
+    code, said = finish(tmp_path, "run", "job.toml", *nowhere)
+
+    summary = orjson.loads((tmp_path / "out.run" / "run.json").read_bytes())
+    assert code == 4, said
+    assert "the last failure: no connection to 127.0.0.1:9: Connection refused\n" in said
+    assert "Connection refused" in summary["x_run"]["reasons"]["4"]
+
+
 def test_a_retry_that_stops_at_a_limit_says_so_though_every_line_has_its_record(tmp_path):
     write(tmp_path, lines=6)
     rehearsal = ("--mock", "--mock-fail", "empty-choices=100%", "--max-attempts", "1")

@@ -56,6 +56,7 @@ LAYERS = {
         "settings",
         "catalogue",
         "session",
+        "signals",
         "texts",
         "plan",
         "shares",
@@ -91,7 +92,7 @@ SIDEWAYS = {
     "deliver": {"means", "unit"},
     "pipeline": {"deliver", "feed", "halt", "pool"},
     "gauges": {"pipeline"},
-    "session": {"settings"},
+    "session": {"settings", "signals"},
     "texts": {"settings"},
     "plan": {"settings", "texts"},
     "shares": {"mock", "settings"},
@@ -110,10 +111,10 @@ SIDEWAYS = {
     },
     "cli": {
         *("catalogue", "look", "mock", "outlook", "plan", "preflight"),
-        *("runs", "session", "settings"),
+        *("runs", "session", "settings", "signals"),
     },
     "api": {"cli", "look", "plan", "runs", "session", "settings"},
-    "__main__": {"cli"},
+    "__main__": {"cli", "signals"},
     "__init__": {"api", "errors"},  # the public names, loaded when somebody asks for one
 }
 

@@ -51,6 +51,7 @@ CATALOGUE = [
     (errors.TaskFailed("t"), "task_failed"),
     (errors.TaskLost("t"), "task_lost"),
     (errors.FileGone("f"), "file_gone"),
+    (errors.FilePage("f"), "2 4 file_page"),
     (errors.FileUnread("f"), "2 4 8 file_unread"),
     (errors.TaskLate("t"), "0.5 task_late"),
     (errors.Throttled("t"), "0 0 0 0 0 0 0 0 0 0 ..."),
@@ -165,7 +166,12 @@ def test_a_server_puts_off_a_poll_for_a_minute_at_most() -> None:
     assert (poll.wait, work.wait) == (60.0, 900.0)
 
 
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+# What is said of a fetch alone asks for no work.
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in kinds() if kind is not errors.FilePage],
+    ids=lambda kind: kind.__name__,
+)
 def test_paid_work_is_repeated_only_after_a_failure_that_precedes_it(
     kind: type[CallFailed],
 ) -> None:
@@ -283,6 +289,7 @@ def test_rate_limits_and_failed_connections_do_not_burden_the_retry_budget() -> 
         errors.Untrusted,
         errors.ProxyRefuses,
         errors.NoMoney,
+        errors.FilePage,
         errors.FileUnread,
     }
 

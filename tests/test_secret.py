@@ -44,6 +44,14 @@ def test_a_key_that_json_spells_with_escapes_is_taken_out_too(spelt: str) -> Non
     assert redactor.clean(f'{{"m":"bad {spelt}"}}'.encode()) == f'{{"m":"bad {MASK}"}}'.encode()
 
 
+def test_of_a_key_that_goes_on_where_another_one_ends_no_rest_is_left_however_it_is_spelt() -> None:
+    secrets = [Secret(str(end), VALUE + "-longer"[:end]) for end in range(8)]
+    spelt = "".join(f"&#{ord(char)};" for char in VALUE + "-longer")
+
+    assert Redactor(secrets).clean(spelt.encode()).decode() == MASK
+    assert Redactor(reversed(secrets)).clean_text(spelt) == MASK
+
+
 SIGNS = "sk-0123/456789+abc="
 QUOTED = quote(SIGNS, safe="")
 SPELT = [
@@ -53,6 +61,7 @@ SPELT = [
     ("in HTML, by hexadecimal numbers", "".join(f"&#x{ord(char):X};" for char in SIGNS)),
     ("in HTML, its signs alone", SIGNS.replace("/", "&#x2F;").replace("=", "&#061;")),
     ("in JSON", SIGNS.replace("/", "\\/")),
+    ("in UTF-16", "\0".join(SIGNS)),
 ]
 
 

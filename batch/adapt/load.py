@@ -56,7 +56,8 @@ class Load:
 
     def answered(self, sent_at: float, among: int, in_flight: int) -> None:
         """Take note of an answer to a call that was sent then, as one of so many on the wire."""
-        self._doubt.answered(*self._size(in_flight))
+        if self._doubt.recent:  # something was dropped once: nearly never
+            self._doubt.answered(*self._size(in_flight))
         self._reach.answered(among)
         self.window.answered(sent_at)
         if self.pace is not None:

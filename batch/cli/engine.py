@@ -17,6 +17,7 @@ from batch.ledger.paths import Paths
 from batch.session.progress import Progress, choose_style
 from batch.session.summary import Outcome
 from batch.settings.tree import KeySetting, Settings, UserSettings
+from batch.signals import restored
 
 if TYPE_CHECKING:  # not loaded for help, for a shell that completes, or for bad flags
     import asyncio
@@ -83,7 +84,8 @@ def conducted(
     """
     watch = _watch(caller)
     try:
-        outcome = in_loop(start(engine_of(caller), watch))
+        with restored():
+            outcome = in_loop(start(engine_of(caller), watch))
     finally:
         watch.end()
     caller.outcomes.append(outcome)

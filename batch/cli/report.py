@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, tzinfo
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -120,7 +121,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     by, tz = dimensions(flags["by"]), zone(flags["tz"])
     book = _book(ctx, caller, flags)
     now = caller.clock()
-    choice = _Choice(book, by, _days(flags, tz, now), flags["mock"])
+    condense = partial(Condensed, by, book, tz)
+    choice = _Choice(condense, _days(flags, tz, now), mock=flags["mock"])
     found = read_all(paths, lambda run: engine_of(caller).usage(run), choice.begin)
     _tell_of_files(caller, found)
     choice.tell(caller)
@@ -166,14 +168,14 @@ class _Choice:
     """Which buckets a report is of, summed up as they come."""
 
     def __init__(
-        self, book: PriceBook, by: Sequence[str], wanted: Callable[[Bucket], bool], mock: bool
+        self, condense: Callable[[], Condensed], wanted: Callable[[Bucket], bool], *, mock: bool
     ) -> None:
-        self._book, self._by, self._wanted, self._mock = book, by, wanted, mock
+        self._condense, self._wanted, self._mock = condense, wanted, mock
         self.begin()
 
     def begin(self) -> Callable[[Bucket], None]:
         """Begin anew, and return what takes a bucket."""
-        self.condensed = Condensed(self._by, self._book)
+        self.condensed = self._condense()
         self._rehearsed: set[str] = set()
         self._paid: set[str] = set()
         return self._take

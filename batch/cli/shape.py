@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from batch.cli.caller import Caller
+from batch.signals import loaded
 
 PREFIX: Final = "WBATCH"
 HELP_NAMES: Final = ["-h", "--help"]
@@ -109,6 +110,7 @@ class LazyCommand(click.Command):
     ) -> click.Context:
         """Return a context of the real command, which click then invokes."""
         real: click.Command = importlib.import_module(f"batch.cli.{self.name}").command
+        loaded()
         return real.make_context(info_name, args, parent, **extra)
 
 

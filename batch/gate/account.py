@@ -45,6 +45,11 @@ class Account(Passage):
         """Return whether the account only fails, so that one call at a time may try it."""
         return self._health.down
 
+    @property
+    def silence(self) -> str:
+        """Return what the last failure said, if there was no answer lately, or ever."""
+        return self.trouble if self.down or self.last_answer_at is None else ""
+
     def heard(self) -> None:
         """Take note of a sign of life, and open the account again if it was down."""
         self.last_answer_at = self._clock()

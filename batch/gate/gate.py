@@ -166,6 +166,11 @@ class Gate:
         return self._account.trouble
 
     @property
+    def silence(self) -> str:
+        """Return what the last failure said, if there was no answer lately, or ever."""
+        return self._account.silence
+
+    @property
     def lanes(self) -> Sequence[Lane]:
         """Return the keys, each with its models, in the order in which they are tried."""
         return self._lanes

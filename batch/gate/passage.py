@@ -55,8 +55,8 @@ class Passage:
         self._trip: float | None = None  # seconds, smoothed
         self._requests: Limit | None = None
         self._tokens: Limit | None = None
-        self._slot_door = Door()
-        self._poll_door = Door()
+        self._slot_door = Door(clock)
+        self._poll_door = Door(clock)
         self.schedule = Schedule(clock)
         self.load = Load(ceiling)
         self.slots = Slots(self.load.window)
@@ -79,11 +79,25 @@ class Passage:
 
     def free(self, now: float, takes_slot: bool, tokens: int) -> bool:
         """Return whether a call would pass without waiting."""
-        if self.schedule.until > now or self.door(takes_slot).busy:
-            return False
-        if takes_slot and not (self.slots.free() and self.pace.free(now)):
+        if self.door(takes_slot).busy or not self.open(now, takes_slot):
             return False
         return not self.limited or all(limit.free(due) for limit, due in self._dues(tokens))
+
+    def open(self, now: float, takes_slot: bool) -> bool:
+        """Return whether a call with the turn, which no declared rate holds up, would not wait."""
+        if self.schedule.until > now:
+            return False
+        return not takes_slot or (self.slots.free() and self.pace.free(now))
+
+    def seize(self, now: float) -> None:
+        """Take a slot and its time, which are free."""
+        self.slots.take(now)
+        self.pace.take(self.slots.taken)
+
+    @property
+    def counts_calls(self) -> bool:
+        """Return whether it matters how often calls go, as was declared or found out."""
+        return self.limited or self.pace.rate is not None
 
     def door(self, takes_slot: bool) -> Door:
         """Return the door to wait at: polls never wait behind calls that want a slot."""
@@ -96,10 +110,11 @@ class Passage:
             await self.slots.freed(fare)
             self.slots.take(self._clock())
         try:
-            if fare.takes_slot:
-                await self.pace.passed(fare)
-                self.pace.take(self.slots.taken)
-            await self._wait_and_pay(fare)
+            if self.counts_calls:
+                if fare.takes_slot:
+                    await self.pace.passed(fare)
+                    self.pace.take(self.slots.taken)
+                await self._wait_and_pay(fare)
             await self.schedule.passed(fare)  # a pause may have begun meanwhile
         except BaseException:
             self.give_back(fare)

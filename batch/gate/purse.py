@@ -46,6 +46,7 @@ class Purse:
         "_unsaved_by_line",
         "_waiting",
         "budget",
+        "limited",
     )
 
     def __init__(
@@ -56,6 +57,7 @@ class Purse:
         stop: Stop = lambda code, reason: None,
     ) -> None:
         self.budget = budget or Budget(None, None)
+        self.limited = tariff is not None or self.budget.limited  # else nothing needs reserving
         self._tariff = tariff  # None: nothing counts money
         self._keep = keep
         self._stop = stop

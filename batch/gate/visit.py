@@ -88,21 +88,22 @@ class Visit:
             ):
                 # Nothing in here waits: the usual case costs no switch to another task.
                 if takes_slot:
-                    lane.slots.take(now)
-                    lane.pace.take(lane.slots.taken)
-                    account.slots.take(now)
-                    account.pace.take(account.slots.taken)
+                    lane.seize(now)
+                    account.seize(now)
                 if lane.limited:
                     await lane.pay(tokens)
                 if account.limited:
                     await account.pay(tokens)
+                among = lane.slots.taken, account.slots.taken
             else:
-                await Queuer(lane, self._model, self.call, takes_slot, claim).queue(self._crowd)
+                queuer = Queuer(lane, self._model, self.call, takes_slot, claim)
+                await queuer.queue(self._crowd)
+                among = queuer.among
         except BaseException:
             self._let_go()
             raise
         self._takes_slot = takes_slot
-        self._among = lane.slots.taken, account.slots.taken
+        self._among = among
         self._since = account.now()
 
     def _let_go(self) -> None:

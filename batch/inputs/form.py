@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import re
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -22,8 +21,10 @@ _ASCII: Final = bytes(range(128))
 _UNSAFE: Final = ("iso2022", "hz", "johab")
 # A language's own spelling of texts, which may spell what is none.
 _ESCAPED: Final = "escape"
-# As many digits as the largest whole number of 64 bits has, or more.
-_LARGE: Final = re.compile(rb"\d{19}")
+# As many digits as the largest whole number of 64 bits has, or more. To look for one digit so often
+# takes a tenth of the time that looking for any of ten does.
+_LARGE: Final = b"0" * 19
+_AS_NOUGHTS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ class Form(msgspec.Struct, frozen=True):
             return self.table.fields(raw)
         told = self.utf8(raw)
         fields = read_object(told)
-        return _exactly(told) or fields if _LARGE.search(told) else fields
+        return _exactly(told) or fields if _LARGE in told.translate(_AS_NOUGHTS) else fields
 
     def utf8(self, raw: bytes) -> bytes:
         """Return a line in UTF-8. Raises ``BadBody``."""

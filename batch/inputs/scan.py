@@ -50,6 +50,10 @@ class Look:
             return _id_of(line, form)
         return self._filler.look(line, form, render)
 
+    def called(self, line: RawLine) -> str:
+        """Return the id that a line gives, or the one that it gets."""
+        return self.id_of(line) or generated_id(line.ordinal)
+
     def __call__(self, line: RawLine) -> str | None:
         """Look at a line for the first time."""
         return self.id_of(line, self._fresh is None or self._fresh(line))
@@ -92,15 +96,11 @@ def scan(
 
 def _refuse_taken(inputs: Inputs, cache: str, buffer_bytes: int, look: Look) -> None:
     """Raise ``BadData`` for an id that is what another line, which gives none, is called."""
-
-    def called(line: RawLine) -> str:
-        return look.id_of(line) or generated_id(line.ordinal)
-
     with Repeats(cache, buffer_bytes) as repeats:
         for line in inputs.lines():
-            if repeats.add(called(line), line.ordinal):
-                _refuse_same(inputs, repeats.suspects(), called)
-        _refuse_same(inputs, repeats.suspects(), called)
+            if repeats.add(look.called(line), line.ordinal):
+                _refuse_same(inputs, repeats.suspects(), look.called)
+        _refuse_same(inputs, repeats.suspects(), look.called)
 
 
 @cache

@@ -24,9 +24,7 @@ from batch.wording import counted, shown
 STDIN: Final = "-"
 _PLAIN: Final = Reading()
 _HEAD_BYTES: Final = CHUNK_BYTES
-_FIRST_BYTES: Final = (
-    4 << 20
-)  # until a first line ends: a million tokens, as many as any model reads
+_FIRST_BYTES: Final = 4 << 20  # until a first line ends: as many tokens as any model reads
 _UNREADABLE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
     (stat.S_ISDIR, "a directory. Name the files in it"),
     (stat.S_ISCHR, "a device. Name a file, or pipe the lines in"),

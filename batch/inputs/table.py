@@ -42,12 +42,17 @@ class Table(msgspec.Struct, frozen=True):
                 "invalid_row",
             )
         # A single word may be data, and no header at all.
-        if len(found) > 1 and self.columns == tuple(name.strip() for name in found):
+        if len(found) > 1 and self._is_head(found):
             raise BadBody(
                 "The row repeats the names of the columns, as where tables were put together.",
                 "invalid_row",
             )
         return dict(zip(self.columns, found, strict=True))
+
+    def _is_head(self, found: list[str]) -> bool:
+        # The first name tells nearly all rows from it, in a tenth of the time.
+        first = found[0].strip() == self.columns[0]
+        return first and self.columns == tuple(name.strip() for name in found)
 
 
 def read_head(where: str, raw: bytes, separator: str | None, encoding: str) -> Table:

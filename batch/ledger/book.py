@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from batch import checkpoint
+from batch.checkpoint import Position
 from batch.errors import Busy, CannotWrite, Refusal
 from batch.files import Files, write_all
 from batch.ledger.compact import compact_errors
@@ -127,8 +128,8 @@ class Book:
                 write_all(self._files, fd, bytes(PROBE_BYTES))
                 self._files.sync(fd)
             finally:
-                self._files.close(fd)
                 self._files.remove(path)
+                self._files.close(fd)
         except OSError as error:
             raise CannotWrite(
                 f"{error.filename or self._paths.folder}: {error.strerror or error}. Nothing was "
@@ -137,15 +138,14 @@ class Book:
 
     def record(self, results: Sequence[Result]) -> None:
         """Write results, or errors, of one unit of lines as one group. Does not wait."""
-        answered = [r for r in results if isinstance(r.outcome, Answer)]
-        failed = [r for r in results if not isinstance(r.outcome, Answer)]
-        for log, some, encode in (
-            (RESULTS, answered, encode_result),
-            (ERRORS, failed, encode_error),
-        ):
-            if some:
-                synced = self._logs[log].synced
-                self._put(log, [encode(one, self.run_id, synced) for one in some])
+        lines: tuple[list[bytes], ...] = ([], [], [])
+        for one in results:
+            answered = isinstance(one.outcome, Answer)
+            log, encode = (RESULTS, encode_result) if answered else (ERRORS, encode_error)
+            lines[log].append(encode(one, self.run_id, self._logs[log].synced))
+        for log in (RESULTS, ERRORS):
+            if lines[log]:
+                self._put(log, lines[log])
         self._waiting += len(results)
 
     def note(self, entry: Entry) -> None:
@@ -201,7 +201,7 @@ class Book:
         with contextlib.suppress(OSError):
             if compact and self.history.error_records > self.history.failed.count:
                 self._compact()
-            self._save(self._encoded())
+            self._save(checkpoint.encode(self.run_id, self.history, self._positions()))
 
     def _compact(self) -> None:
         path, old = self._paths.errors, self._logs[ERRORS]
@@ -246,13 +246,14 @@ class Book:
             self._saved_at = now
             # The cache is worth nothing but time: a disk that fails is told by the next commit.
             with contextlib.suppress(OSError):
-                data = self._encoded()
+                where: dict[str, Position] = {}
+                await self._offload(lambda: where.update(self._positions()))
+                data = checkpoint.encode(self.run_id, self.history, where)
                 await self._offload(lambda: self._save(data))
 
-    def _encoded(self) -> bytes:
+    def _positions(self) -> dict[str, Position]:
         journal, results, errors = (log.size for log in self._logs)
-        where = positions(self._files, self._paths, (journal, results, errors))
-        return checkpoint.encode(self.run_id, self.history, where)
+        return positions(self._files, self._paths, (journal, results, errors))
 
     def _save(self, data: bytes) -> None:
         self._files.make_folder(self._paths.cache)

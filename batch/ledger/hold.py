@@ -39,8 +39,12 @@ def held(files: Files, paths: Paths) -> Iterator[None]:
 def writing(files: Files, paths: Paths) -> Iterator[None]:
     """Hold the results themselves while they are written. Raises Busy or CannotWrite.
 
-    The lock can be deleted while its holder works, and then keeps nobody away.
+    The lock can be deleted while its holder works, and then keeps nobody away. Where nobody could
+    write any more what is held, the lock has to do.
     """
+    if _shuts_all_out(files, paths.lock):
+        yield
+        return
     lock = _results_locked(files, paths)
     try:
         yield
@@ -54,7 +58,7 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
     Raises CannotWrite. The folder goes first: answers without their journal are refused, should
     this be cut short, while a journal without its answers would have them paid again.
     """
-    told = (paths.journal, paths.errors, paths.manifest, paths.checkpoint)
+    told = (paths.journal, paths.errors, paths.manifest, paths.live, paths.checkpoint)
     begun = any(map(files.length, told))
     if not begun and not files.length(paths.results):
         return None
@@ -62,6 +66,7 @@ def keep_aside(files: Files, paths: Paths) -> str | None:
     try:
         if begun:
             files.replace(paths.folder, f"{paths.folder}.{suffix}")
+            files.sync_folder(paths.parent)  # else a power loss may take back this one alone
         if files.identity(paths.results):
             files.replace(paths.results, f"{paths.results}.{suffix}")
         files.sync_folder(paths.parent)
@@ -135,6 +140,18 @@ def _results_locked(files: Files, paths: Paths) -> int:
             f"{paths.results}: {error.strerror or error}. Nothing was changed. To go on with a run "
             "its files must be readable and writable."
         ) from error
+
+
+def _shuts_all_out(files: Files, lock: str) -> bool:
+    """Return whether what this process has locked is shut for its own other descriptors, too.
+
+    So it is on SMB drives, see flock(2). A run reads and writes its results by several.
+    """
+    try:
+        read_whole(files, lock)
+    except OSError:
+        return True
+    return False
 
 
 def _unused_suffix(files: Files, paths: Paths) -> str:

@@ -46,17 +46,17 @@ class Totals:
             bucket = self.buckets[key] = {}
         _count(bucket, "num_model_requests", calls)
         _count(bucket, COUNTS[source], 1)
-        known = False
-        for name, value in usage.items() if usage is not None else ():
-            if value is not None:
-                known = True
-                _count(bucket, name, value)
-        if usage is None or not known or _half_known(usage):
+        if not _known(usage):
             _count(bucket, "num_usage_unknown", calls)
-        read = usage.get("input_tokens") if usage is not None else None
+        if usage is None:
+            return
+        for name, value in usage.items():
+            if value is not None:
+                _count(bucket, name, value)
+        read = usage.get("input_tokens")
         if read is not None and read > bucket.get(LONGEST, -1):
             bucket[LONGEST] = read
-        if usage is not None and source == "billed":
+        if source == "billed":
             tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
             _count(bucket, "wasted_tokens", tokens)
             for name, value in usage.items():
@@ -107,9 +107,14 @@ class Totals:
         return named(whole)
 
 
-def _half_known(usage: Named) -> bool:
-    """Return whether only one side was reported: what is summed then is a floor."""
-    return (usage.get("input_tokens") is None) != (usage.get("output_tokens") is None)
+def _known(usage: Named | None) -> bool:
+    """Return whether a usage was reported: of one side alone, what is summed is a floor."""
+    if usage is None:
+        return False
+    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if read is None and written is None:
+        return any(value is not None for value in usage.values())
+    return read is not None and written is not None
 
 
 def hour_of(started_at: str | None) -> str:
@@ -136,6 +141,6 @@ def named(bucket: Mapping[str, int | float]) -> dict[str, Any]:
 
 
 def _count(bucket: Sums, name: str, value: float) -> None:
-    # Thousandths keep seconds exact: 0.1 + 0.2 would not be 0.3.
     total = bucket.get(name, 0) + value
-    bucket[name] = round(total, 3) if isinstance(total, float) else total
+    # Thousandths keep seconds exact: 0.1 + 0.2 would not be 0.3.
+    bucket[name] = total if type(total) is int else round(total, 3)

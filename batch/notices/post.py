@@ -6,7 +6,6 @@ Of the address no more is ever said than its host: the rest of it is a secret.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -15,6 +14,7 @@ import aiohttp
 import msgspec
 
 from batch.transport.address import host_of
+from batch.transport.failures import told_by_system
 from batch.transport.proxy import Proxies
 from batch.transport.tunnel import login_headers
 
@@ -89,7 +89,8 @@ class Post:
         except TimeoutError:
             return f"{host} gave no answer within {self._patience.seconds:g} s", False
         except aiohttp.ClientConnectorError as broken:
-            return f"no connection to {host}: {_cause(broken.os_error)}", False
+            cause = told_by_system(broken.os_error) or "it was closed"
+            return f"no connection to {host}: {cause}", False
         except aiohttp.ClientError as broken:
             return f"the connection to {host} broke: {type(broken).__name__}", False
         if 200 <= status < 300:
@@ -100,13 +101,6 @@ class Post:
 def _flaw(broken: aiohttp.ClientConnectorCertificateError) -> str:
     wrong = broken.certificate_error
     return wrong.verify_message if isinstance(wrong, ssl.SSLCertVerificationError) else str(wrong)
-
-
-def _cause(error: OSError) -> str:
-    """Return it in the system's words; asyncio's hold a tuple of Python."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or type(error).__name__
 
 
 def session(agent: str, ca_bundle: str | None) -> aiohttp.ClientSession:

@@ -14,7 +14,7 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
-class Amounts(msgspec.Struct, frozen=True, kw_only=True):
+class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Counts under the names that they have in files; None is unknown."""
 
     input_tokens: Count | None = None
@@ -43,7 +43,7 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Bucket(Amounts, frozen=True, kw_only=True):
+class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
     """What one run used in one hour, of one model, at one endpoint, with one key."""
 
     kind: Literal["usage.bucket"] = msgspec.field(name="object")

@@ -7,14 +7,16 @@ few hundred lines.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import date, tzinfo
 from functools import partial
 from operator import is_
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from batch.pricing import PriceBook
+from batch.pricing import Price, PriceBook
 from batch.report.buckets import Amounts, Bucket
+from batch.report.periods import day_of
 
 Key: TypeAlias = tuple[object, ...]
 _AMOUNTS: Final = Amounts.__struct_fields__  # the first fields of a bucket
@@ -33,20 +35,26 @@ _unknown: Final = partial(is_, None)
 
 
 class Condensed:
-    """Buckets summed up by hour, model and endpoint, and by what else a report tells apart."""
+    """Buckets summed up by day, model and endpoint, and by what else a report tells apart.
 
-    def __init__(self, by: Iterable[str], book: PriceBook) -> None:
+    A model whose price changes within a day has sums before and after that.
+    """
+
+    def __init__(self, by: Iterable[str], book: PriceBook, tz: tzinfo | None) -> None:
         names = {name.partition(":")[0] for name in by}
         self._parts: Final = tuple(name for name in ("run", "job", "key", "tag") if name in names)
         self._book = book
-        self._thresholds: dict[tuple[str, int], int | None] = {}
+        self._tz = tz
+        self._times: dict[tuple[str, int], _Time] = {}
+        self._prices: dict[int, Price | None] = {}  # held, so that no other one gets its id
         self._sums: dict[Key, _Sum] = {}
         self._single: list[Bucket] = []
 
     def add(self, bucket: Bucket) -> None:
         """Count a bucket in."""
         longest = bucket.max_input_tokens
-        threshold = self._threshold(bucket.model, bucket.start_time)
+        time = self._times.get((bucket.model, bucket.start_time)) or self._time(bucket)
+        threshold = time.threshold
         if threshold is not None:
             # All its requests cost what short ones do if one of these bounds is low enough.
             read = bucket.used().read
@@ -57,7 +65,8 @@ class Condensed:
         values = msgspec.structs.astuple(bucket)
         wasted = msgspec.structs.astuple(bucket.wasted) if bucket.num_wasted else ()
         key = (
-            bucket.start_time,
+            time.day,
+            time.price,
             bucket.model,
             bucket.endpoint,
             tuple(map(_unknown, values[: len(_AMOUNTS)])),
@@ -75,12 +84,21 @@ class Condensed:
         for one in self._sums.values():
             yield one.bucket()
 
-    def _threshold(self, model: str, at: int) -> int | None:
-        place = model, at
-        if place not in self._thresholds:
-            price = self._book.price(model, at)
-            self._thresholds[place] = price.threshold if price else None
-        return self._thresholds[place]
+    def _time(self, bucket: Bucket) -> _Time:
+        model, at = bucket.model, bucket.start_time
+        price = self._book.price(model, at)
+        self._prices[id(price)] = price
+        threshold = price.threshold if price else None
+        time = self._times[model, at] = _Time(day_of(at, self._tz), id(price), threshold)
+        return time
+
+
+class _Time(msgspec.Struct, frozen=True, gc=False):
+    """An hour of a model: on which day it is, and what it costs then."""
+
+    day: date
+    price: int  # tells one from another
+    threshold: int | None
 
 
 class _Sum:

@@ -19,11 +19,9 @@ LARGEST: Final = 256 << 20  # bytes; totals of a year are a few megabytes
 _RUN: Final = ".run"
 
 # From where a run's files are to its totals as its logs have them; None if these cannot be read.
-Fresh = Callable[[Paths], "Iterable[Mapping[str, Any]] | None"]
-
-
-Take = Callable[[Bucket], None]
-Begin = Callable[[], Take]
+Fresh: TypeAlias = Callable[[Paths], Iterable[Mapping[str, Any]] | None]
+Take: TypeAlias = Callable[[Bucket], None]
+Begin: TypeAlias = Callable[[], Take]
 _Runs: TypeAlias = dict[str, dict[tuple[object, ...], Bucket]]  # run → place → bucket
 
 
@@ -139,9 +137,10 @@ def _read(path: str, fresh: Fresh) -> _Runs:
         except msgspec.MsgspecError as error:
             raise ValueError(f":{number}: {_foreign(line, str(error))}") from None
         run = runs.setdefault(bucket.run_id, {})
-        known = run.get(bucket.place)
+        place = bucket.place
+        known = run.get(place)
         if known is None or known.num_model_requests < bucket.num_model_requests:
-            run[bucket.place] = bucket
+            run[place] = bucket
     return runs
 
 

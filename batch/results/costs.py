@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
 from batch.ledger.entries import seconds_of
+from batch.ledger.totals import hour_of
 from batch.pricing import PriceBook, Used
 from batch.report.buckets import Amounts
 from batch.results.record import Record
 
-_HOUR: Final = 3600  # seconds
 _KEPT: Final = 1024  # prices
+_ALIKE: Final = 1 << 14  # usages: many short answers took the same
+
+
+_Named: TypeAlias = tuple[str, int | float | None]
 
 
 class Costs:
@@ -23,6 +27,7 @@ class Costs:
         # A list is searched once a model and hour: usage totals are priced by the hour too.
         listed = lru_cache(_KEPT)(book.listed) if book.listed else None
         self._book = msgspec.structs.replace(book, listed=listed)
+        self._cost = lru_cache(_ALIKE)(self._priced)
         self.currency = book.currency
 
     def of(self, record: Record) -> float | None:
@@ -33,12 +38,15 @@ class Costs:
         told = record.x_run
         if record.failed or told.usage is None:
             return None
-        used = Used(
-            told.model,
-            seconds_of(told.started_at or "") // _HOUR * _HOUR,
-            msgspec.convert(told.usage, Amounts).counts(),
-            requests=1 if told.pack is None or told.pack[0] == 0 else 0,
-            longest=told.usage.get("input_tokens"),  # type: ignore[arg-type]
-        )
+        requests = 1 if told.pack is None or told.pack[0] == 0 else 0
+        usage = tuple(told.usage.items())
+        return self._cost(told.model, hour_of(told.started_at), requests, usage)
+
+    def _priced(
+        self, model: str, hour: str, requests: int, usage: tuple[_Named, ...]
+    ) -> float | None:
+        amounts = msgspec.convert(dict(usage), Amounts)
+        at = seconds_of(f"{hour}:00:00Z")
+        used = Used(model, at, amounts.counts(), requests, longest=amounts.input_tokens)
         cost = self._book.cost(used)
         return float(cost.amount) if cost.priced and not cost.gaps else None

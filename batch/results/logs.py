@@ -23,7 +23,7 @@ from batch.ledger.entries import HEAD, Mark
 from batch.ledger.lines import LineSet
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found, recover
-from batch.ledger.scan import records
+from batch.ledger.scan import numbered, records
 from batch.results.record import decode_record
 
 _WORD: Final = 8  # bytes of an offset
@@ -148,9 +148,12 @@ class Logs:
         return self.found.history.identity
 
     def results(self) -> Iterator[bytes]:
-        """Yield the results in the order in which they were finished."""
+        """Yield the results in the order in which they were finished.
+
+        Each was read as one when the run was opened, or by whom its checkpoint is from.
+        """
         end = self._results.keep
-        for _, line, _ in records(self._files, self.paths.results, 0, end) if end else ():
+        for _, line, _ in numbered(self._files, self.paths.results, 0, end) if end else ():
             yield line
 
     def errors(self) -> Iterator[bytes]:

@@ -40,14 +40,14 @@ class Jsonl:
     def write(self, rows: Sequence[Row]) -> None:
         """Write an object for each row, its columns in their order."""
         option = orjson.OPT_APPEND_NEWLINE
-        lines = (orjson.dumps(self._object(row), option=option) for row in rows)
+        lines = [orjson.dumps(self._object(row), _plain, option) for row in rows]
         self._target.write(b"".join(lines))
 
     def finish(self) -> None:
         """Nothing comes at the end."""
 
     def _object(self, row: Row) -> dict[str, Any]:
-        return {one.name: _plain(one.get(row)) for one in self._columns}
+        return {one.name: one.get(row) for one in self._columns}
 
 
 class Csv:
@@ -88,8 +88,6 @@ def cell(value: Any) -> Any:
     return harmless(spelled(value))
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it: a vector as a list."""
-    if isinstance(value, bytes):
-        return struct.unpack(f"<{len(value) // 4}f", value)
-    return value
+def _plain(value: bytes) -> tuple[float, ...]:
+    """Return a vector as JSON has it: nothing else among the values is unknown there."""
+    return struct.unpack(f"<{len(value) // 4}f", value)

@@ -32,6 +32,7 @@ from batch.session.summary import (
     exit_code,
     manifest,
 )
+from batch.signals import SIGNALS
 from batch.wording import agreeing, counted
 
 PARTIAL: Final = 3
@@ -55,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     tags: Mapping[str, str] = NOTHING  # as they were said this time
     budget: Mapping[str, Any] | None = None  # what was spent of it, if one was set
     chosen: Chosen | None = None  # the lines that were to be asked; None: all
+    silence: str = ""  # what the last failure said, if the gateway gave no answer at the end
 
 
 def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
@@ -65,6 +67,8 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     pending, failed = _asked_for(stand, book.history, facts.chosen)
     if facts.recorded >= facts.todo:
         reasons.pop(CAPPED, None)  # a limit that was reached as the last lines ended
+    if pending and facts.silence:
+        _tell_silence(reasons, facts.silence)
     advice = paragraphs(facts.closed, pending, facts.base_url)
     if advice:
         reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
@@ -103,6 +107,15 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         if CannotWrite.exit_code not in reasons:
             lines = (*lines, _unpublished(paths, error))
     return Outcome(exit_code(reasons), summary, lines)
+
+
+def _tell_silence(reasons: dict[int, str], silence: str) -> None:
+    """Say of an end that has other reasons that it came while nobody answered."""
+    for code in (*SIGNALS.values(), CAPPED):
+        if code in reasons:
+            said = f"the gateway gave no answer, the last failure: {silence.rstrip('. ')}"
+            reasons[code] += f"; until then {said}"
+            return
 
 
 def _unpublished(paths: Paths, error: OSError) -> str:

@@ -16,15 +16,11 @@ from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
 from batch.session.event import Event
 from batch.session.snapshot import Snapshot
+from batch.signals import SIGNALS, heeded, unheard
 
 TICK_SECONDS: Final = 0.25
 STATUS_SECONDS: Final = 5.0
 SILENT_SECONDS: Final = 600.0  # without one answer from the gateway; then the run ends with 69
-SIGNALS: Final = {
-    signal.SIGINT: 130,
-    signal.SIGTERM: 143,
-    signal.SIGHUP: 143,
-}
 UNAVAILABLE: Final = Unavailable.exit_code
 
 
@@ -93,11 +89,7 @@ def abrupt(watch: Watch) -> Iterator[None]:
         watch.say(f"{signal.Signals(number).name}: nothing was sent")
         raise SystemExit(SIGNALS[signal.Signals(number)])
 
-    before = {
-        one: signal.signal(one, leave)
-        for one in SIGNALS
-        if signal.getsignal(one) is not signal.SIG_IGN
-    }
+    before = {one: signal.signal(one, leave) for one in heeded()}
     try:
         yield
     finally:
@@ -109,17 +101,19 @@ def abrupt(watch: Watch) -> Iterator[None]:
 def signals(ending: Ending) -> Iterator[None]:
     """Have the signals that end a run end it in order.
 
-    One that was ignored when the process began stays ignored: nohup and shells mean it so.
+    Afterwards they do what they did before, but for Ctrl-C: whoever presses it once more would lose
+    the closing words, which are on their way.
     """
     loop = asyncio.get_running_loop()
-    heeded = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
-    for number in heeded:
+    before = {one: signal.getsignal(one) for one in heeded()}
+    for number in before:
         loop.add_signal_handler(number, ending.on_signal, number)
     try:
         yield
     finally:
-        for number in heeded:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, unheard if number == signal.SIGINT else handler)
 
 
 async def ticker(

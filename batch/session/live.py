@@ -28,12 +28,13 @@ class Live(msgspec.Struct, frozen=True):
 
     stamp: Stamp
     state: Snapshot
-    age: float  # seconds since it was written
+    age: float  # seconds since it was written; below 0 if the clock was set back since
 
     @property
     def running(self) -> bool:
         """Return whether the process goes on, as far as can be told."""
-        return self.age < STALE_SECONDS
+        # One that runs writes the new time within seconds, also after a clock was set back.
+        return abs(self.age) < STALE_SECONDS
 
     def told(self) -> dict[str, Any]:
         """Return it for programs."""
@@ -48,6 +49,8 @@ class Live(msgspec.Struct, frozen=True):
         """Return it for people, in the columns of the closing lines."""
         if not self.running:
             silent = f"no word of it for {span(self.age)}"
+            if self.age < 0:
+                silent = f"its last word is from {span(-self.age)} ahead, by a clock set back since"
             return (f"stopped  {silent}: the process is gone, or its machine or disk stands still",)
         now = self.state
         parts = [
@@ -55,7 +58,7 @@ class Live(msgspec.Struct, frozen=True):
             f"left {span(now.seconds_left)}" if now.seconds_left else "",
             under_way(now),
             counted(now.retries, "retry", "retries") if now.retries else "",
-            f"for {span(now.seconds + self.age)}",
+            f"for {span(max(0.0, now.seconds + self.age))}",
         ]
         running = f"running  {' · '.join(part for part in parts if part)}"
         if now.bottleneck is None:
@@ -78,7 +81,7 @@ def read_live(files: Files, paths: Paths, now: float) -> Live | None:
         state = msgspec.json.decode(data, type=Snapshot)
     except (OSError, msgspec.DecodeError):
         return None
-    return Live(stamp, state, max(0.0, now - stamp.updated_at))
+    return Live(stamp, state, now - stamp.updated_at)
 
 
 def _told(state: Snapshot) -> dict[str, Any]:

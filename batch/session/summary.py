@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.bottleneck import WORTH_SHARE, Bottleneck
-from batch.errors import CAPPED, NoAccess
+from batch.errors import CAPPED, CannotWrite, NoAccess
 from batch.ledger.paths import folder_of
 from batch.session.advice import Closure
 from batch.session.snapshot import span
@@ -286,7 +286,7 @@ def _next(standing: Standing, session: Session | None) -> str:
 def _first(session: Session | None) -> str:
     """Return what has to be done before a run can go on."""
     reasons = session.reasons if session is not None else {}
-    if NO_ACCESS in reasons:
+    if NO_ACCESS in reasons or CannotWrite.exit_code in reasons:
         return "with that mended, "
     return "with a higher --max-cost, " if "--max-cost" in reasons.get(CAPPED, "") else ""
 

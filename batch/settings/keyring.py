@@ -22,6 +22,7 @@ GATEWAY: Final = "https://api.wenwen-ai.com"
 # The official SDK reads the first; LiteLLM and many guides still say the second.
 BASE_URL_NAMES: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 KEY_NAME: Final = "OPENAI_API_KEY"
+QUOTES: Final = "'\""  # docker and systemd take those of a file of variables for a part of it
 KEY_FILE_LIMIT: Final = 16_384  # bytes; a longer file holds something else
 
 
@@ -92,6 +93,8 @@ def _read_key(place: KeySetting, environ: Mapping[str, str]) -> str:
             f"{where} holds a space, a line break or another character that no key has. "
             "Put the key alone in it"
         )
+    if value[0] in QUOTES or value[-1] in QUOTES:
+        raise BadConfig(f"{where} holds a key in quotes, which no key has. Take them out")
     return value
 
 

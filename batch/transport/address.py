@@ -17,7 +17,10 @@ def normalise_base_url(text: str, allow_http: bool = False) -> str:
     parts = _split(text.strip())
     host = parts.hostname or ""
     if parts.username is not None or parts.password is not None:
-        raise BadConfig(f"the base URL of {host} contains a user or password: give the key as key")
+        raise BadConfig(
+            f"the base URL of {host} contains a user or password: take them out. The gateway's key "
+            "belongs into OPENAI_API_KEY"
+        )
     if parts.query or parts.fragment:
         raise BadConfig(f"the base URL of {host} has a part after ? or #: leave that part out")
     if parts.scheme == "http" and not allow_http and not is_loopback(host):

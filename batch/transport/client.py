@@ -20,7 +20,7 @@ from batch.transport.address import host_of, normalise_base_url
 from batch.transport.attach import Attachments
 from batch.transport.body import BLANK, EVENT_STARTS, Grew, fold, peek, read
 from batch.transport.failures import FOREIGN, of_another_host, ours, redact
-from batch.transport.headers import plain_headers
+from batch.transport.headers import PlainHeaders
 from batch.transport.idle import IdleWatch
 from batch.transport.outside import Outside
 from batch.transport.payload import json_payload
@@ -34,7 +34,6 @@ from batch.wire import Folder
 # A file is saved as it is; a compressed one that is cut would pass unnoticed.
 AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
 # What can be no file of an answer, whatever was expected: an error, or a page for people.
-NO_FILES: Final = ("json", "text/html")
 NO_FILE_STARTS: Final = (b"{", b"<")
 PARTIAL: Final = 206  # a piece of a file, which nobody asked for
 
@@ -92,20 +91,24 @@ class AioTransport:
         grew: Grew = nobody,
     ) -> Reply:
         """Send one call once; see ``Transport``."""
+        payload = call.payload
+        data: aiohttp.Payload | aiohttp.FormData | None
+        if isinstance(payload, (Form, Spliced)):
+            data = await self._attached(payload, grew)
+        else:
+            data = None if payload is None else json_payload(payload)
+        return await self._exchange(call, data, secret, folder, grew)
+
+    async def _attached(
+        self, payload: Form | Spliced, grew: Grew
+    ) -> aiohttp.Payload | aiohttp.FormData:
         try:
-            data = await self._payload(call, grew)
+            if isinstance(payload, Form):
+                return await self._attachments.form(payload, grew)
+            return await self._attachments.body(payload, grew)
         except CallFailed as failure:
             redact(failure, self._redactor)
             raise
-        return await self._exchange(call, data, secret, folder, grew)
-
-    async def _payload(self, call: Call, grew: Grew) -> aiohttp.Payload | aiohttp.FormData | None:
-        payload = call.payload
-        if isinstance(payload, Form):
-            return await self._attachments.form(payload, grew)
-        if isinstance(payload, Spliced):
-            return await self._attachments.body(payload, grew)
-        return None if payload is None else json_payload(payload)
 
     async def _exchange(
         self,
@@ -128,7 +131,7 @@ class AioTransport:
             raise redact(failure, self._redactor) from None
         return Reply(
             response.status,
-            plain_headers(response, self._redactor),
+            PlainHeaders(response.headers, self._redactor),
             self._redactor.clean(body) if isinstance(body, bytes) else body,
             started_at,
             int((self._loop.time() - begun) * 1000),
@@ -169,12 +172,14 @@ class AioTransport:
         self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         """Read the body; also say whether it was folded from events."""
-        if not response.content.is_eof():
+        incomplete = not response.content.is_eof()
+        if incomplete:
             self._idle.watch(response)
         try:
             return await self._body(response, call, folder, grew)
         finally:
-            self._idle.leave(response)
+            if incomplete:
+                self._idle.leave(response)
             if not response.closed:  # it failed, was cut short or cancelled: nobody can use it
                 response.close()
 
@@ -186,7 +191,7 @@ class AioTransport:
         cap = settings.max_file if call.media else settings.max_body
         kind = response.headers.get("Content-Type", "").lower()
         good = 200 <= response.status < 300 and not (as_file and response.status == PARTIAL)
-        plain = any(word in kind for word in NO_FILES) or not good
+        plain = "json" in kind or "text/html" in kind or not good
         if as_file and plain:
             return await read(content, settings.max_body, grew), False
         if plain or (folder is None and not as_file):

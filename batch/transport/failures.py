@@ -15,6 +15,8 @@ shakes hands, before the first byte of the request. Everything else may come aft
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from typing import Final, TypeAlias
 
@@ -99,6 +101,13 @@ def of_another_host(failure: CallFailed) -> CallFailed:
     return Unreachable(failure.message) if isinstance(failure, NoWay) else failure
 
 
+def told_by_system(error: OSError) -> str:
+    """Return what went wrong in the system's words; asyncio's hold a tuple of Python."""
+    if error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
+
+
 def redact(failure: CallFailed, redactor: Redactor) -> CallFailed:
     """Remove keys from what a failure says, and return it.
 
@@ -116,7 +125,7 @@ def _cause(broken: Exception) -> str:
         reason = getattr(broken.os_error, "reason", None)
         text = REASONS.get(reason or "", broken.os_error.strerror or str(broken.os_error))
     elif isinstance(broken, aiohttp.ClientConnectorError):
-        text = broken.os_error.strerror or str(broken.os_error) or "it was closed"
+        text = told_by_system(broken.os_error) or "it was closed"
     elif isinstance(broken, aiohttp.ClientResponseError):
         # What aiohttp quotes of a line that is too long is cut already, perhaps within a key.
         text = broken.message.partition(" when reading: ")[0]

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-import aiohttp
+from collections.abc import Iterator, Mapping
+
+from multidict import CIMultiDictProxy
 
 from batch.secret import Redactor
 
 
-def plain_headers(response: aiohttp.ClientResponse, redactor: Redactor) -> dict[str, str]:
-    """Return headers by their names in lower case; of repeated ones the first.
+class PlainHeaders(Mapping[str, str]):
+    """Headers by their names in lower case; of repeated ones the first.
 
     Of several Retry-After headers, which proxies add to the gateway's, the longest wait counts.
+    A value is made plain when it is asked for: of most answers nobody wants but one.
     """
-    received = response.headers
-    named = {name.lower(): value for name, value in received.items()}
-    if len(named) != len(received):
-        named = {name: received.getall(name)[0] for name in named}
-        if "retry-after" in named:
-            named["retry-after"] = _longest(received.getall("retry-after"))
-    text = "\n".join(named.values())  # one look at all of them, because nearly always all are fine
-    if not text.isascii() or redactor.clean_text(text) != text:
-        named = {name: redactor.clean_text(_readable(value)) for name, value in named.items()}
-    return named
+
+    __slots__ = ("_received", "_redactor")
+
+    def __init__(self, received: CIMultiDictProxy[str], redactor: Redactor) -> None:
+        self._received = received
+        self._redactor = redactor
+
+    def __getitem__(self, name: str) -> str:
+        value = self._received[name]
+        if name == "retry-after":
+            value = _longest(self._received.getall(name))
+        return self._redactor.clean_text(_readable(value))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._received
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(map(str.lower, self._received)))
+
+    def __len__(self) -> int:
+        return len(set(map(str.lower, self._received)))
 
 
 def _longest(waits: list[str]) -> str:

@@ -13,11 +13,20 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from batch.errors import CallFailed, FileGone, NotAnAnswer, Refused, ServerTrouble, WrongUrl
+from batch.errors import (
+    CallFailed,
+    FileGone,
+    FilePage,
+    NotAnAnswer,
+    Refused,
+    ServerTrouble,
+    WrongUrl,
+)
 from batch.records import Answer, Call, Done, Reply, Request, Saved, Send, State, Step, Wait
 from batch.wire._files import WEB
-from batch.wire._http import HOPS, REDIRECTS, no_answer, read_failure
+from batch.wire._http import HOPS, REDIRECTS, is_page, no_answer, raw, read_failure
 from batch.wire._media import UNKNOWN_TYPE, substitute
+from batch.wire._sse import BOM
 from batch.wire._tasks import wait
 
 DOING: Final = "fetch"  # ``state["do"]`` while files are fetched
@@ -147,6 +156,8 @@ def _failure(state: State, reply: Reply) -> CallFailed:
         return no_answer(reply, NotAnAnswer, said) if good else read_failure(reply)
     if reply.status >= 500 or reply.status in _PASSING:
         return no_answer(reply, ServerTrouble, f"the file's host answered HTTP {reply.status}")
+    if good and is_page(raw(reply).removeprefix(BOM).lstrip()):
+        return _gone(reply, "no file but a web page", FilePage)
     return _gone(reply, "no file" if good else f"HTTP {reply.status}")
 
 
@@ -181,9 +192,9 @@ def _anew(state: State) -> State:
     return {**_without(state, _OF_ADDRESS | {"again"}), "tried": 0}
 
 
-def _gone(reply: Reply, what: str) -> CallFailed:
+def _gone(reply: Reply, what: str, kind: type[FileGone] = FileGone) -> CallFailed:
     said = f"the answer is there and paid, but the address of its file gave {what}"
-    return no_answer(reply, FileGone, said)
+    return no_answer(reply, kind, said)
 
 
 def _addresses(state: State) -> int:

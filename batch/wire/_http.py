@@ -47,7 +47,7 @@ def read_failure(reply: Reply) -> CallFailed:
         said = _said(orjson.loads(body))
         kind = classify(status, said)
     except orjson.JSONDecodeError:
-        page = _is_page(body)
+        page = is_page(body)
         said = Said(text=_page(body) if page else body[:_KEPT_BODY].decode("utf-8", "replace"))
         kind = classify_wordless(status, said, page=page)
     if 300 <= status < 400 and "location" in reply.headers:
@@ -176,7 +176,7 @@ def _stamped(failure: CallFailed, reply: Reply) -> CallFailed:
 
 def _no_json(body: bytes) -> tuple[Failure, str]:
     """Return what a good reply that is no JSON is. Never quoted: it may be half an answer."""
-    if _is_page(body):
+    if is_page(body):
         return WebPage, f"{_page(body)}: is this the address of the gateway's API?"
     # The length may be right and the gateway's own upstream have been cut.
     if body.startswith(b"{") and not body.endswith(b"}"):
@@ -184,7 +184,8 @@ def _no_json(body: bytes) -> tuple[Failure, str]:
     return NotAnAnswer, f"{counted(len(body), 'byte')} of something else" if body else "nothing"
 
 
-def _is_page(body: bytes) -> bool:
+def is_page(body: bytes) -> bool:
+    """Return whether a body is a web page: nothing else that is answered begins so."""
     return body.startswith(b"<")
 
 

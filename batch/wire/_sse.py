@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import orjson
 
+from batch.wire._halves import loads
+
 BOM: Final = b"\xef\xbb\xbf"
 _DONE: Final = b"[DONE]"
 _NEXT: Final = b"\n\ndata: "
@@ -129,7 +131,7 @@ def event_object(event: bytes) -> dict[str, Any] | None:
     None for what is no JSON: it was cut, or cut into.
     """
     try:
-        told = orjson.loads(event)
+        told = loads(event)
     except orjson.JSONDecodeError:
         return None
     return told if isinstance(told, dict) else {}

@@ -14,6 +14,7 @@ from batch.records import Answer, Blob, Done, Repeat, Reply, Request, Saved, Sen
 from batch.usage import Meter, Usage
 from batch.wire import Ask, Folder, Shaped, WireFormat
 from batch.wire._base import Plain, checked, fill_in
+from batch.wire._halves import dumps
 from batch.wire._http import no_answer, raw, read_json, reported, request_id
 from batch.wire._lenient import as_dict, count, decoded, first_text
 from batch.wire._media import HEAD, MARK, UNKNOWN_TYPE, decode, sniff
@@ -120,8 +121,8 @@ class Fold:
         sound = b64encode(b"".join(self._pieces)).decode()
         done = self._done and not self._torn
         try:
-            return orjson.dumps({"audio": sound, "usage": self._usage, "done": done})
-        except orjson.JSONEncodeError:  # nested deeper than any real usage
+            return dumps({"audio": sound, "usage": self._usage, "done": done})
+        except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real usage
             return orjson.dumps({"audio": sound, "done": False})
 
 

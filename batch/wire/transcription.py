@@ -17,6 +17,7 @@ from batch.records import Answer, Done, Field, FileRef, Form, Reply, Request, Se
 from batch.usage import Meter, Usage, disjoint
 from batch.wire import Ask, Estimate, Folder, Piece, Shaped, WireFormat
 from batch.wire._base import Plain, asks_for_events, checked, fill_in
+from batch.wire._halves import dumps
 from batch.wire._http import no_answer, one_line, raw, read_failure, read_json, reported, request_id
 from batch.wire._lenient import as_dict, count, decoded, milliseconds
 from batch.wire._pieces import loaded
@@ -130,9 +131,9 @@ class Fold:
         """Return the body that the same call would have given; a cut one says so."""
         text = "".join(self._pieces)
         try:
-            return orjson.dumps({"text": text, **self._whole})
-        except orjson.JSONEncodeError:  # nested deeper than any real answer
-            return orjson.dumps({"text": text, **_CUT})
+            return dumps({"text": text, **self._whole})
+        except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
+            return dumps({"text": text, **_CUT})
 
 
 def _fields(body: bytes) -> Iterator[Field]:

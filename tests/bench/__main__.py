@@ -1,6 +1,6 @@
 """What a line costs, against a bare loop over the same client: ratios from one run, and a table.
 
-    python -m tests.bench                            all of it, in a quarter of an hour
+    python -m tests.bench                            all of it, in half an hour
     python -m tests.bench --only plain --rounds 3
 
 A gateway that costs next to nothing has a processor of its own, and the contestants take turns on
@@ -10,25 +10,24 @@ another. CPU is that of a whole process less that of its start, in the best of t
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from tests.bench.contestants import OURS, PAIR, PYTHON, SYNCS, UNSYNCED, YARDSTICK, ours
+from tests.bench.machine import PAGE, machine
 from tests.bench.races import Work, peaks, race
+from tests.bench.rows import HEADS, Row, aligned, verdict
+from tests.bench.scans import Sizes, scans
 from tests.bench.stage import build, spend
 from tests.proofs.memory import MB
 from tests.proofs.page import put, table
 from tests.proofs.processes import Failed
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "performance.md"
-HEADS: Final = ("what", "bare loop:", "wbatch:", "ratio:", "spread:", "reach:")
 SIZES: Final = (10_000, 1_000_000)
 MOST: Final = 64 * MB + 128 * 25_000  # bytes
-Row: TypeAlias = tuple[str, str, str, str, str, str]
+HELP: Final = 0.150  # seconds
 
 PLAIN: Final = Work(name="a plain answer", lines=6000)
 LATE: Final = Work(name="a plain answer after 20 ms", lines=12000, delay=20)
@@ -46,13 +45,14 @@ def cost(work: Work, reach: float, gateway: Path, rounds: int) -> Row:
     """Measure the CPU of a line against the bare loop's."""
     found = race(work, PAIR, gateway, rounds)
     bare, own = found[YARDSTICK], found[OURS]
-    return (
-        f"CPU of {work.name}",
-        f"{1e6 * bare.least:,.0f} µs",
-        f"{1e6 * own.least:,.0f} µs",
-        f"{own.least / bare.least:.2f}",
-        f"{bare.spread:.0%}, {own.spread:.0%}",
-        f"≤ {reach:.2f}",
+    return Row(
+        what=f"CPU of {work.name}, bare loop",
+        yardstick=f"{1e6 * bare.least:,.0f} µs",
+        own=f"{1e6 * own.least:,.0f} µs",
+        ratio=own.least / bare.least,
+        spread=f"{bare.spread:.0%}, {own.spread:.0%}",
+        reach=f"≤ {reach:.2f}",
+        reached=own.least <= reach * bare.least,
     )
 
 
@@ -60,17 +60,28 @@ def syncs(gateway: Path, rounds: int) -> Row:
     """Measure how many lines a second go with syncs, against a disk that is asked for none."""
     found = race(LATE, SYNCS, gateway, rounds)
     without, own = found[UNSYNCED], found[OURS]
-    rates = [f"{1 / min(one.wall):,.0f} lines/s" for one in (without, own)]
     ratio = min(without.wall) / min(own.wall)
-    return "throughput at 20 ms, against no syncs", *rates, f"{ratio:.2f}", "", "≥ 0.97"
+    return Row(
+        what="lines a second at 20 ms, without syncs",
+        yardstick=f"{1 / min(without.wall):,.0f}",
+        own=f"{1 / min(own.wall):,.0f}",
+        ratio=ratio,
+        reach="≥ 0.97",
+        reached=ratio >= 0.97,
+    )
 
 
 def memory(gateway: Path, _rounds: int) -> Row:
     """Measure the peak memory of a few lines and of many."""
     few, many = (taken for _, taken in peaks(ours, gateway, SIZES, PLAIN))
-    sizes = f"peak memory of {SIZES[0]:,} and {SIZES[1]:,} lines"
-    mega = [f"{taken / MB:.1f} MB" for taken in (few, many)]
-    return sizes, *mega, f"{many / few:.2f}", "", f"≤ {MOST / MB:.1f} MB"
+    return Row(
+        what=f"peak memory of {SIZES[1]:,} lines, {SIZES[0]:,}",
+        yardstick=f"{few / MB:.1f} MB",
+        own=f"{many / MB:.1f} MB",
+        ratio=many / few,
+        reach=f"≤ {MOST / MB:.1f} MB",
+        reached=many <= MOST,
+    )
 
 
 def helping(_gateway: Path, rounds: int) -> Row:
@@ -80,37 +91,38 @@ def helping(_gateway: Path, rounds: int) -> Row:
         for name, command in (("nothing", ["-c", ""]), ("help", ["-m", "batch", "--help"])):
             runs = [spend([PYTHON, *command], Path(folder), {}) for _ in range(rounds)]
             least[name] = min(spent.cpu for spent in runs)
-    ratio = least["help"] / least["nothing"]
-    cells = [f"{1e3 * least[name]:.0f} ms" for name in ("nothing", "help")]
-    return "CPU of --help, against python -c ''", *cells, f"{ratio:.1f}", "", "≤ 150 ms"
+    return Row(
+        what="CPU of --help, python -c ''",
+        yardstick=f"{1e3 * least['nothing']:.0f} ms",
+        own=f"{1e3 * least['help']:.0f} ms",
+        ratio=least["help"] / least["nothing"],
+        reach=f"≤ {1e3 * HELP:.0f} ms",
+        reached=least["help"] <= HELP,
+    )
 
 
 Measure: TypeAlias = Callable[[Path, int], Row]
 OTHERS: Final[Mapping[str, Measure]] = {"syncs": syncs, "help": helping, "memory": memory}
+SCANS: Final = "scans"
 
 
-def rows(names: list[str], rounds: int) -> Iterator[Row]:
+def rows(names: Iterable[str], rounds: int) -> Iterator[Row]:
     """Measure what is named, in order."""
     with tempfile.TemporaryDirectory() as folder:
         gateway = build(Path(folder))
         for name in names:
             if name in COSTS:
                 yield cost(*COSTS[name], gateway, rounds)
-            else:
+            elif name in OTHERS:
                 yield OTHERS[name](gateway, rounds)
-
-
-def machine() -> str:
-    """Say on what it was measured."""
-    processors = len(os.sched_getaffinity(0))
-    system = f"{platform.system()} {platform.release()}"
-    return f"{processors} processors, {system}, CPython {platform.python_version()}"
+            else:
+                yield from scans(gateway, Sizes(rounds=rounds))
 
 
 def main() -> None:
-    """Measure what is asked for, print it as it comes, and write the page if all is."""
+    """Measure what is asked for, say it as it comes, and write the page if all is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    choices = [*COSTS, *OTHERS]
+    choices = [*COSTS, *OTHERS, SCANS]
     parser.add_argument("--only", nargs="+", choices=choices, default=choices)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
@@ -119,20 +131,13 @@ def main() -> None:
     try:
         for row in rows(args.only, args.rounds):
             shown.append(row)
-            print(
-                "  ".join(
-                    cell.ljust(-width) if width < 0 else cell.rjust(width)
-                    for cell, width in zip(row, WIDTHS, strict=True)
-                )
-            )
+            print(f"{row.what}: {row.own}", flush=True)
     except Failed as failed:
         raise SystemExit(f"failed: {failed}") from None
-    print(machine())
-    if args.write and len(shown) == len(choices):
-        put("bench", f"{table(HEADS, shown)}\n\n{machine()}.", PAGE)
-
-
-WIDTHS: Final = (-44, 14, 14, 6, 10, 10)
+    cells = [row.cells for row in shown]
+    print(f"\n{aligned(HEADS, cells)}\n\n{verdict(shown)} {machine()}.")
+    if args.write and args.only == choices:
+        put("bench", f"{table(HEADS, cells)}\n\n{machine()}.", PAGE)
 
 
 if __name__ == "__main__":

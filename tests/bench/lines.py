@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 MODEL: Final = "gpt-4o-mini"
+CHAT: Final = "/v1/chat/completions"
 REVIEW: Final = (
     "Is this review of a coat positive, negative or mixed? Give the reason in two sentences. The "
     "coat fits as the picture promised, the fabric is thicker than that of my last one, and the "
@@ -17,23 +19,33 @@ REVIEW: Final = (
 )
 
 
+def prompt(number: int) -> str:
+    """Return one prompt."""
+    return f"{REVIEW}({number})"
+
+
 def body(number: int, stream: bool) -> dict[str, Any]:
     """Return one request for a chat."""
     said: dict[str, Any] = {
         "model": MODEL,
-        "messages": [{"role": "user", "content": f"{REVIEW}({number})"}],
+        "messages": [{"role": "user", "content": prompt(number)}],
     }
     return said | {"stream": True, "stream_options": {"include_usage": True}} if stream else said
 
 
-def write(path: Path, lines: int, stream: bool) -> None:
-    """Write a file of requests in OpenAI's batch shape."""
-    with path.open("wb") as file:
-        for number in range(1, lines + 1):
-            line = {
-                "custom_id": f"row-{number}",
-                "method": "POST",
-                "url": "/v1/chat/completions",
-                "body": body(number, stream),
-            }
-            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+def requests(lines: int, stream: bool) -> Iterator[bytes]:
+    """Yield so many requests in OpenAI's batch shape, each as a line without its break."""
+    for number in range(1, lines + 1):
+        line = {
+            "custom_id": f"row-{number}",
+            "method": "POST",
+            "url": CHAT,
+            "body": body(number, stream),
+        }
+        yield orjson.dumps(line)
+
+
+def write(folder: Path, lines: int, stream: bool) -> None:
+    """Write a file of requests."""
+    with (folder / "in.jsonl").open("wb") as file:
+        file.writelines(line + b"\n" for line in requests(lines, stream))

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -43,6 +44,20 @@ Command: TypeAlias = tuple[Sequence[object], Mapping[str, str]]  # and what its 
 Start: TypeAlias = Callable[[Work, str, int], Command]
 
 
+def unchecked(_folder: Path, _lines: int) -> None:
+    """Take it that all was done: the exit code said so."""
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What contestants find in their folder, and what must be there afterwards."""
+
+    write: Callable[[Path, int, bool], None] = write
+    check: Callable[[Path, int], None] = unchecked
+
+
+ALL_KNOW: Final = Scene()
+
+
 class Measured(msgspec.Struct, frozen=True):
     """What a line of some work costs a contestant, in each round, without its start."""
 
@@ -62,7 +77,11 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def race(
-    work: Work, contestants: Mapping[str, Start], gateway: Path, rounds: int
+    work: Work,
+    contestants: Mapping[str, Start],
+    gateway: Path,
+    rounds: int,
+    scene: Scene = ALL_KNOW,
 ) -> dict[str, Measured]:
     """Have each contestant do the work in turn, so many rounds, each time another one first."""
     names = list(contestants)
@@ -72,19 +91,21 @@ def race(
         for number in range(rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                many[name].append(_run(work, contestants[name], url, work.lines))
-                one[name].append(_run(work, contestants[name], url, 1))
+                run = partial(_run, work, contestants[name], url, scene)
+                many[name].append(run(work.lines))
+                one[name].append(run(1))
     return {name: _without_start(work.lines, many[name], one[name]) for name in names}
 
 
 def peaks(
-    start: Start, gateway: Path, sizes: Sequence[int], work: Work
+    start: Start, gateway: Path, sizes: Sequence[int], work: Work, scene: Scene = ALL_KNOW
 ) -> Iterator[tuple[int, int]]:
     """Yield so many lines, and the bytes that the contestant took at the most."""
     for lines in sizes:
-        with serving(gateway, work.flags) as url, _prompts(work, lines) as folder:
+        with serving(gateway, work.flags) as url, _prompts(work, lines, scene) as folder:
             command, environ = start(work, url, lines)
             yield lines, peak(command, folder, environ)
+            scene.check(folder, lines)
 
 
 def _without_start(lines: int, many: Sequence[Spent], one: Sequence[Spent]) -> Measured:
@@ -96,17 +117,19 @@ def _without_start(lines: int, many: Sequence[Spent], one: Sequence[Spent]) -> M
     )
 
 
-def _run(work: Work, start: Start, url: str, lines: int) -> Spent:
-    with _prompts(work, lines) as folder:
+def _run(work: Work, start: Start, url: str, scene: Scene, lines: int) -> Spent:
+    with _prompts(work, lines, scene) as folder:
         command, environ = start(work, url, lines)
-        return spend(command, folder, environ)
+        spent = spend(command, folder, environ)
+        scene.check(folder, lines)
+        return spent
 
 
 @contextlib.contextmanager
-def _prompts(work: Work, lines: int) -> Iterator[Path]:
+def _prompts(work: Work, lines: int, scene: Scene) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
-        write(folder / "in.jsonl", lines, work.streamed)
+        scene.write(folder, lines, work.streamed)
         yield folder
     finally:
         shutil.rmtree(folder)

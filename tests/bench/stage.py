@@ -79,11 +79,24 @@ def spend(command: Sequence[object], folder: Path, environ: Mapping[str, str]) -
 
 def peak(command: Sequence[object], folder: Path, environ: Mapping[str, str]) -> int:
     """Run a command to its end; return the most memory that it took, in bytes."""
+    with started(command, folder, environ) as process:
+        return peak_of(process)
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[object], folder: Path, environ: Mapping[str, str]
+) -> Iterator[Process]:
+    """Start a command, to be watched until its end. Raises ``Failed`` unless it ends well."""
     with (folder / "said.txt").open("wb+") as said:
         process = _start(command, folder, environ, said)
-        most = peak_of(process)
+        try:
+            yield process
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
         _require_success(process, command, said)
-    return most
 
 
 def _start(

@@ -97,7 +97,7 @@ STREAMS: Final = (
     Odd(
         "half of a surrogate",
         _stream(WE.replace(b"we", rb"\ud83d"), LL.replace(b"ll", rb"\ude00")),
-        "cut",
+        "answered",
     ),
     Odd("events after [DONE]", _stream(WE, LL, DONE, chunk_of("more")), "answered"),
     Odd("no usage", _stream(WE, LL, DONE), "answered", "", (63,)),

@@ -96,7 +96,7 @@ ENDS: Final[dict[str, dict[Kind, End]]] = {
     "cut": _ends(End("incomplete_response", 2), UNKNOWN, AGAIN),
     "no answer": _ends(End("invalid_response", 3), UNKNOWN, AGAIN, LOST),
     "trouble": _ends(End("server_error", 3), UNKNOWN, AGAIN),
-    "page": _ends(End("web_page", 3), UNKNOWN, AGAIN, LOST),
+    "page": _ends(End("web_page", 3), UNKNOWN, AGAIN),
     "barred": _ends(End("web_page", 2), End("web_page", 2), AGAIN, LOST),
     "channel": _ends(End("channel_error", 3), UNKNOWN, AGAIN),
     "panic": _ends(End("gateway_panic", 2), UNKNOWN, AGAIN),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -134,3 +135,55 @@ def test_help_of_every_command_has_the_manners_and_fits_a_terminal(
     for manner in ("--quiet", "--verbose", "--json", "--progress", "--no-color", "--version"):
         assert manner in text
     assert max(map(len, text.splitlines())) <= 88
+
+
+# Sends the process a signal as soon as a module is looked for, and runs the command.
+SIGNALLED = """
+import atexit, os, signal, sys
+name, number = sys.argv[1], int(sys.argv[2])
+sys.argv[1:] = sys.argv[3:]
+
+def send():
+    os.kill(os.getpid(), number)
+
+class Finder:
+    def find_spec(self, wanted, path=None, target=None):
+        if wanted == name:
+            send()
+        return None
+
+sys.meta_path.insert(0, Finder())
+if name == "last":
+    atexit.register(send)
+from batch.__main__ import main
+if name == "late":
+    atexit.register(send)
+main()
+"""
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), ENDS)
+@pytest.mark.parametrize("name", ["batch.cli", "click", "batch.cli.export", "orjson"])
+def test_a_signal_while_it_loads_ends_it_without_a_word(name: str, number: int, code: int) -> None:
+    done = python("-c", SIGNALLED, name, str(number), "export", "--help")
+
+    assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+@pytest.mark.parametrize("number", [number for number, _ in ENDS])
+@pytest.mark.parametrize("moment", ["late", "last"])
+def test_a_signal_when_all_is_said_changes_nothing(moment: str, number: int) -> None:
+    done = python("-c", SIGNALLED, moment, str(number), "run", "missing.jsonl", "-o", "o.jsonl")
+
+    assert done.returncode == 66
+    assert done.stderr.startswith(b"error: missing.jsonl")
+    assert b"Traceback" not in done.stderr
+
+
+def test_ctrl_c_stays_ignored_where_a_shell_means_it_so() -> None:
+    code = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{SIGNALLED}"
+
+    done = python("-c", code, "click", str(int(signal.SIGINT)), "--version")
+
+    assert done.returncode == 0

@@ -19,6 +19,7 @@ from tests.proofs.processes import Gateway, gateway, lines_of, write_prompts
 from tests.raw_server import Act, RawServer, head, http
 
 LINES = 60
+FILMS = 200
 MB = 1_000_000
 ROOM = 512 * MB  # more than a small run needs
 BOMB = 300 * MB
@@ -59,6 +60,34 @@ def test_a_run_that_may_open_few_files_asks_fewer_at_once_and_ends_well(
     assert ("at once and not" in said.err) == bool(at_once)
     assert at_once in said.err
     assert sorted(lines_answered(tmp_path / "out.jsonl")) == list(range(1, LINES + 1))
+
+
+def test_a_retry_of_a_rehearsal_has_both_ends_of_each_connection_too(tmp_path: Path) -> None:
+    write_prompts(tmp_path / "in.jsonl", {n: f"Line {n}" for n in range(1, LINES + 1)})
+    run = ("run", "in.jsonl", "-o", "out.jsonl", "--mock", "--mock-fail", "empty-choices=100%")
+    limited(tmp_path, *run, "--max-attempts", 1)
+
+    said = limited(tmp_path, "retry", "out.jsonl", "-c", 1000, limits={resource.RLIMIT_NOFILE: 64})
+
+    assert said.code == 0, said.err
+    assert "16 at once and not 1000" in said.err
+    assert " 0 retries " in said.err
+
+
+def test_what_tasks_open_beside_their_calls_is_thought_of(tmp_path: Path, mock: Gateway) -> None:
+    asked = {"model": "sora-2", "prompt": "A cat dances"}
+    lines = (
+        {"custom_id": str(n), "method": "POST", "url": "/v1/videos", "body": asked}
+        for n in range(FILMS)
+    )
+    (tmp_path / "in.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    command = ("run", "in.jsonl", "-o", "out.jsonl", "-c", 100, "--base-url", mock.url)
+
+    said = limited(tmp_path, *command, limits={resource.RLIMIT_NOFILE: (132, 4096)})
+
+    assert said.code == 0, said.err
+    assert " 0 retries " in said.err
+    assert len(lines_answered(tmp_path / "out.jsonl")) == FILMS
 
 
 def test_a_line_of_100_megabytes_is_one_error_in_bounded_memory(

@@ -27,7 +27,7 @@ from tests.ledger.kit import (
     said,
     wrote,
 )
-from tests.ledger.memory_files import taking
+from tests.ledger.memory_files import MemoryFiles, taking
 from tests.virtual import run
 
 
@@ -309,6 +309,41 @@ def test_a_checkpoint_is_left_every_few_seconds_and_at_the_end():
             assert first
             book.record([answered(3)])
         assert files.content(PATHS.checkpoint) != first
+
+    run(main())
+
+
+def test_the_loop_waits_for_no_disk_while_a_checkpoint_is_made():
+    inside = False
+
+    async def offload(work):
+        nonlocal inside
+        await asyncio.sleep(0.001)
+        inside = True
+        work()
+        inside = False
+
+    class Watched(MemoryFiles):
+        def read(self, path, offset=0):
+            assert inside
+            return super().read(path, offset)
+
+        def identity(self, path):
+            assert inside
+            return super().identity(path)
+
+    async def main():
+        nonlocal inside
+        files, inside = Watched("/out"), True
+        book = begun_book(files, None)
+        book.open(offload)
+        inside = False
+        await asyncio.sleep(CHECKPOINT_SECONDS)
+        book.record([answered(1)])
+        await book.settled()
+        await asyncio.sleep(0.1)
+        assert files.length(PATHS.checkpoint)
+        await book.close(compact=False)
 
     run(main())
 

@@ -1,5 +1,6 @@
 import errno
 import os
+import random
 import re
 import stat
 
@@ -7,7 +8,7 @@ import pytest
 
 from batch.errors import BadData, Busy, CannotWrite
 from batch.files import OsFiles
-from batch.ledger.hold import held, keep_aside
+from batch.ledger.hold import held, keep_aside, writing
 from batch.ledger.paths import Paths
 from tests.ledger.memory_files import MemoryFiles
 
@@ -128,6 +129,59 @@ def test_a_full_disk_hinders_nobody_from_holding_a_run():
         pass
 
 
+class Shared(OsFiles):
+    """A drive as SMB serves it: what is locked is shut for every other descriptor."""
+
+    def __init__(self):
+        self.locked = {}
+        self.opened = {}
+
+    def lock(self, path):
+        fd = super().lock(path)
+        self.locked[fd] = path
+        return fd
+
+    def append(self, path):
+        fd = super().append(path)
+        self.opened[fd] = path
+        return fd
+
+    def close(self, fd):
+        self.locked.pop(fd, None)
+        super().close(fd)
+
+    def write(self, fd, data):
+        self.require(self.opened.get(fd))
+        return super().write(fd, data)
+
+    def read(self, path, offset=0):
+        self.require(path)
+        return super().read(path, offset)
+
+    def require(self, path):
+        if path in self.locked.values():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
+def test_results_are_not_locked_where_their_own_process_could_not_write_them_any_more(paths):
+    files = Shared()
+
+    with held(files, paths), writing(files, paths):
+        log = files.append(paths.results)
+        files.write(log, b"answer")
+        assert b"".join(files.read(paths.results)) == b"answer"
+        files.close(log)
+        with pytest.raises(Busy), held(files, paths):
+            pytest.fail("two at once")
+
+
+def test_results_are_held_also_where_the_lock_was_removed(paths):
+    with held(FILES, paths), writing(FILES, paths):
+        os.remove(paths.lock)
+        with pytest.raises(Busy, match="has no lock"), held(FILES, paths):
+            pytest.fail("two at once")
+
+
 def test_where_nothing_is_nothing_is_kept_aside(paths, tmp_path):
     with held(FILES, paths):
         assert keep_aside(FILES, paths) is None
@@ -170,6 +224,15 @@ def test_a_run_without_a_single_answer_is_kept_aside_too(paths):
     assert not os.path.exists(f"{paths.results}.{suffix}")
 
 
+@pytest.mark.parametrize("left", ["manifest", "live", "checkpoint"])
+def test_what_tells_of_answers_that_are_gone_is_kept_aside_too(paths, left):
+    with held(FILES, paths):
+        write(getattr(paths, left))
+        suffix = keep_aside(FILES, paths)
+
+    assert os.path.isdir(f"{paths.folder}.{suffix}")
+
+
 def test_answers_without_a_journal_are_kept_aside_too(paths):
     with held(FILES, paths):
         write(paths.results)
@@ -179,18 +242,25 @@ def test_answers_without_a_journal_are_kept_aside_too(paths):
 
 
 def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers():
-    files = MemoryFiles("/out")
+    files = MemoryFiles("/out", "/out/out.run")
     paths = Paths("/out/out.jsonl")
-    files.make_folder(paths.folder)
     files.put(paths.results, b"answers")
-    order = []
-    # The double has no folders to rename, so that only the order is looked at.
-    files.replace = lambda old, new: order.append(old)
     files.put(paths.journal, b"journal")
+    images = []
 
-    keep_aside(files, paths)
+    def look(*_):
+        images.append(files.killed())
+        chance = random.Random(len(images))
+        images.extend(files.unplugged(chance.choice) for _ in range(50))
 
-    assert order == [paths.folder, paths.results]
+    files.before = look
+    suffix = keep_aside(files, paths)
+    look()
+
+    there = {(bool(one.length(paths.journal)), bool(one.length(paths.results))) for one in images}
+    aside = sum(bool(one.length(f"{paths.results}.{suffix}")) for one in images)
+    assert there == {(True, True), (False, True), (False, False)}
+    assert aside > 50
 
 
 def test_what_cannot_be_kept_aside_is_told_and_stays():

@@ -34,7 +34,7 @@ def drawn(chance: Random):
     wasted, read = chance.choice([0, 0, 1]), chance.choice([None, 400, 999, 1001, 5000])
     longest = chance.choice([None, 300, 900, 1001])
     return bucket(
-        start_time=START + HOUR * chance.randrange(3),
+        start_time=START + HOUR * chance.randrange(72),
         run_id=f"run-{chance.randrange(3)}",
         model=chance.choice(["plain", "long", "painter", "unknown"]),
         endpoint=chance.choice(["/v1/chat/completions", "/v1/models"]),
@@ -60,7 +60,7 @@ def test_a_report_of_sums_is_the_report_of_the_buckets(by):
     buckets = [drawn(chance) for _ in range(3000)]
     names = dimensions(by)
 
-    condensed = Condensed(names, BOOK)
+    condensed = Condensed(names, BOOK, UTC)
     for one in buckets:
         condensed.add(one)
     few = list(condensed.buckets())
@@ -70,10 +70,34 @@ def test_a_report_of_sums_is_the_report_of_the_buckets(by):
 
 
 def test_as_many_are_kept_as_a_report_tells_apart():
-    condensed = Condensed(("model",), BOOK)
+    condensed = Condensed(("model",), BOOK, UTC)
 
     for number in range(1000):
         condensed.add(bucket(run_id=f"run-{number}", job=f"job-{number}"))
 
     (one,) = condensed.buckets()
     assert one.num_model_requests == 1000
+
+
+def test_the_hours_of_a_day_are_one_where_a_price_is_the_same_and_two_where_it_changed():
+    before, after = (Price({Meter.INPUT: rate(amount)}, "list") for amount in ("2", "3"))
+    book = PriceBook(listed=lambda _, at: before if at < START + 12 * HOUR else after)
+    hours = [bucket(start_time=START + HOUR * hour) for hour in range(48)]
+
+    condensed = Condensed(("day",), book, UTC)
+    for one in hours:
+        condensed.add(one)
+
+    few = list(condensed.buckets())
+    assert [one.num_model_requests for one in few] == [12, 12, 24]
+    assert tally(few, ("day",), book, UTC) == tally(hours, ("day",), book, UTC)
+
+
+def test_a_day_begins_where_the_report_has_it_begin():
+    hours = [bucket(start_time=START + HOUR * hour) for hour in range(24)]
+
+    condensed = Condensed(("day",), BOOK, ZoneInfo("Asia/Shanghai"))
+    for one in hours:
+        condensed.add(one)
+
+    assert [one.num_model_requests for one in condensed.buckets()] == [16, 8]

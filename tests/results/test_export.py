@@ -16,7 +16,7 @@ import pytest
 from batch.errors import BadData, BadUsage, CannotWrite
 from batch.inputs.lines import line_sum
 from batch.pricing import Price, PriceBook, Rate
-from batch.records import Label, Vote
+from batch.records import Label, Timing, Vote
 from batch.results.costs import Costs
 from batch.results.export import format_of_path
 from batch.results.publish import Target
@@ -358,6 +358,26 @@ def test_an_answer_has_its_cost_where_all_of_it_has_a_price(run):
     rows = run.objects(costs=Costs(PriceBook((("gpt-*", price),))))
 
     assert [row["cost"] for row in rows] == [40 * 0.01 + 7 * 0.1, None]
+
+
+def test_a_usage_costs_the_same_again_and_something_else_of_another_model_or_hour(run):
+    prices = {("gpt-4o-mini", 0): "1", ("gpt-4o-mini", 1): "2", ("gpt-4o", 0): "3"}
+    first = 1_795_312_800.0 // 7200 * 7200
+
+    def listed(model, at):
+        rate = Rate(Decimal(prices[model, at // 3600 % 2]))
+        return Price({Meter.INPUT: rate, Meter.OUTPUT: rate}, "list")
+
+    run.answer(
+        answer(1, timing=Timing(first, 1, 1)),
+        answer(2, timing=Timing(first + 3599, 1, 1)),
+        answer(3, timing=Timing(first + 3600, 1, 1)),
+        answer(4, timing=Timing(first, 1, 1), model="gpt-4o"),
+    )
+
+    rows = run.objects(columns=("cost",), costs=Costs(PriceBook(listed=listed)))
+
+    assert [row["cost"] for row in rows] == [47, 47, 94, 141]
 
 
 def test_without_prices_there_is_no_column_for_costs(run):

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from batch.checkpoint import encode, save
 from batch.errors import BadData, NoInput
+from batch.files import OsFiles
 from batch.ledger.paths import Paths
+from batch.ledger.recover import positions, recover
 from batch.results.logs import Held, Logs
 from batch.results.record import decode_record
-from tests.results.desk import Run, answer, error
+from tests.results.desk import RUN, Run, answer, error
 
 
 @pytest.fixture
@@ -112,3 +115,22 @@ def test_a_held_file_stays_as_long_as_it_was_and_others_do_not(tmp_path):
 
     assert (held.length(str(path)), held.length(str(other))) == (4, 8)
     held.close_all()
+
+
+def test_a_result_that_was_damaged_since_its_checkpoint_is_told_and_does_not_end_the_reading(run):
+    run.answer(*(answer(line) for line in range(1, 10)))
+    files = OsFiles()
+    found = recover(files, run.paths)
+    ends = tuple(end.keep for end in found.ends)
+    files.make_folder(run.paths.cache)
+    save(files, run.paths.checkpoint, encode(RUN, found.history, positions(files, run.paths, ends)))
+    whole = run.output.read_bytes()
+    run.output.write_bytes(b"#" + whole[1:])
+
+    with Logs(run.paths) as logs:
+        lines = list(logs.results())
+
+    assert len(lines) == 9
+    with pytest.raises(BadData):
+        decode_record(lines[0])
+    assert names(lines[1:]) == [f"row-{line}" for line in range(2, 10)]

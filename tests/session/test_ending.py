@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 import pytest
 
 from batch.errors import CAPPED
 from batch.halt import Halt
-from batch.session.ending import Ending
+from batch.session.ending import Ending, signals
 from batch.session.runlog import Watches
+from batch.signals import restored
+from tests.proofs.processes import heeding
 
 
 @pytest.mark.parametrize(("code", "pressed"), [(CAPPED, False), (69, True), (78, True)])
@@ -40,3 +43,21 @@ def test_a_signal_then_leaves_it_a_moment_and_a_second_one_none():
         "stopping now",
     ]
     assert ending.reasons == {CAPPED: "--max-duration is over", 143: "by SIGTERM"}
+
+
+def test_ctrl_c_costs_nobody_the_closing_words_and_means_the_same_again_after_them():
+    said: list[str] = []
+
+    async def run() -> None:
+        with signals(Ending(Halt(), Watches())):
+            pass
+        signal.raise_signal(signal.SIGINT)
+        said.append("the closing words")
+
+    with heeding():
+        with restored():
+            asyncio.run(run())
+        meaning = signal.getsignal(signal.SIGINT)
+
+    assert said == ["the closing words"]
+    assert meaning is signal.default_int_handler

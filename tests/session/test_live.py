@@ -95,10 +95,21 @@ def test_a_process_that_has_said_nothing_for_long_counts_as_gone(age: float, run
     assert live.lines()[0].startswith("running" if running else "stopped  no word of it for 20s")
 
 
-def test_a_clock_that_was_set_back_makes_no_negative_age(paths: Paths) -> None:
+def test_a_killed_run_is_none_that_goes_on_after_the_clock_was_set_back(paths: Paths) -> None:
     write_live(OsFiles(), paths, Stamp("r1", NOW), STATE)
 
     live = read_live(OsFiles(), paths, NOW - 3600.0)
 
     assert live is not None
-    assert live.age == 0.0
+    assert not live.running
+    assert live.lines()[0].startswith("stopped  its last word is from 1h00m ahead, by a clock set")
+
+
+def test_clocks_of_two_machines_may_differ_by_a_little(paths: Paths) -> None:
+    write_live(OsFiles(), paths, Stamp("r1", NOW), STATE)
+
+    live = read_live(OsFiles(), paths, NOW - 3.0)
+
+    assert live is not None
+    assert live.running
+    assert "for 11m57s" in live.lines()[0]

@@ -47,6 +47,14 @@ def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: 
     assert then in closing_lines(standing, None)[-1]
 
 
+def test_a_log_that_was_moved_has_to_be_back_before_the_run_goes_on() -> None:
+    session = msgspec.structs.replace(SESSION, reasons={73: "the file was moved"})
+
+    lines = closing_lines(msgspec.structs.replace(STANDING, total=10), session)
+
+    assert lines[-1] == "next     with that mended, the same command again goes on from here"
+
+
 @pytest.mark.parametrize("name", ["bad_file", "file_gone", "task_failed", "no_media"])
 def test_lines_that_are_not_to_blame_need_no_mending(name: str) -> None:
     standing = msgspec.structs.replace(STANDING, classes={name: 3})

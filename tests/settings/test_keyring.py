@@ -96,6 +96,8 @@ def test_without_any_key_the_three_ways_are_said(environ: dict[str, str]) -> Non
         ("sk-secret\x07", "another character that no key has"),
         ("sk-secret\nX-Evil: 1", "a line break"),
         ("sk-sécret", "another character that no key has"),
+        ("'sk-secret'", "a key in quotes"),
+        ('"sk-secret"', "a key in quotes"),
     ],
 )
 def test_a_key_that_is_none_is_refused_by_the_name_of_its_place(value: str, says: str) -> None:

@@ -64,9 +64,33 @@ def work_that_may_be_done_is_not_sent_again(folder: Path) -> None:
     assert (ended.code, len(world.gateway.rows)) == (3, len(doubts))
 
 
+def starting_over_loses_no_answer_to_a_power_loss(folder: Path) -> None:
+    """Lose power at each operation with which the old output is kept aside, in several ways."""
+    for operation in range(8):
+        for power in range(12):
+            place = folder / f"{operation}-{power}"
+            place.mkdir()
+            world = World(place, "requests of all kinds", concurrency=1)
+            world.asked.add(["chat"])
+            world.run()
+            world.run(crash=Crash(operation=operation, power=power), new_run=True)
+
+
+def a_pack_that_is_halved_is_in_doubt_only_twice(folder: Path) -> None:
+    """Leave a doubt of a pack, refuse it when it is asked again, and leave doubts of its halves."""
+    world = World(folder, "packs of three", concurrency=1)
+    world.asked.add(["vector"] * 3)
+
+    ended = world.run(["cut", "refused", "silent", "silent"])
+
+    assert (ended.code, world.gateway.calls) == (3, 4)
+
+
 LIVES: Final[Sequence[Callable[[Path], None]]] = (
     keeping_answers_forgets_no_paid_work,
     a_changed_line_is_asked_as_it_is_now,
     an_intent_is_safe_before_the_work_is_sent,
     work_that_may_be_done_is_not_sent_again,
+    starting_over_loses_no_answer_to_a_power_loss,
+    a_pack_that_is_halved_is_in_doubt_only_twice,
 )

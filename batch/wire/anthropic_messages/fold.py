@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from batch.errors import CutAnswer
+from batch.wire._halves import dumps, loads
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict, as_list
 from batch.wire._sse import add_text, joined, merge
@@ -105,7 +106,7 @@ class Fold:
     def body(self) -> bytes:
         """Return the body that the same call would have given unstreamed."""
         try:
-            return orjson.dumps(self._folded())
+            return dumps(self._folded())
         except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return _CUT
 
@@ -139,7 +140,7 @@ class Fold:
 
     def _feed_any(self, event: bytes) -> None:
         try:
-            told = orjson.loads(event)
+            told = loads(event)
             if isinstance(told, dict):
                 self._take(told)
         except (orjson.JSONDecodeError, RecursionError):

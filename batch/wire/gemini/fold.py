@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from batch.errors import CutAnswer
+from batch.wire._halves import dumps
 from batch.wire._http import reported
 from batch.wire._lenient import as_dict, as_list
 from batch.wire._sse import Text, event_object
@@ -81,7 +82,7 @@ class Fold:
     def body(self) -> bytes:
         """Return the body that the same call would have given unstreamed."""
         try:
-            return orjson.dumps(self._folded())
+            return dumps(self._folded())
         except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return b'{"candidates":[{"finishReason":null}]}'
 

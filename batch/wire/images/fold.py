@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from batch.errors import CutAnswer
+from batch.wire._halves import dumps
 from batch.wire._http import reported
 from batch.wire._lenient import as_list
 from batch.wire._sse import event_object
@@ -59,8 +60,8 @@ class Fold:
         data = {"data": self._data if self._whole and not self._torn else None}
         usage = {"usage": self._usage} if self._usage else {}
         try:
-            return orjson.dumps({**self._head, **data, **usage})
-        except orjson.JSONEncodeError:  # nested deeper than any real answer
+            return dumps({**self._head, **data, **usage})
+        except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return _CUT
 
     def _take(self, told: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from batch.errors import CutAnswer
+from batch.wire._halves import dumps, loads
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict, as_list
 from batch.wire._sse import Text, add_text, joined, merge
@@ -98,9 +99,16 @@ class Fold:
             return
         self._steady = True
         for told in chunk.choices:
-            choice, delta = self._choice(told.index), told.delta
+            # Without a call of its own, as text is what a machine gets most often.
+            choice, delta = self._choices.get(told.index), told.delta
+            if choice is None:
+                choice = self._choice(told.index)
             if delta.content is not None:
-                add_text(choice.message, "content", delta.content)
+                held = choice.message["content"]
+                if type(held) is Text:
+                    held.append(delta.content)
+                else:
+                    add_text(choice.message, "content", delta.content)
             if delta.reasoning_content is not None:
                 add_text(choice.message, "reasoning_content", delta.reasoning_content)
             if delta.reasoning is not None:
@@ -113,7 +121,7 @@ class Fold:
     def body(self) -> bytes:
         """Return the body that the same call would have given unstreamed."""
         try:
-            return orjson.dumps(self._folded())
+            return dumps(self._folded())
         except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return b'{"choices":[{"finish_reason":null}]}'
 
@@ -126,7 +134,7 @@ class Fold:
 
     def _feed_any(self, event: bytes) -> None:
         try:
-            chunk = orjson.loads(event)
+            chunk = loads(event)
             if isinstance(chunk, dict):
                 self._take(chunk)
         except (orjson.JSONDecodeError, RecursionError):

@@ -41,7 +41,7 @@ class Found:
     def __init__(self, request: Request, document: Mapping[str, Any], body: bytes) -> None:
         self.made = request.makes == "text"  # what was asked for is there
         holds = not self.made or may_hold_media(body)
-        if holds or _speaks(document):
+        if holds or (b"audio" in body and _speaks(document)):
             self._look(request, document, only_listen=not holds)
 
     def _look(self, request: Request, document: Mapping[str, Any], only_listen: bool) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from batch.errors import CutAnswer
+from batch.wire._halves import dumps
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict
 from batch.wire._sse import Text, event_object
@@ -104,7 +105,7 @@ class Fold:
     def body(self) -> bytes:
         """Return the body that the same call would have given unstreamed."""
         try:
-            return orjson.dumps(self._folded())
+            return dumps(self._folded())
         except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return orjson.dumps({"status": UNFINISHED})
 
