@@ -90,7 +90,7 @@ class Crowd:
 class Queuer(Fare):
     """A call that must wait, and the order in which it does."""
 
-    __slots__ = ("among", "beyond", "call", "claim", "lane", "model")
+    __slots__ = ("beyond", "call", "claim", "lane", "model")
 
     def __init__(
         self, lane: Lane, model: str, call: Call, takes_slot: bool, claim: Claim | None
@@ -101,22 +101,20 @@ class Queuer(Fare):
         self.model = model
         self.call = call
         self.beyond = False  # past its key's side, at the account's
-        self.among = (0, 0)  # calls on the wire when it had passed, on each side
 
     async def queue(self, crowd: Crowd) -> None:
         """Wait for everything, and take it. Raises what the crowd sends it away with."""
         door = self.lane.door(self.takes_slot)
         crowd.add(self)
         try:
-            if await self._turn(door):
-                try:
-                    if self.claim is not None:
-                        self.tokens = self.claim.reckon()  # more is known than when it came
-                    await self.lane.take(self)
-                    await self._pass_account()
-                    self._count()
-                finally:
-                    door.leave()
+            await self._turn(door)
+            try:
+                if self.claim is not None:
+                    self.tokens = self.claim.reckon()  # more is known than when it came
+                await self.lane.take(self)
+                await self._pass_account()
+            finally:
+                door.leave()
         finally:
             crowd.remove(self)
         if self.takes_slot:
@@ -125,44 +123,15 @@ class Queuer(Fare):
         for limit, paid in self.paid.items():
             await limit.renew(*paid)
 
-    async def _turn(self, door: Door) -> bool:
-        """Wait until the model may be asked for, and then for the turn at the key's door.
-
-        Returns False if everything was taken without one.
-        """
+    async def _turn(self, door: Door) -> None:
+        """Wait until the model may be asked for, and then for the turn at the key's door."""
         while True:
             held = self._held()
             tries = held is not None and await held.passed(self)
-            if await door.enter(self):
-                if tries or not self._held():
-                    return True
-                door.leave()
-            elif self.lane.schedule.is_open() and self.lane.account.schedule.is_open():
-                return False
-            else:
-                self.give_back()  # a pause has begun meanwhile
-
-    def passes(self) -> bool:
-        """Take slots on both sides if both are free, and if it does not matter when it goes."""
-        lane, account = self.lane, self.lane.account
-        if self.leaving or lane.counts_calls or account.counts_calls or self._held():
-            return False
-        now = account.now()
-        if not (lane.open(now, self.takes_slot) and account.free(now, self.takes_slot, 0)):
-            return False
-        if self.takes_slot:
-            lane.seize(now)
-            account.seize(now)
-        self._count()
-        return True
-
-    def _count(self) -> None:
-        self.among = self.lane.slots.taken, self.lane.account.slots.taken
-
-    def give_back(self) -> None:
-        """Return the slots."""
-        self.lane.give_back(self)
-        self.lane.account.give_back(self)
+            await door.enter(self)
+            if tries or not self._held():
+                return
+            door.leave()
 
     def _held(self) -> Trial | None:
         if self.call.kind != "submit":

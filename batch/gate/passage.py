@@ -55,8 +55,8 @@ class Passage:
         self._trip: float | None = None  # seconds, smoothed
         self._requests: Limit | None = None
         self._tokens: Limit | None = None
-        self._slot_door = Door(clock)
-        self._poll_door = Door(clock)
+        self._slot_door = Door()
+        self._poll_door = Door()
         self.schedule = Schedule(clock)
         self.load = Load(ceiling)
         self.slots = Slots(self.load.window)

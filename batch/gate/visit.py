@@ -94,16 +94,13 @@ class Visit:
                     await lane.pay(tokens)
                 if account.limited:
                     await account.pay(tokens)
-                among = lane.slots.taken, account.slots.taken
             else:
-                queuer = Queuer(lane, self._model, self.call, takes_slot, claim)
-                await queuer.queue(self._crowd)
-                among = queuer.among
+                await Queuer(lane, self._model, self.call, takes_slot, claim).queue(self._crowd)
         except BaseException:
             self._let_go()
             raise
         self._takes_slot = takes_slot
-        self._among = among
+        self._among = lane.slots.taken, account.slots.taken
         self._since = account.now()
 
     def _let_go(self) -> None:

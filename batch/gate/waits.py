@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from batch.errors import BatchError
 from batch.gate.holdups import Holdup
-
-LONG_ROUND: Final = 1e-4  # seconds, of the event loop: it does something else meanwhile
 
 
 class Waiter:
@@ -40,13 +37,6 @@ class Waiter:
         if self._reason is not None:
             raise self._reason
 
-    def passes(self) -> bool:
-        """Take all that is behind a door, if nothing of it has to be waited for."""
-        return False
-
-    def give_back(self) -> None:
-        """Return what ``passes`` has taken."""
-
     @property
     def leaving(self) -> bool:
         """Return whether the waiter was sent away, and has yet to notice."""
@@ -60,53 +50,34 @@ class Waiter:
 
 
 class Door:
-    """Lets one through at a time, in the order they came.
+    """Lets one through at a time, in the order they came."""
 
-    A turn takes a round of the event loop. Where rounds are long, whoever can pass without a turn
-    does when somebody leaves: else, as each brings others who come, those who wait would never get
-    fewer, with nothing to wait for.
-    """
+    __slots__ = ("_queue", "busy")
 
-    __slots__ = ("_clock", "_given_at", "_late", "_queue", "busy")
-
-    def __init__(self, clock: Callable[[], float] = float) -> None:
-        self._clock = clock
-        self._given_at = 0.0
-        self._late = False  # the turn came so long after it was given
+    def __init__(self) -> None:
         self.busy = False
-        # Those who wait, and the futures that come true with their turn, or false without one.
-        self._queue: deque[tuple[asyncio.Future[bool], Waiter]] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()
 
-    async def enter(self, waiter: Waiter) -> bool:
-        """Wait for one's turn, which lasts until ``leave``. Returns False if none was needed."""
+    async def enter(self, waiter: Waiter) -> None:
+        """Wait for one's turn; it lasts until ``leave``."""
         if not self.busy:
-            self.busy, self._late = True, False
-            return True
-        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.append((turn, waiter))
+            self.busy = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
         try:
             await waiter.wait(turn, None)
         except BaseException:
-            if not turn.cancelled():  # it came true just when the wait ended
-                if turn.result():
-                    self.leave()
-                else:
-                    waiter.give_back()
+            if not turn.cancelled():  # the turn came just when the wait ended
+                self.leave()
             raise
-        if turn.result():
-            self._late = self._clock() - self._given_at >= LONG_ROUND
-        return turn.result()
 
     def leave(self) -> None:
-        """Give the turn to whoever has waited longest, or let through who needs none."""
+        """Give the turn to whoever has waited longest."""
         while self._queue:
-            turn, waiter = self._queue.popleft()
-            if turn.done():
-                continue
-            needed = not (self._late and waiter.passes())
-            turn.set_result(needed)
-            if needed:
-                self._given_at = self._clock()
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
                 return
         self.busy = False
 

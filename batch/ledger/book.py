@@ -128,8 +128,10 @@ class Book:
                 write_all(self._files, fd, bytes(PROBE_BYTES))
                 self._files.sync(fd)
             finally:
-                self._files.remove(path)
-                self._files.close(fd)
+                try:
+                    self._files.close(fd)
+                finally:
+                    self._files.remove(path)
         except OSError as error:
             raise CannotWrite(
                 f"{error.filename or self._paths.folder}: {error.strerror or error}. Nothing was "

@@ -106,11 +106,20 @@ def _code(rows: Sequence[Line]) -> int:
     return 3 if ends - {"answered"} else 0
 
 
+MORE: Final = 2  # attempts of a line that meets trouble, on a busy machine
+
+
 def _wrong_ends(ran: Ran, rows: Sequence[Line]) -> dict[str, tuple[End, End]]:
     """Return rows that did not end as they must: how they did, and how they must."""
     found = {row.name: (ran.end(row), row.end) for row in rows}
     assert len(found) == len(rows), "two rows have one name"
-    return {name: ends for name, ends in found.items() if ends[0] != ends[1]}
+    return {name: ends for name, ends in found.items() if not _is_as_it_must(*ends)}
+
+
+def _is_as_it_must(found: End, must: End) -> bool:
+    # Attempts do not count while nobody else is answered, and on a busy machine that may be so.
+    more = MORE if must.how == "server_error" else 0
+    return found.how == must.how and must.sent <= found.sent <= must.sent + more
 
 
 def _odd_messages(ran: Ran, rows: Sequence[Line]) -> list[tuple[str, str]]:

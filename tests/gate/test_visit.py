@@ -475,93 +475,27 @@ def test_who_may_not_pass_gives_its_place_back() -> None:
     run(main())
 
 
-def test_where_rounds_of_the_loop_are_long_nobody_waits_for_a_turn_alone() -> None:
+def test_who_waits_for_a_turn_at_the_account_takes_nothing_twice() -> None:
+    """Of many keys at one account each has its own door, and all meet at the account's."""
+    keys = [f"key-{number}" for number in range(20)]
+
     async def main() -> None:
-        at = gate(concurrency=64)
-        left = iter(range(6000))
-        together: list[int] = []
+        at = gate(*keys, concurrency=8)
+        sent = 0
 
         async def work() -> None:
-            together.append(at.in_flight)
-            await asyncio.sleep(0)
+            nonlocal sent
+            assert at.in_flight <= 8
+            await asyncio.sleep(0.01)
+            sent += 1
 
-        async def worker() -> None:
-            for _ in left:
-                await send(at, work)
+        async def worker(key: str) -> None:
+            for _ in range(30):
+                await send(at, work, model=key)
 
-        await asyncio.gather(*(worker() for _ in range(64)))
+        await asyncio.gather(*(worker(key) for key in keys for _ in range(3)))
 
-        late = together[3000:]
-        assert sum(late) / len(late) > 16
-
-    run(main(), busy=0.001)
-
-
-class Passer(Waiter):
-    """Somebody who needs no turn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.taken = 0
-
-    def passes(self) -> bool:
-        self.taken += 1
-        return True
-
-    def give_back(self) -> None:
-        self.taken -= 1
-
-
-@pytest.mark.parametrize("end", ["sent away", "cancelled", "let through"])
-def test_what_was_taken_without_a_turn_is_given_back_if_the_wait_ends_otherwise(end: str) -> None:
-    async def main() -> None:
-        door, passer = Door(clock), Passer()
-        assert await door.enter(Waiter())
-        second = asyncio.create_task(door.enter(Waiter()))
-        third = asyncio.create_task(door.enter(passer))
-        await asyncio.sleep(0)
-        door.leave()
-        assert await second
-
-        door.leave()
-        assert passer.taken == 1
-        if end == "sent away":
-            passer.send_away(Halted("the run is ending"))
-        elif end == "cancelled":
-            third.cancel()
-        (outcome,) = await asyncio.gather(third, return_exceptions=True)
-
-        assert passer.taken == (outcome is False)
-        assert (outcome is False) == (end == "let through")
-        assert not door.busy
-
-    run(main(), busy=0.001)
-
-
-def test_who_was_let_through_without_a_turn_heeds_a_pause_that_began_meanwhile() -> None:
-    async def main() -> None:
-        at = gate()
-        lane = at.lane(MODEL)
-        door = lane.door(True)
-        assert await door.enter(Waiter())
-        second = asyncio.create_task(door.enter(Waiter()))
-        await asyncio.sleep(0)
-        entered: list[float] = []
-
-        async def work() -> None:
-            entered.append(clock())
-
-        sending = asyncio.create_task(send(at, work))
-        await asyncio.sleep(0)
-        door.leave()
-        assert await second
-
-        door.leave()
-        assert on_the_wire(at) == (1, 1)
-        lane.schedule.asked(5)
-        await sending
-
-        assert entered[0] >= 5
-        assert on_the_wire(at) == (0, 0)
+        assert (sent, at.in_flight) == (20 * 3 * 30, 0)
+        assert [lane.slots.taken for lane in at.lanes] == [0] * 20
 
     run(main(), busy=0.001)
