@@ -49,9 +49,7 @@ class Halves(msgspec.Struct, frozen=True):
     units: tuple[tuple[Row, ...], tuple[Row, ...]]
     attempts: int
     maybe_billed: int = 0  # of these
-    repeats: Mapping[str, int] = (
-        NO_REPEATS  # that were granted to all its lines, by name of the rule
-    )
+    repeats: Mapping[str, int] = NO_REPEATS  # granted to all its lines, by name of the rule
 
 
 class Deliver:

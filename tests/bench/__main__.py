@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from tests.bench.contestants import OURS, PAIR, PYTHON, SYNCS, UNSYNCED, YARDSTICK, ours
-from tests.bench.machine import PAGE, machine
+from tests.bench.machine import PAGE, tell
 from tests.bench.races import Work, peaks, race
-from tests.bench.rows import HEADS, Row, aligned, verdict
+from tests.bench.rows import Row
 from tests.bench.scans import Sizes, scans
 from tests.bench.stage import build, spend
 from tests.proofs.memory import MB
-from tests.proofs.page import put, table
-from tests.proofs.processes import Failed
 
 SIZES: Final = (10_000, 1_000_000)
 MOST: Final = 64 * MB + 128 * 25_000  # bytes
@@ -127,17 +125,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     args = parser.parse_args()
-    shown = []
-    try:
-        for row in rows(args.only, args.rounds):
-            shown.append(row)
-            print(f"{row.what}: {row.own}", flush=True)
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    cells = [row.cells for row in shown]
-    print(f"\n{aligned(HEADS, cells)}\n\n{verdict(shown)} {machine()}.")
-    if args.write and args.only == choices:
-        put("bench", f"{table(HEADS, cells)}\n\n{machine()}.", PAGE)
+    whole = args.write and args.only == choices
+    tell(rows(args.only, args.rounds), "bench" if whole else None)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,11 @@ from typing import Final, TypeAlias
 import msgspec
 
 from tests.bench.contestants import HERE, KEY
-from tests.bench.machine import PAGE, machine
+from tests.bench.machine import PAGE, tell
 from tests.bench.made import answered, checkpointed, resumed, totals
-from tests.bench.rows import HEADS, Row, aligned, verdict
+from tests.bench.rows import Row
 from tests.bench.stage import PYTHON, Spent, build, peak, serving, spend
 from tests.proofs.memory import MB
-from tests.proofs.page import put, table
-from tests.proofs.processes import Failed
 
 ENVIRON: Final = {**KEY, **HERE}
 REPORT_SECONDS: Final = 30 / 5_000_000  # a line of usage
@@ -198,18 +196,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=Sizes().rounds)
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     args = parser.parse_args()
-    found = []
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            for row in scans(build(Path(folder)), Sizes(args.lines, args.runs, args.rounds)):
-                found.append(row)
-                print(f"{row.what}: {row.own}", flush=True)
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    cells = [row.cells for row in found]
-    print(f"\n{aligned(HEADS, cells)}\n\n{verdict(found)} {machine()}.")
-    if args.write:
-        put("scans", f"{table(HEADS, cells)}\n\n{machine()}.", PAGE)
+    sizes = Sizes(args.lines, args.runs, args.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        tell(scans(build(Path(folder)), sizes), "scans" if args.write else None)
 
 
 if __name__ == "__main__":

@@ -22,15 +22,14 @@ import msgspec
 
 from tests.bench.contestants import ours
 from tests.bench.lines import write
-from tests.bench.machine import PAGE, machine
+from tests.bench.machine import PAGE, tell
 from tests.bench.made import forgotten
 from tests.bench.races import Work
-from tests.bench.rows import HEADS, Row, aligned, verdict
+from tests.bench.rows import Row
 from tests.bench.scans import Pair, Sizes, resumes
 from tests.bench.stage import build, serving, spend, started
 from tests.proofs.memory import MB
-from tests.proofs.page import put, table
-from tests.proofs.processes import Failed, Process, require
+from tests.proofs.processes import Process, require
 
 WORK: Final = Work(name="a plain answer", lines=0)
 CEILING: Final = 64 * MB + 128 * 25_000  # bytes
@@ -136,18 +135,9 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=EVERY, help="seconds between looks")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     args = parser.parse_args()
-    found = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as place:
-            for row in measure(Path(place), args.lines, args.every):
-                found.append(row)
-                print(f"{row.what}: {row.own}", flush=True)
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    cells = [row.cells for row in found]
-    print(f"\n{aligned(HEADS, cells)}\n\n{verdict(found)} {machine()}.")
-    if args.write:
-        put("ten-million", f"{table(HEADS, cells)}\n\n{machine()}.", PAGE)
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        rows = measure(Path(place), args.lines, args.every)
+        tell(rows, "ten-million" if args.write else None)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ repeats           a paid request that no record tells of, because of a kill, and
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -29,9 +28,9 @@ import msgspec
 
 from tests.proofs.processes import (
     FAULTS,
-    Failed,
     Gateway,
     gateway,
+    prove_at_scale,
     require,
     settled,
     write_prompts,
@@ -192,17 +191,5 @@ def prove(scale: Scale) -> Report:
             return Loop(folder, scale, mock).run()
 
 
-def main() -> None:
-    """Prove it at the scale that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name in Scale.__struct_fields__:
-        parser.add_argument(f"--{name}", type=int, default=getattr(Scale(), name))
-    try:
-        print(prove(Scale(**vars(parser.parse_args()))))
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    print("holds")
-
-
 if __name__ == "__main__":
-    main()
+    prove_at_scale(__doc__, Scale, prove)

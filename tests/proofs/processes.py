@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
+import msgspec
 import orjson
 
 Process: TypeAlias = subprocess.Popen[bytes]
+S = TypeVar("S", bound=msgspec.Struct)
 
 KEY: Final = "sk-of-a-proof"
 PATIENCE: Final = 120.0  # seconds for anything that must happen; only a failure takes so long
@@ -33,6 +36,21 @@ FOREIGN: Final = re.compile(r"OPENAI_|WBATCH_|PYTHONDONTWRITEBYTECODE$")
 
 class Failed(AssertionError):
     """A proof does not hold."""
+
+
+def prove_at_scale(about: str | None, scale: type[S], prove: Callable[[S], object]) -> None:
+    """Prove something at the scale that the command line asks for; say what came of it, or leave.
+
+    ``about`` is the docstring of the proof; each field of the scale is a flag, and has a default.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
+    for name in scale.__struct_fields__:
+        parser.add_argument(f"--{name}", type=int, default=getattr(scale(), name))
+    try:
+        print(prove(scale(**vars(parser.parse_args()))))
+    except Failed as failed:
+        raise SystemExit(f"failed: {failed}") from None
+    print("holds")
 
 
 def require(holds: object, message: str) -> None:

@@ -10,7 +10,6 @@ and goes on later loses nothing and asks nothing twice.
 
 from __future__ import annotations
 
-import argparse
 import signal
 import tempfile
 from collections import Counter
@@ -20,7 +19,7 @@ from random import Random
 from typing import Final
 
 from tests.proofs.kills import LATENCY_MS, Loop, Report, Scale
-from tests.proofs.processes import FAULTS, Failed, Gateway, gateway, heeding
+from tests.proofs.processes import FAULTS, Gateway, gateway, heeding, prove_at_scale
 from tests.proofs.sessions import KILL, TERM, Way
 
 INT, STOP, CONT = signal.SIGINT, signal.SIGSTOP, signal.SIGCONT
@@ -71,20 +70,13 @@ def prove(scale: Scale) -> tuple[Report, Mapping[str, int], int]:
             return report, storm.ways, len(storm.sessions.early)
 
 
-def main() -> None:
-    """Prove it at the scale that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name in Scale.__struct_fields__:
-        parser.add_argument(f"--{name}", type=int, default=getattr(Scale(), name))
-    try:
-        report, ways, early = prove(Scale(**vars(parser.parse_args())))
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    print(report)
-    print(f"signals    {', '.join(f'{count} {way}' for way, count in sorted(ways.items()))}")
-    print(f"           {early} of them before signals were heeded, or after the last record")
-    print("holds")
+def told(scale: Scale) -> str:
+    """Prove it at a scale; return what came of it. Raises ``Failed``."""
+    report, ways, early = prove(scale)
+    counts = ", ".join(f"{count} {way}" for way, count in sorted(ways.items()))
+    also = f"{early} of them before signals were heeded, or after the last record"
+    return f"{report}\nsignals    {counts}\n           {also}"
 
 
 if __name__ == "__main__":
-    main()
+    prove_at_scale(__doc__, Scale, told)

@@ -18,7 +18,6 @@ at the end     one record a line, with its id; each row of the gateway's explain
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from typing import Final
 
 import msgspec
 
-from tests.proofs.processes import Failed, Gateway, Process, finish, require
+from tests.proofs.processes import Gateway, Process, finish, prove_at_scale, require
 from tests.proofs.soak_books import Books, Comparison, Reckoned, Row
 from tests.proofs.soak_hours import HOPELESS, Weather, calm, dials_of, require_every_dial
 from tests.proofs.soak_lines import MUTE, ROOT, Lines, custom_id, number_in
@@ -52,7 +51,7 @@ WHOLE: Final = 60  # seconds of a soak whose sessions last so long: those of a s
 ENOUGH: Final = 150  # lines that a session should find, at least
 LONG: Final = 0.25  # of the time is the long session's
 RATE: Final = 20  # lines a second of the long session, so that it lasts
-LOST: Final = "file_gone"  # a page stood at a file's address: it is fetched if one says so
+LOST: Final = "file_gone"  # nothing was at a file's address: it is looked for if one says so
 UNSAID: Final = "invalid_request"  # of lines that ask nothing
 # What asking again is no help for: the line's own fault, or work that may have been paid.
 FINAL: Final = frozenset({UNSAID, "outcome_unknown", "task_failed", "no_media"})
@@ -311,17 +310,5 @@ def prove(scale: Scale) -> Report:
                 mock.kill()
 
 
-def main() -> None:
-    """Soak for as long as is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name in Scale.__struct_fields__:
-        parser.add_argument(f"--{name}", type=int, default=getattr(Scale(), name))
-    try:
-        print(prove(Scale(**vars(parser.parse_args()))))
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    print("holds")
-
-
 if __name__ == "__main__":
-    main()
+    prove_at_scale(__doc__, Scale, prove)

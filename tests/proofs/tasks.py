@@ -17,7 +17,6 @@ memory         a session in which all tasks wait takes no more than one with a t
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 import signal
@@ -34,12 +33,12 @@ import msgspec
 import orjson
 
 from tests.proofs.processes import (
-    Failed,
     Gateway,
     Process,
     finish,
     gateway,
     lines_of,
+    prove_at_scale,
     require,
     wait_until,
     wbatch,
@@ -320,17 +319,5 @@ def prove(scale: Scale) -> Report:
     return report
 
 
-def main() -> None:
-    """Prove it at the scale that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    for name in Scale.__struct_fields__:
-        parser.add_argument(f"--{name}", type=int, default=getattr(Scale(), name))
-    try:
-        print(prove(Scale(**vars(parser.parse_args()))))
-    except Failed as failed:
-        raise SystemExit(f"failed: {failed}") from None
-    print("holds")
-
-
 if __name__ == "__main__":
-    main()
+    prove_at_scale(__doc__, Scale, prove)
