@@ -79,25 +79,16 @@ class Passage:
 
     def free(self, now: float, takes_slot: bool, tokens: int) -> bool:
         """Return whether a call would pass without waiting."""
-        if self.door(takes_slot).busy or not self.open(now, takes_slot):
+        if self.schedule.until > now or self.door(takes_slot).busy:
+            return False
+        if takes_slot and not (self.slots.free() and self.pace.free(now)):
             return False
         return not self.limited or all(limit.free(due) for limit, due in self._dues(tokens))
-
-    def open(self, now: float, takes_slot: bool) -> bool:
-        """Return whether a call with the turn, which no declared rate holds up, would not wait."""
-        if self.schedule.until > now:
-            return False
-        return not takes_slot or (self.slots.free() and self.pace.free(now))
 
     def seize(self, now: float) -> None:
         """Take a slot and its time, which are free."""
         self.slots.take(now)
         self.pace.take(self.slots.taken)
-
-    @property
-    def counts_calls(self) -> bool:
-        """Return whether it matters how often calls go, as was declared or found out."""
-        return self.limited or self.pace.rate is not None
 
     def door(self, takes_slot: bool) -> Door:
         """Return the door to wait at: polls never wait behind calls that want a slot."""
@@ -110,11 +101,10 @@ class Passage:
             await self.slots.freed(fare)
             self.slots.take(self._clock())
         try:
-            if self.counts_calls:
-                if fare.takes_slot:
-                    await self.pace.passed(fare)
-                    self.pace.take(self.slots.taken)
-                await self._wait_and_pay(fare)
+            if fare.takes_slot:
+                await self.pace.passed(fare)
+                self.pace.take(self.slots.taken)
+            await self._wait_and_pay(fare)
             await self.schedule.passed(fare)  # a pause may have begun meanwhile
         except BaseException:
             self.give_back(fare)
