@@ -71,3 +71,13 @@ def _split(text: str) -> SplitResult:
     if not usable or any(character.isspace() for character in text):
         raise BadConfig("the base URL is no web address: write it like https://gateway.example/v1")
     return parts
+
+
+def at_gateway(base: str, path: str) -> str:
+    """Return the address of a path at the gateway.
+
+    Anything but a path would let what follows the base URL become another host.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"{path!r} is no path at the gateway")
+    return base + path

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,14 +16,16 @@ from batch.media import MediaFolder
 from batch.records import Call, Form, Reply, Saved, Spliced
 from batch.secret import Redactor, Secret
 from batch.transport import TransportSettings, nobody
-from batch.transport.address import host_of, normalise_base_url
+from batch.transport.address import at_gateway, host_of, normalise_base_url
 from batch.transport.attach import Attachments
 from batch.transport.body import BLANK, EVENT_STARTS, Grew, fold, peek, read
+from batch.transport.deadlines import Deadlines
 from batch.transport.failures import FOREIGN, of_another_host, ours, redact
 from batch.transport.headers import PlainHeaders
-from batch.transport.idle import IdleWatch
+from batch.transport.idle import BROKEN, IdleWatch, Open
 from batch.transport.outside import Outside
-from batch.transport.payload import json_payload
+from batch.transport.payload import LARGE, json_payload
+from batch.transport.posts import POST, Posts
 from batch.transport.saving import save
 from batch.transport.sessions import Sessions
 from batch.transport.trust import Distrust, tls_context
@@ -36,6 +38,8 @@ AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
 # What can be no file of an answer, whatever was expected: an error, or a page for people.
 NO_FILE_STARTS: Final = (b"{", b"<")
 PARTIAL: Final = 206  # a piece of a file, which nobody asked for
+
+Body: TypeAlias = bytes | aiohttp.Payload | aiohttp.FormData | None
 
 
 class AioTransport:
@@ -60,19 +64,24 @@ class AioTransport:
         self._now = now
         self._base = normalise_base_url(settings.base_url, settings.allow_http)
         self._proxy = settings.proxies.to(self._base)
+        self._straight = self._proxy is None  # what a proxy is sent is another request
         self._text_time = _timeout(settings, settings.total_seconds)
         self._media_time = _timeout(settings, settings.media_seconds)
         self._tls = tls_context(settings.ca_bundle)
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._idle = IdleWatch(self._settings.idle_seconds)
+        settings = self._settings
+        self._idle = IdleWatch(settings.idle_seconds)
+        self._text_ends = Deadlines(settings.total_seconds)
+        self._media_ends = Deadlines(settings.media_seconds)
         outside = Outside(urlsplit(self._base).hostname or "")
-        self._sessions = Sessions(self._settings, self._tls, outside)
-        self._distrust = Distrust(self._settings.ca_bundle)
-        proxies = self._settings.proxies
+        self._sessions = Sessions(settings, self._tls, outside)
+        self._posts = Posts(self._base, self._sessions, settings.connect_seconds)
+        self._distrust = Distrust(settings.ca_bundle)
+        proxies = settings.proxies
         self._web = Web(self._sessions, outside, proxies, self._distrust, self._text_time)
-        self._attachments = Attachments(self._settings.allow_files, self._web.download)
+        self._attachments = Attachments(settings.allow_files, self._web.download)
         return self
 
     async def __aexit__(
@@ -92,11 +101,11 @@ class AioTransport:
     ) -> Reply:
         """Send one call once; see ``Transport``."""
         payload = call.payload
-        data: aiohttp.Payload | aiohttp.FormData | None
+        data: Body
         if isinstance(payload, (Form, Spliced)):
             data = await self._attached(payload, grew)
         else:
-            data = None if payload is None else json_payload(payload)
+            data = payload
         return await self._exchange(call, data, secret, folder, grew)
 
     async def _attached(
@@ -113,7 +122,7 @@ class AioTransport:
     async def _exchange(
         self,
         call: Call,
-        data: aiohttp.Payload | aiohttp.FormData | None,
+        data: Body,
         secret: Secret | None,
         folder: Folder | None,
         grew: Grew,
@@ -138,19 +147,23 @@ class AioTransport:
             streamed,
         )
 
-    async def _answer(
-        self, call: Call, data: aiohttp.Payload | aiohttp.FormData | None, secret: Secret | None
-    ) -> aiohttp.ClientResponse:
+    async def _answer(self, call: Call, data: Body, secret: Secret | None) -> Open:
         """Send, and return the answer with its body unread."""
         as_file = call.expect == "file"
-        timeout = self._media_time if as_file or call.media else self._text_time
+        slow = as_file or call.media
+        if isinstance(data, bytes):
+            if self._straight and not as_file and call.method == POST and len(data) < LARGE:
+                ends = self._media_ends if slow else self._text_ends
+                return await self._posts.send(call, data, secret, ends)
+            data = json_payload(data)
+        timeout = self._media_time if slow else self._text_time
         asking = AS_IT_IS if as_file else ()
         if call.origin == "foreign":
             return await self._web.get(call.path, asking, timeout)
         carried, to_proxy = self._sessions.beside(secret)
         response = await self._sessions.of(secret).request(
             call.method,
-            self._own(call.path),
+            at_gateway(self._base, call.path),
             data=data,
             headers=(*call.headers, *asking, *carried),
             allow_redirects=False,
@@ -169,7 +182,7 @@ class AioTransport:
         return await ours(broken, self._base, self._proxy, self._distrust)
 
     async def _take(
-        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew
+        self, response: Open, call: Call, folder: Folder | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         """Read the body; also say whether it was folded from events."""
         incomplete = not response.content.is_eof()
@@ -177,6 +190,11 @@ class AioTransport:
             self._idle.watch(response)
         try:
             return await self._body(response, call, folder, grew)
+        except RuntimeError:
+            # That is what aiohttp raises if its parser gave up while nobody waited for more.
+            if response.connection is None or not response.connection.closed:
+                raise
+            raise aiohttp.ClientPayloadError(BROKEN) from None
         finally:
             if incomplete:
                 self._idle.leave(response)
@@ -184,7 +202,7 @@ class AioTransport:
                 response.close()
 
     async def _body(
-        self, response: aiohttp.ClientResponse, call: Call, folder: Folder | None, grew: Grew
+        self, response: Open, call: Call, folder: Folder | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         content, settings = response.content, self._settings
         as_file = call.expect == "file"
@@ -209,12 +227,6 @@ class AioTransport:
             if not head.startswith(EVENT_STARTS):
                 return await read(content, cap, grew, head), False
         return await fold(content, cap, grew, folder, head), True
-
-    def _own(self, path: str) -> str:
-        # Anything but a path would let what follows the base URL become another host.
-        if not path.startswith("/"):
-            raise ValueError(f"{path!r} is no path at the gateway")
-        return self._base + path
 
 
 def _timeout(settings: TransportSettings, total: float) -> aiohttp.ClientTimeout:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar, overload
 
 from multidict import CIMultiDictProxy
 
 from batch.secret import Redactor
+
+T = TypeVar("T")
 
 
 class PlainHeaders(Mapping[str, str]):
@@ -27,6 +30,14 @@ class PlainHeaders(Mapping[str, str]):
         if name == "retry-after":
             value = _longest(self._received.getall(name))
         return self._redactor.clean_text(_readable(value))
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, /, default: str | T) -> str | T: ...
+    def get(self, name: str, /, default: str | T | None = None) -> str | T | None:
+        """Return a value, or the default; of most answers one name is asked for in vain."""
+        return self[name] if name in self._received else default
 
     def __contains__(self, name: object) -> bool:
         return name in self._received

@@ -8,11 +8,17 @@ whose framing breaks midway: aiohttp then closes the connection and tells nobody
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 
+from batch.transport.posts import Arrived
+
+# An answer that is coming, by either of the two ways that calls are sent.
+Open: TypeAlias = aiohttp.ClientResponse | Arrived
+
 LOOKS: Final = 8  # within the idle time
+BROKEN: Final = "its framing broke"
 
 
 class IdleWatch:
@@ -22,16 +28,16 @@ class IdleWatch:
         self._loop = asyncio.get_running_loop()
         self._seconds = seconds
         # How many bytes had come, and when that was seen first.
-        self._open: dict[aiohttp.ClientResponse, tuple[int, float]] = {}
+        self._open: dict[Open, tuple[int, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, response: aiohttp.ClientResponse) -> None:
+    def watch(self, response: Open) -> None:
         """Fail the reading of this answer when it falls silent."""
         self._open[response] = (response.content.total_raw_bytes, self._loop.time())
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds / LOOKS, self._look)
 
-    def leave(self, response: aiohttp.ClientResponse) -> None:
+    def leave(self, response: Open) -> None:
         """Watch it no longer."""
         self._open.pop(response, None)
 
@@ -45,7 +51,7 @@ class IdleWatch:
             elif connection is None:
                 continue  # it has come whole, and waits to be read
             elif connection.closed:
-                content.set_exception(aiohttp.ClientPayloadError("its framing broke"))
+                content.set_exception(aiohttp.ClientPayloadError(BROKEN))
             elif now - since >= self._seconds:
                 content.set_exception(aiohttp.SocketTimeoutError())
         again = self._loop.call_later(self._seconds / LOOKS, self._look) if self._open else None

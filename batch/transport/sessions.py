@@ -10,6 +10,7 @@ from aiohttp.abc import AbstractResolver
 
 from batch.secret import Secret
 from batch.transport import TransportSettings
+from batch.transport.kept import CleanConnector
 from batch.transport.proxy import Proxy
 from batch.transport.tunnel import WANTS_LOGIN, TunnelConnector, login_headers
 
@@ -98,7 +99,7 @@ def _with_key(secret: Secret) -> dict[str, str]:
 def _connector(
     tls: ssl.SSLContext, resolver: AbstractResolver | None, *, tunnels: bool = False
 ) -> aiohttp.TCPConnector:
-    kind = TunnelConnector if tunnels else aiohttp.TCPConnector
+    kind = TunnelConnector if tunnels else CleanConnector
     return kind(
         limit=0,  # how many calls are on the wire is the gate's matter
         keepalive_timeout=KEEPALIVE_SECONDS,

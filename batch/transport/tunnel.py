@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp.connector import Connection
 
 from batch.errors import CallFailed, ProxyRefuses, Unreachable
+from batch.transport.kept import CleanConnector
 from batch.transport.proxy import Proxy
 
 MAY_PASS: Final = (408, 429)  # beside 5xx: statuses of a proxy that is not decided
@@ -25,7 +26,7 @@ class NoTunnel(aiohttp.ClientConnectionError):
             self.answer = broken
 
 
-class TunnelConnector(aiohttp.TCPConnector):
+class TunnelConnector(CleanConnector):
     """Tells what fails before a connection stands from what fails on it.
 
     A proxy that hangs up looks like a gateway that does, which may have begun to work.

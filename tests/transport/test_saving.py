@@ -189,6 +189,31 @@ class SlowDisk(OsFiles):
         super().close(fd)
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_file_whose_framing_breaks_while_the_disk_is_busy_is_cut(
+    loop: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        disk, writing = SlowDisk(), asyncio.Event()
+        script = (READ, head(VIDEO, CHUNKED) + CHUNKS[0] * 4, writing, b"zz\r\n", HOLD)
+        async with (
+            RawServer(script) as server,
+            transport(server.url, str(tmp_path), disk) as network,
+        ):
+            call = asyncio.create_task(network.send(FETCH, KEY))
+            await asyncio.to_thread(disk.writing.wait, 5)
+            writing.set()
+            await server.left.wait()  # aiohttp has closed it
+            disk.go_on.set()
+
+            with pytest.raises(Interrupted, match="its framing broke"):
+                await call
+
+        assert os.listdir(tmp_path) == []
+
+    run(main(), loop)
+
+
 def test_a_full_disk_stops_the_run_and_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         async with (
