@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -22,7 +22,13 @@ class Clock(selectors.DefaultSelector):
     # "now", and would wake itself for ever on a clock that stands still while code runs.
     busy = 1e-9
 
+    def __init__(self, at_rest: Callable[[], None]) -> None:
+        super().__init__()
+        self._at_rest = at_rest  # called whenever nobody can go on before time goes by
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout != 0:
+            self._at_rest()
         if timeout is None:
             # Only another thread can go on from here; it gets some real time for that.
             ready = super().select(5)
@@ -35,8 +41,8 @@ class Clock(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A selector loop on such a clock."""
 
-    def __init__(self, late: float, busy: float) -> None:
-        self._clock = Clock()
+    def __init__(self, late: float, busy: float, at_rest: Callable[[], None]) -> None:
+        self._clock = Clock(at_rest)
         self._clock.late = late
         self._clock.busy = busy
         super().__init__(self._clock)
@@ -45,7 +51,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._clock.now
 
 
-def run(main: Coroutine[Any, Any, T], late: float = 0.0, busy: float = 1e-9) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    late: float = 0.0,
+    busy: float = 1e-9,
+    at_rest: Callable[[], None] = lambda: None,
+) -> T:
     """Run a coroutine to its end in virtual time, and return its result."""
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(late, busy)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(late, busy, at_rest)) as runner:
         return runner.run(main)

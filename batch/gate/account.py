@@ -53,6 +53,9 @@ class Account(Passage):
     def heard(self) -> None:
         """Take note of a sign of life, and open the account again if it was down."""
         self.last_answer_at = self._clock()
+        if self.slots.empty:
+            self.slots.empty = 0
+            self.slots.look()
         if self._health.failures:
             if self._health.down:
                 self.load.restart()
@@ -64,6 +67,14 @@ class Account(Passage):
     def charged(self) -> None:
         """Take note of an answer, which was paid for: there is money."""
         self._short_of_money = self.money_is_gone = False
+
+    def unheard(self) -> None:
+        """Leave the slot of a call that failed empty until there is a sign of life.
+
+        Else each that fails would have another follow, before enough have to know that nobody is
+        there.
+        """
+        self.slots.empty += 1
 
     def silent(self, failure: CallFailed, sent_at: float) -> None:
         """Take note of a failure that is no sign of life; after some in a row, only probe."""

@@ -3,9 +3,14 @@
 Of each key's calls one at a time is past the key's door, and of all keys' one at a time past the
 account's. So at most one slot on each side is held while its call waits, keys take turns, and
 nothing of the account is held while a call still waits for its key.
+
+Where a turn takes long to come, as the loop is busy, whoever has one lets through those who need
+none: first who waits at the account's door, then of each key one, again and again.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from batch.adapt.estimates import Claim
 from batch.errors import Blocked, Halted
@@ -107,7 +112,8 @@ class Queuer(Fare):
         door = self.lane.door(self.takes_slot)
         crowd.add(self)
         try:
-            await self._turn(door)
+            if not await self._turn(door):
+                return
             try:
                 if self.claim is not None:
                     self.tokens = self.claim.reckon()  # more is known than when it came
@@ -123,15 +129,46 @@ class Queuer(Fare):
         for limit, paid in self.paid.items():
             await limit.renew(*paid)
 
-    async def _turn(self, door: Door) -> None:
-        """Wait until the model may be asked for, and then for the turn at the key's door."""
+    async def _turn(self, door: Door) -> bool:
+        """Wait until the model may be asked for, and then for the turn at the key's door.
+
+        Returns False if everything was taken without one.
+        """
         while True:
             held = self._held()
             tries = held is not None and await held.passed(self)
-            await door.enter(self)
-            if tries or not self._held():
-                return
-            door.leave()
+            if await door.enter(self):
+                if tries or not self._held():
+                    return True
+                door.leave()
+            elif self._is_open():
+                return False
+            else:
+                self.give_back()  # a pause has begun meanwhile
+
+    def passes(self) -> Door | None:
+        """Take what is missing if it is free, and if no rate and no trial wants a turn."""
+        lane, account, takes_slot = self.lane, self.lane.account, self.takes_slot
+        now = account.now()
+        if account.limited or not account.free(now, takes_slot, 0, at_door=True):
+            return None
+        if not self.beyond:
+            if lane.limited or self._held() or not lane.free(now, takes_slot, 0, at_door=True):
+                return None
+            if takes_slot:
+                lane.seize(now)
+        if takes_slot:
+            account.seize(now)
+        return lane.door(takes_slot)
+
+    def give_back(self) -> None:
+        """Return what ``passes`` has taken."""
+        self.lane.account.give_back(self)
+        if not self.beyond:
+            self.lane.give_back(self)
+
+    def _is_open(self) -> bool:
+        return self.lane.schedule.is_open() and self.lane.account.schedule.is_open()
 
     def _held(self) -> Trial | None:
         if self.call.kind != "submit":
@@ -155,9 +192,21 @@ class Queuer(Fare):
         account = self.lane.account
         self.beyond = True
         door = account.door(self.takes_slot)
-        await door.enter(self)
-        try:
-            await account.take(self)
-        finally:
-            door.leave()
-        return self.lane.schedule.is_open()
+        if await door.enter(self):
+            try:
+                await account.take(self)
+                if self.late:
+                    self._let_through(door)
+            finally:
+                door.leave()
+        return self._is_open()
+
+    def _let_through(self, door: Door) -> None:
+        """Let through whoever needs no turn, with the turns at the key's and the account's door."""
+        doors = deque([self.lane.door(self.takes_slot)])
+        while (next_door := door.let_through()) is not None:
+            doors.append(next_door)
+        while doors:
+            next_door = doors.popleft().let_through()
+            if next_door is not None:
+                doors.append(next_door)

@@ -104,11 +104,15 @@ class Gate:
         if isinstance(failure, Throttled):
             news = where.rejected(failure, sent_at)
         elif isinstance(failure, (Overloaded, Interrupted)):
-            news = lane.overloaded(sent_at)
+            # Before anybody was answered, a cut is no sign that there are too many.
+            never = account.last_answer_at is None and isinstance(failure, Interrupted)
+            news = lane.overloaded(sent_at) or never
             if failure.retry_after:
                 lane.schedule.asked(failure.retry_after)
         elif isinstance(failure, NoMoney):
             account.refused_money(sent_at)
+        if not failure.alive and not isinstance(failure, (Throttled, Overloaded)):
+            account.unheard()
         # Calls that are rejected together are one sign that there are too many, and not that the
         # account is gone.
         if news and not failure.alive:

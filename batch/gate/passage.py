@@ -77,9 +77,9 @@ class Passage:
         """Return how many seconds an answer took lately, or None if there was none yet."""
         return self._trip
 
-    def free(self, now: float, takes_slot: bool, tokens: int) -> bool:
-        """Return whether a call would pass without waiting."""
-        if self.schedule.until > now or self.door(takes_slot).busy:
+    def free(self, now: float, takes_slot: bool, tokens: int, at_door: bool = False) -> bool:
+        """Return whether a call would pass without waiting; ``at_door``: if it had the turn."""
+        if self.schedule.until > now or not (at_door or not self.door(takes_slot).busy):
             return False
         if takes_slot and not (self.slots.free() and self.pace.free(now)):
             return False
@@ -140,6 +140,7 @@ class Passage:
         now, taken, trip = self._clock(), self.slots.taken, self.trip
         rate = None if trip is None else taken / max(trip, SHORTEST_TRIP)
         drops = self.load.rejected(now, sent_at, taken, rate)
+        self._look()
         asked = failure.retry_after
         if asked or drops > 1:
             self.schedule.rejected(sent_at, asked, max(now - sent_at, SHORTEST_TRIP))
@@ -147,7 +148,14 @@ class Passage:
 
     def overloaded(self, sent_at: float) -> bool:
         """Narrow the window after a sign of overload. Returns whether it was news."""
-        return self.load.overloaded(self._clock(), sent_at, self.slots.taken) > 0
+        drops = self.load.overloaded(self._clock(), sent_at, self.slots.taken)
+        self._look()
+        return drops > 0
+
+    def _look(self) -> None:
+        """Wake who waits for the time of a pace that was given up."""
+        if self.load.pace is None:
+            self.pace.look()
 
     async def _wait_and_pay(self, fare: Fare) -> None:
         """Pay the rates that were not paid yet."""

@@ -132,8 +132,7 @@ class Purse:
             self._spend(kept, request, failure.usage)
             return
         answered = failure.status is not None and failure.status < 300
-        doubtful = failure.ambiguous or failure.begun or answered
-        self._settle(kept, None if doubtful else ZERO)
+        self._settle(kept, None if failure.doubtful or answered else ZERO)
 
     def owed(self, request: Request) -> Reserved | None:
         """Keep back what a task may cost that an earlier session began; None: nobody can say."""

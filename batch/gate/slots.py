@@ -13,18 +13,19 @@ from batch.gate.waits import Bell, Waiter
 class Slots:
     """Counts calls on the wire. Only one at a time waits here; the others are behind a door."""
 
-    __slots__ = ("_bell", "alone_since", "taken", "window")
+    __slots__ = ("_bell", "alone_since", "empty", "taken", "window")
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.taken = 0
+        self.empty = 0  # that nobody may take for now; one call may always go
         # A call sent since then has been the only one on the wire; infinity: there is none such.
         self.alone_since = math.inf
         self._bell = Bell()
 
     def free(self) -> bool:
         """Return whether there is a slot."""
-        return self.taken < self.window.limit
+        return not self.taken or self.taken + self.empty < self.window.limit
 
     async def freed(self, waiter: Waiter) -> None:
         """Wait until there is a slot."""

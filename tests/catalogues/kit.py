@@ -3,13 +3,14 @@
 Many rows share one run. Each is a line with a model, and so with a key, of its own, by which the
 gateway knows how to answer it, and which keeps what one row does to a key from the others. Films
 that are not ready keep the account alive meanwhile: an odd answer is held back until one of them
-was told so, and no more than a few go out together, lest the run take a gateway full of oddities
-for one that is gone.
+was told so, and no more than a few go out before the run has heard so again, lest it take a gateway
+full of oddities for one that is gone. That it has, it says by asking after the same film once more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import sys
@@ -19,7 +20,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import STDOUT, Popen
-from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -30,7 +31,7 @@ CANARY: Final = "sk-canary-in-front-of-bad-gateways"  # what each key begins wit
 PATIENCE: Final = 120.0  # seconds for a whole run; only a hang takes so long
 SILENCE: Final = 8.0  # seconds without an odd request after which no more is waited for
 HEARTS: Final = 8  # films that are not ready
-TOGETHER: Final = 6  # odd answers for each that is asked after; eight failures mean "gone"
+TOGETHER: Final = 6  # odd answers between two signs of life; eight failures mean "gone"
 NO_PRICES: Final = "[prices]\nlisted = false\n"  # they would be looked up by one more process
 NO_TRACE: Final = ("Traceback", "Error:", "Exception", "object at 0x", "<class")
 
@@ -191,10 +192,11 @@ class Gateway(RawServer):
         self._lines = {line.token: line for line in lines}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._over = False
-
-    async def __aenter__(self) -> Self:
-        self._latest = asyncio.get_running_loop().time()
-        return await super().__aenter__()
+        self._latest = math.inf  # when the last odd request came, or the first of all
+        # Odd answers: how many were let go, went, had gone when each film was told of last, and had
+        # gone before a sign of life that the run has heard.
+        self._let_go = self._gone = self._survived = 0
+        self._told: dict[str, int] = {}
 
     async def _follow(
         self, script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -202,11 +204,15 @@ class Gateway(RawServer):
         try:
             while Act.CLOSE not in script and Act.RESET not in script:
                 got = await read_request(reader)
+                if not self.got:  # a command may take long to begin
+                    self._latest = asyncio.get_running_loop().time()
                 self.got.append(got)
                 script = await self._script(got)
                 for step in script:
                     await self._do(step, reader, writer)
                 if "GET /v1/videos/heart" in got.line:
+                    self._survived = max(self._survived, self._told.get(got.line, 0))
+                    self._told[got.line] = self._gone
                     self._release()
         except (OSError, asyncio.IncompleteReadError):
             pass  # the other side may go at any time: that is what many scripts wait for
@@ -260,12 +266,13 @@ class Gateway(RawServer):
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
+            self._gone += 1
 
     def _release(self) -> None:
         """Let some of the odd answers go, after a sign of life; all of them when it is over."""
-        for _ in range(len(self._waiting) if self._over else TOGETHER):
-            if self._waiting:
-                self._waiting.popleft().set_result(None)
+        while self._waiting and (self._over or self._let_go < self._survived + TOGETHER):
+            self._waiting.popleft().set_result(None)
+            self._let_go += 1
 
 
 # ---------------------------------------------------------------------------------------------- run

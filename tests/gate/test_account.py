@@ -20,7 +20,7 @@ from batch.errors import (
 )
 from batch.gate.gate import Gate
 from batch.retry import Again, Block, Case, Past, RetryPolicy, judge
-from tests.gate.world import MODEL, POLL, SUBMIT, Work, clock, gate, send
+from tests.gate.world import MODEL, POLL, SUBMIT, Work, clock, gate, passes, send
 from tests.virtual import run
 
 POLICY = RetryPolicy()
@@ -331,6 +331,56 @@ def test_rejections_that_come_together_are_one_sign_and_not_the_accounts_end() -
     run(main())
 
 
+@pytest.mark.parametrize("kind", [Unreachable, ServerTrouble, Interrupted])
+@pytest.mark.parametrize("apart", [0.0, 0.02], ids=["together", "one after the other"])
+def test_a_gateway_that_hangs_up_on_everybody_is_down_after_eight_calls(
+    kind: type[CallFailed], apart: float
+) -> None:
+    async def main() -> None:
+        at = gate(concurrency=200)
+        sent = 0
+
+        async def work() -> None:
+            nonlocal sent
+            sent += 1
+            await asyncio.sleep(0.01 + apart * sent)
+            raise kind("it hung up")
+
+        going = asyncio.ensure_future(lines(at, work, 500, 200))
+        while not at.down:
+            await asyncio.sleep(0.001)
+
+        assert sent == 8
+        going.cancel()
+
+    run(main())
+
+
+def test_the_slots_of_calls_that_failed_are_filled_again_with_the_first_answer() -> None:
+    async def main() -> None:
+        at = gate(concurrency=200)
+        held: list[asyncio.Future[None]] = []
+
+        async def work() -> None:
+            held.append(asyncio.get_running_loop().create_future())
+            await held[-1]
+
+        going = asyncio.ensure_future(lines(at, work, 500, 200))
+        await passes()
+        for one in held[:3]:
+            one.set_exception(ServerTrouble("it hung up"))
+        await passes()
+        before = len(held), at.in_flight
+        held[3].set_result(None)
+        await passes()
+
+        assert before == (8, 5)
+        assert at.in_flight >= 8
+        going.cancel()
+
+    run(main())
+
+
 def test_an_answer_between_failures_keeps_the_account_up() -> None:
     async def main() -> None:
         at = gate()
@@ -391,10 +441,13 @@ def test_polls_of_a_down_account_are_probes_like_any_other_call() -> None:
     run(main())
 
 
-def hidden(capacity: int, answer: float, settling: float, seconds: float) -> tuple[float, float]:
+def hidden(
+    capacity: int, answer: float, settling: float, seconds: float, step: int
+) -> tuple[float, float]:
     """Runs against a gateway with so many places: share of them used, share of calls rejected.
 
-    So many seconds count, after others to find it.
+    So many seconds count, after others to find it. ``step`` is how the lengths of answers follow
+    one another.
     """
     on_it = answered = rejected = begun = 0
 
@@ -407,7 +460,7 @@ def hidden(capacity: int, answer: float, settling: float, seconds: float) -> tup
             raise Throttled("too many")
         on_it += 1
         begun += 1
-        await asyncio.sleep(answer * (0.5 + (begun * 7919 % 101) / 100))
+        await asyncio.sleep(answer * (0.5 + (begun * step % 101) / 100))
         on_it -= 1
         answered += clock() >= settling
 
@@ -424,11 +477,15 @@ def hidden(capacity: int, answer: float, settling: float, seconds: float) -> tup
 
 @pytest.mark.parametrize("capacity", [50, 120])
 def test_a_hidden_capacity_is_found_and_used(capacity: int) -> None:
-    # 200 round trips are what a gateway is given before it counts.
-    used, rejected = hidden(capacity, answer=0.15, settling=30, seconds=40)
+    # 200 round trips are what a gateway is given before it counts. When it has settled hangs on
+    # which answers happen to be out together: one order of them says less than several.
+    found = [
+        hidden(capacity, answer=0.15, settling=30, seconds=40, step=step) for step in (7919, 6007)
+    ]
 
-    assert used >= 0.95
-    assert rejected <= 0.01
+    assert sum(used for used, _ in found) / len(found) >= 0.95
+    assert sum(rejected for _, rejected in found) / len(found) <= 0.01
+    assert all(used >= 0.9 and rejected <= 0.02 for used, rejected in found)
 
 
 @pytest.mark.parametrize("kind", [Throttled, Saturated, Overloaded, Interrupted])
