@@ -17,28 +17,17 @@ from typing import Final
 import msgspec
 
 from batch import weights
-from batch.errors import (
-    Blocked,
-    CallFailed,
-    Crashed,
-    Halted,
-    NotAnAnswer,
-    OutcomeUnknown,
-    Refused,
-    TaskLate,
-)
+from batch.errors import Blocked, CallFailed, Halted, OutcomeUnknown, Refused, TaskLate
 from batch.gate.lane import Lane
 from batch.ledger.state import Open
 from batch.means import Means
 from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
-from batch.retry import Again, Block, Case, End, Past, judge, leaves_doubt
+from batch.retry import Again, Block, Case, End, Past, judge, leaves_doubt, one_lines_own
 from batch.script import Ask, Verdict
 from batch.unit import NO_REPEATS, Unit, rejected_usage
 from batch.wire import WireFormat
 from batch.wire._halves import understood
 
-# What one line of a pack may be to blame for, so that the others are asked without it.
-LINES_OWN: Final = (Refused, NotAnAnswer, Crashed)
 GONE: Final = 410  # the status of a host that has nothing, and will not
 LAST_CALL: Final = 30.0  # seconds for a call after a task that begins when its time is nearly over
 
@@ -74,7 +63,7 @@ class Deliver:
         try:
             verdict, answers = await self._verdict(unit)
         except CallFailed as failure:
-            if isinstance(failure, LINES_OWN) and len(rows) > 1:
+            if len(rows) > 1 and one_lines_own(failure):
                 middle = len(rows) // 2
                 halves = tuple(rows[:middle]), tuple(rows[middle:])
                 return Halves(halves, unit.attempts, unit.maybe_billed, unit.past.repeats)
@@ -290,7 +279,7 @@ class Deliver:
         if failure.usage is not None:
             await journal.keep(unit.billed(request.part, failure.usage, failure.code))
             self._means.purse.saved(unit.rows[0].ordinal)
-        elif failure.ambiguous or failure.begun or leaves_doubt(failure, once=once):
+        elif failure.doubtful or leaves_doubt(failure, once=once):
             unit.maybe_billed += 1
         if once and failure.precedes_work:
             journal.note(unit.entry("void", request.part))

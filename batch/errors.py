@@ -155,6 +155,11 @@ class CallFailed(BatchError):
         self.under_200 = False  # told in the place of an answer, which may be billed like one
 
     @property
+    def doubtful(self) -> bool:
+        """Return whether the work may have been done and billed, of whatever kind it is."""
+        return self.ambiguous or self.begun
+
+    @property
     def precedes_work(self) -> bool:
         """Return whether it provably came before any work; not once an answer has begun."""
         return self.before_work and not self.begun and not self.under_200

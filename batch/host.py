@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
+from batch.collector import lean_collector
 from batch.ledger.book import Book
 from batch.plan import Plan
 from batch.session.ending import Ending, Watch, abrupt, signals
-from batch.surroundings import lean_collector, return_large_blocks
+from batch.surroundings import return_large_blocks
 
 
 class Host(Protocol):

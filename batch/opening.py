@@ -28,7 +28,7 @@ from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
 from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
 from batch.ledger.paths import Paths
-from batch.ledger.recover import Found
+from batch.ledger.recover import Found, take_up
 from batch.ledger.state import BLOCK, History
 from batch.wording import agreeing, counted
 
@@ -55,7 +55,7 @@ class Opened(msgspec.Struct, frozen=True):
     inputs: Inputs
     census: Census
     new_identity: bool  # kept answers under other settings: the journal must note them
-    dropped: int = 0  # failed lines that changed, and are asked again
+    dropped: AbstractSet[int] = frozenset()  # lines that changed, and are asked again
     models: AbstractSet[str] | None = None  # that lines name, "" if one names none; None: not known
     reading: Reading = Reading()
     chosen: Chosen | None = None  # the lines to be asked; None: all
@@ -71,8 +71,27 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
         _refuse_rehearsal(paths, found.history, wanted.identity)
     if differs and not keep_answers:
         raise _other_settings(paths, found, differs)
+    cap, reading = wanted.max_line_bytes, wanted.reading
+    inputs = open_inputs(wanted.inputs, paths.spool, cap, reading=reading)
+    try:
+        opened = _read(files, paths, found, wanted, inputs, keep_answers)
+        settled = inputs.settled()
+    except BaseException:
+        inputs.discard()
+        raise
+    return msgspec.structs.replace(opened, inputs=settled, new_identity=bool(differs))
+
+
+def _read(
+    files: Files,
+    paths: Paths,
+    found: Found | None,
+    wanted: Wanted,
+    inputs: Inputs,
+    keep_answers: bool,
+) -> Opened:
+    """Read all lines, and compare those that were asked with what they were."""
     reading = wanted.reading
-    inputs = open_inputs(wanted.inputs, paths.spool, wanted.max_line_bytes, reading=reading)
     named, chooser = Named(wanted.note_models, inputs.forms), Chooser(wanted.choice)
     if found is None:
 
@@ -82,7 +101,8 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
 
         look = Look(inputs.forms, Filler(reading))
         census = scan(inputs, paths.cache, visit_new, BUFFER_BYTES, look)
-        return Opened(None, inputs, census, False, 0, named.models(), reading, chooser.chosen())
+        models, chosen = named.models(), chooser.chosen()
+        return Opened(None, inputs, census, False, frozenset(), models, reading, chosen)
     comparison = Comparison(found.history)
 
     def visit(line: RawLine) -> None:
@@ -102,7 +122,7 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
     for one in changed.values():
         found.history.forget(one.ordinal, one.sum)
     models, chosen = named.models(), chooser.chosen()
-    return Opened(found, inputs, census, bool(differs), len(changed), models, reading, chosen)
+    return Opened(found, inputs, census, False, frozenset(changed), models, reading, chosen)
 
 
 def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:
@@ -111,6 +131,7 @@ def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:
         *_, errors = opened.found.ends
         try:
             compact_errors(files, paths.errors, errors.keep, opened.found.history)
+            take_up(files, opened.found, opened.dropped)
         except OSError as error:
             raise CannotWrite(
                 f"{paths.errors}: {error.strerror or error}. Nothing was changed. Run the same "

@@ -133,6 +133,8 @@ class Rule(msgspec.Struct, frozen=True):
 # A timeout, reset, 504 or 524, a cut answer, and any failure after an answer has begun, share one
 # repeat: each may have been billed.
 _AMBIGUOUS: Final = Rule("ambiguous", repeats=1)
+# What one line of a pack may be to blame for.
+_ONE_LINES_OWN: Final = (Refused, NotAnAnswer, Crashed)
 # A poll is free to repeat, and its task is paid: give up late, after about half an hour of trouble.
 _POLL: Final = Rule("poll", repeats=60, budgeted=False)
 
@@ -210,6 +212,14 @@ def leaves_doubt(failure: CallFailed, *, once: bool) -> bool:
     """Return whether work that must not be done twice may have been done."""
     refused = isinstance(failure, (Refused, OutcomeUnknown))
     return once and not failure.precedes_work and not refused
+
+
+def one_lines_own(failure: CallFailed) -> bool:
+    """Return whether the others of a pack are to be asked without the line that may be to blame.
+
+    Not after a doubt: each of them may have been paid, and the pack has had the repeat it gets.
+    """
+    return isinstance(failure, _ONE_LINES_OWN) and not failure.doubtful
 
 
 def retryable(failure: CallFailed) -> bool:

@@ -260,6 +260,8 @@ async def _write(
         host.begun(plan, book)
         if plan.todo or opened.new_identity:
             await joined.deliver_all(way, host)
+        elif not (opened.found and opened.found.remembered):
+            book.remember()
         return joined.conclude()
     finally:
         book.release()

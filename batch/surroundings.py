@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import resource
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from batch.descriptors import OWN_FILES, open_files
 from batch.files import Files
 from batch.media import MediaFolder
 from batch.plan import Plan
@@ -24,13 +23,10 @@ from batch.settings.tree import Settings
 from batch.shares import Access, dials
 from batch.spill import Parse, Spill
 
-GC_THRESHOLDS: Final = (50_000, 20, 50)  # the collector else takes 5 to 7 % of a run
-
 # Parameters of glibc's ``mallopt``, and their values in bytes.
 _TRIM: Final = (-1, 2 << 20)
 _MMAP: Final = (-3, 1 << 20)
 
-OWN_FILES: Final = 32  # open files beside the connections: logs, inputs, the event loop's
 # Beside each call that submits there may be one that asks how far a task is, and one that fetches
 # what it made into a file.
 PER_CALL: Final = 4
@@ -45,7 +41,7 @@ def within_open_files(settings: Settings) -> tuple[Settings, str]:
     limits = settings.limits
     ends = 2 if settings.run.mock else 1  # of each connection a rehearsal has both
     # What tasks take comes last: where so much is not to be had, most runs need no more than one.
-    allowed = max(_open_files(ends * each * limits.at_most + OWN_FILES) for each in (1, PER_CALL))
+    allowed = max(open_files(ends * each * limits.at_most + OWN_FILES) for each in (1, PER_CALL))
     fit = max(1, (allowed - OWN_FILES) // ends)
     if fit >= limits.at_most:
         return settings, ""
@@ -54,18 +50,6 @@ def within_open_files(settings: Settings) -> tuple[Settings, str]:
         f"{fit} at once and not {limits.at_most}: the system lets a process have {allowed} files "
         f"and connections open (ulimit -n)"
     )
-
-
-def _open_files(wanted: int) -> int:
-    """Return how many files may be open, after asking the system for as many as are wanted."""
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    endless = resource.RLIM_INFINITY
-    if allowed != endless and allowed < wanted:
-        more = wanted if most == endless else min(wanted, most)
-        with contextlib.suppress(ValueError, OSError):  # some systems have a limit beside this one
-            resource.setrlimit(resource.RLIMIT_NOFILE, (more, most))
-        allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if allowed == endless else allowed
 
 
 @contextlib.asynccontextmanager
@@ -103,20 +87,6 @@ def spill(files: Files, plan: Plan, parse: Parse) -> Iterator[Spill]:
     where = plan.paths.cache, plan.opened.inputs.sources
     with Spill(files, *where, parse, offload) as waiting, thread:
         yield waiting
-
-
-@contextlib.contextmanager
-def lean_collector() -> Iterator[None]:
-    """Collect garbage seldom while a run makes few cycles and many objects."""
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def return_large_blocks() -> None:

@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import threading
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_a_run_goes_on_where_it_was(place):
     opened = place.open()
 
     assert members(opened.found.history.answered) == {1}
-    assert (opened.new_identity, opened.dropped) == (False, 0)
+    assert (opened.new_identity, opened.dropped) == (False, set())
 
 
 def test_lines_that_were_added_at_the_end_are_fine(place):
@@ -117,7 +118,7 @@ def test_lines_that_were_not_asked_yet_may_change(place):
     place.did(answered(1), failed(2))
     place.change(3, 4, 5, 6)
 
-    assert place.open().dropped == 0
+    assert not place.open().dropped
 
 
 # Changed lines.
@@ -178,7 +179,7 @@ def test_a_changed_line_that_failed_is_pending_again_with_keep_answers(place):
 
     known = opened.found.history
     assert (members(known.answered), members(known.failed)) == ({1}, {3})
-    assert opened.dropped == 1
+    assert opened.dropped == {2}
     assert said(place.without_cache().history) == said(known)
 
 
@@ -204,7 +205,7 @@ def test_a_crash_before_changed_lines_are_dropped_leaves_them_to_the_same_comman
     place.open(keep_answers=True)
     again = place.open(keep_answers=True)
 
-    assert again.dropped == 1
+    assert again.dropped == {2}
 
 
 def test_what_was_dropped_may_be_answered_and_stays_so(place):
@@ -216,7 +217,7 @@ def test_what_was_dropped_may_be_answered_and_stays_so(place):
 
     opened = place.open()
     assert members(place.without_cache().history.answered) == {1, 2}
-    assert opened.dropped == 0
+    assert not opened.dropped
     place.change()
     place.refused("line 2;")
 
@@ -239,6 +240,19 @@ def test_paid_work_of_a_changed_line_stays_on_record_with_keep_answers_until_it_
     drop_changed(FILES, place.paths, opened)
 
     assert set(opened.found.history.open) == {2, 3}
+
+
+def test_paid_work_that_a_dropped_error_had_ended_is_on_record_again(place):
+    place.did(entry("intent", 2), failed(2, "outcome_unknown"), entry("intent", 3), failed(3))
+    assert not place.open().found.history.open
+    place.change(2)
+
+    opened = place.open(keep_answers=True)
+    drop_changed(FILES, place.paths, opened)
+
+    known = opened.found.history
+    assert set(known.open) == {2}
+    assert said(place.without_cache().history) == said(known)
 
 
 # Shortened inputs.
@@ -427,6 +441,29 @@ def test_what_came_from_standard_input_is_read_again_from_its_copy(place):
         file.write(b"{}")
 
     assert recorded_inputs(history, place.paths) == (place.paths.spool, "/data/b.jsonl")
+
+
+@pytest.mark.parametrize("changed", [(2,), ()], ids=["other lines", "the same lines"])
+def test_the_copy_of_a_stream_is_replaced_only_by_one_that_fits_the_run(place, changed):
+    # Given a run of a pipe, and that pipe with what it is to hold now
+    place.did(answered(1), answered(2))
+    copy = place.folder / "out.run" / "cache" / "stdin.jsonl.1"
+    copy.write_bytes(b"as it was")
+    place.change(*changed)
+    content, pipe = place.input.read_bytes(), place.folder / "pipe"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(content))
+    feeder.start()
+
+    if changed:
+        with pytest.raises(BadData, match="have changed"):
+            place.open(inputs=(str(pipe),))
+    else:
+        place.open(inputs=(str(pipe),))
+    feeder.join()
+
+    assert copy.read_bytes() == (b"as it was" if changed else content)
+    assert not copy.with_name(f"{copy.name}.new").exists()
 
 
 def test_standard_input_whose_copy_is_gone_is_asked_for_again(place):

@@ -14,6 +14,7 @@ from batch.retry import (
     Past,
     RetryPolicy,
     judge,
+    one_lines_own,
     passing,
     retryable,
     rule_of,
@@ -330,6 +331,20 @@ def test_an_answer_that_broke_off_and_a_timeout_share_one_repeat() -> None:
 
     assert isinstance(first, Again)
     assert isinstance(second, End)
+
+
+ONE_LINES_OWN = {kind for kind in kinds() if issubclass(kind, errors.Refused)} | {
+    errors.NotAnAnswer,
+    errors.Crashed,
+}
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
+def test_a_pack_is_asked_in_halves_only_after_a_failure_that_leaves_no_doubt(
+    kind: type[CallFailed],
+) -> None:
+    assert one_lines_own(kind("said of a pack")) is (kind in ONE_LINES_OWN)
+    assert not one_lines_own(begun(kind))
 
 
 CLOSING = sorted(

@@ -340,6 +340,21 @@ def test_the_totals_are_those_of_the_records_and_of_the_paid_attempts(desk: Desk
     assert sum(row["num_model_requests"] for row in desk.usage()) == len(counted)
 
 
+def test_a_session_that_finds_nothing_left_leaves_a_checkpoint_once(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(6)))
+    desk.run()
+    cache = desk.folder / "out.run" / "cache" / "checkpoint"
+    before = cache.read_bytes()
+    cache.unlink()
+
+    desk.run()
+    again, made = cache.read_bytes(), cache.stat().st_ino
+    desk.run()
+
+    assert again == before
+    assert cache.stat().st_ino == made  # what is there says all, and is not written again
+
+
 def test_a_streamed_answer_is_recorded_like_an_unstreamed_one(desk: Desk) -> None:
     desk.write(chat("same", stream=True), chat("same ", stream=False))
 

@@ -12,6 +12,7 @@ from batch.cli.caller import Caller
 from batch.cli.layers import output_of, settings_of
 from batch.cli.options import CONDUCTED, FILED, job_options, prices_option
 from batch.cli.shape import argument, make_command, option
+from batch.collector import lean_collector
 from batch.errors import BadUsage
 from batch.files import OsFiles
 from batch.ledger.paths import paths_of
@@ -88,7 +89,8 @@ def command(ctx: click.Context, /, run: str, target: str, **flags: Any) -> int:
     with looked_at(paths_of(run), folder if os.path.isdir(folder) else None) as looked:
         beside = _beside(caller, looked, wanted, leave_out=bool(flags["no_input"]))
         costs = _costs(ctx, caller, looked, wanted)
-        written = export(Sources(looked.logs, beside, costs), wanted, looked.kept)
+        with lean_collector():
+            written = export(Sources(looked.logs, beside, costs), wanted, looked.kept)
         summary = _standing(caller, looked, run)
     document = _document(wanted, written, summary)
     document["currency"] = costs.currency if costs and "cost" in written.columns else None

@@ -16,6 +16,7 @@ from batch.cli.engine import engine_of
 from batch.cli.layers import settings_of
 from batch.cli.options import PRICED, prices_option
 from batch.cli.shape import argument, make_command, option
+from batch.collector import lean_collector
 from batch.errors import BadData, BadUsage
 from batch.pricing import PriceBook
 from batch.report.buckets import Bucket
@@ -123,7 +124,8 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     now = caller.clock()
     condense = partial(Condensed, by, book, tz)
     choice = _Choice(condense, _days(flags, tz, now), mock=flags["mock"])
-    found = read_all(paths, lambda run: engine_of(caller).usage(run), choice.begin)
+    with lean_collector():
+        found = read_all(paths, lambda run: engine_of(caller).usage(run), choice.begin)
     _tell_of_files(caller, found)
     choice.tell(caller)
     wanted = list(choice.condensed.buckets())

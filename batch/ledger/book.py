@@ -192,6 +192,14 @@ class Book:
         await writer.close()
         await self._offload(lambda: self._finish(compact))
 
+    def remember(self) -> None:
+        """Leave a checkpoint without having committed anything, so that the next session has one.
+
+        It is worth nothing but time, so that a disk which fails here is not worth a word.
+        """
+        with contextlib.suppress(OSError):
+            self._save(checkpoint.encode(self.run_id, self.history, self._positions()))
+
     def release(self) -> None:
         """Let go of the files, without another write."""
         logs, self._logs = self._logs, ()
@@ -203,7 +211,7 @@ class Book:
         with contextlib.suppress(OSError):
             if compact and self.history.error_records > self.history.failed.count:
                 self._compact()
-            self._save(checkpoint.encode(self.run_id, self.history, self._positions()))
+            self.remember()
 
     def _compact(self) -> None:
         path, old = self._paths.errors, self._logs[ERRORS]
@@ -220,21 +228,21 @@ class Book:
     def _encode(self, entry: Entry) -> bytes:
         return encode_entry(msgspec.structs.replace(entry, synced=self._logs[JOURNAL].synced))
 
-    def _acknowledged(self, log: int, line: bytes) -> None:
-        """Take a safe line into the history by the same way that a resume reads it."""
-        self._bytes -= len(line)
+    def _acknowledged(self, log: int, lines: Sequence[bytes]) -> None:
+        """Take safe lines into the history by the same way that a resume reads them."""
+        self._bytes -= sum(map(len, lines))
         if log == JOURNAL:
-            self.history.note_entry(decode_entry(line))
+            for line in lines:
+                self.history.note_entry(decode_entry(line))
             return
-        note: Callable[..., None] = (
-            self.history.note_result if log == RESULTS else self.history.note_error
-        )
-        mark = decode_mark(line)
-        note(mark)
-        self._waiting -= 1
-        self.committed += 1
+        marks = [decode_mark(line) for line in lines]
+        note = self.history.note_results if log == RESULTS else self.history.note_errors
+        note(marks)
+        self._waiting -= len(marks)
+        self.committed += len(marks)
         if self.on_safe is not None:
-            self.on_safe(mark.line)
+            for mark in marks:
+                self.on_safe(mark.line)
 
     async def _after_commit(self) -> None:
         if self.on_commit is not None:

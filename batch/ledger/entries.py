@@ -20,27 +20,46 @@ from batch.usage import fields
 
 HEAD: Final = b'{"x_run":'
 AFTER_HEAD: Final = b',"id":"batch_req_'
-Named: TypeAlias = dict[str, int | float | None]
+_BRACE: Final = ord("}")
+Count: TypeAlias = int | float | None
+Named: TypeAlias = dict[str, Count]
 EntryKind: TypeAlias = Literal[
     "header", "settings", "intent", "void", "task", "part", "billed", "reserved"
 ]
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A usage as it is read back: the fields of ``FIELDS``, None of what is unknown."""
+
+    input_tokens: Count = None
+    input_cached_tokens: Count = None
+    input_cache_write_tokens: Count = None
+    input_audio_tokens: Count = None
+    input_image_tokens: Count = None
+    output_tokens: Count = None
+    output_reasoning_tokens: Count = None
+    output_audio_tokens: Count = None
+    output_image_tokens: Count = None
+    images: Count = None
+    seconds: Count = None
+    characters: Count = None
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a resume needs of a result or an error: its ``x_run``, unknown keys passed over."""
 
     line: int
     sum: str
     synced: int
+    run_id: str = ""
     model: str
     endpoint: str
     key: str | None
     attempts: int
     started_at: str | None  # null: nothing was sent
-    usage: Named | None = None
+    usage: Counts | None = None
     maybe_billed: int = 0
     pack: tuple[int, int] | None = None
-    run_id: str = ""
     class_: str | None = msgspec.field(default=None, name="class")
     retryable: bool = False
     unfinished: str | None = None
@@ -91,6 +110,7 @@ class HeaderInput(msgspec.Struct, frozen=True):
 
 
 _decode_mark = msgspec.json.Decoder(Mark).decode
+_decode_marks = msgspec.json.Decoder(list[Mark]).decode
 _decode_entry = msgspec.json.Decoder(Entry).decode
 
 
@@ -193,6 +213,31 @@ def decode_mark(line: bytes) -> Mark:
             # A label may be an object, whose words are a model's: they may look like the end.
             end = line.find(AFTER_HEAD, end + 1)
     raise ValueError("not a record")
+
+
+def decode_marks(data: bytes, stop: int) -> tuple[list[int], list[Mark]]:
+    """Return where the lines of records end, and the ``x_run`` of each, decoded in one go.
+
+    The records stand one after the other, up to ``stop``. Raises ValueError if one of them is not
+    exactly as it is written here: ``decode_mark`` looks more closely.
+    """
+    ends: list[int] = []
+    heads: list[bytes] = []
+    begin, after = 0, len(HEAD)
+    while begin < stop:
+        cut = data.find(AFTER_HEAD, begin)
+        end = data.find(b"\n", cut)
+        if cut < 0 or data[end - 1] != _BRACE or not data.startswith(HEAD, begin):
+            raise ValueError("not a record")
+        heads.append(data[begin + after : cut])
+        ends.append(end)
+        begin = end + 1
+    # A head that was cut too short lacks its brace, and the comma and the next head do not fit; one
+    # that was cut too long brings more than a mark.
+    marks = _decode_marks(b"[%b]" % b",".join(heads))
+    if len(marks) != len(ends):
+        raise ValueError("not a record a line")
+    return ends, marks
 
 
 def decode_entry(line: bytes) -> Entry:

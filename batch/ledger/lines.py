@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+
+class Repeated(ValueError):
+    """A line was to be put into a set that has it already."""
+
+    def __init__(self, ordinal: int, place: int) -> None:
+        super().__init__(f"line {ordinal} is there already")
+        self.ordinal = ordinal
+        self.place = place  # among those that were to be put in; those before it are in
+
 
 class LineSet:
     """A set of line ordinals: 1.25 MB for ten million of them."""
@@ -24,15 +35,30 @@ class LineSet:
     def add(self, ordinal: int) -> bool:
         """Put a line in; return whether it is new here."""
         index = ordinal >> 3
-        if index >= len(self.bits):
-            # Grown by an eighth at a time, so that a run of n lines copies the set O(log n) times.
-            self.bits.extend(bytes(index + 1 + index // 8 - len(self.bits)))
+        self._reach(index)
         bit = 1 << (ordinal & 7)
         if self.bits[index] & bit:
             return False
         self.bits[index] |= bit
         self.count += 1
         return True
+
+    def add_all(self, ordinals: Sequence[int]) -> None:
+        """Put lines in that are new here. Raises Repeated at the first that is not."""
+        self._reach(max(ordinals, default=0) >> 3)
+        bits = self.bits
+        for place, ordinal in enumerate(ordinals):
+            index, bit = ordinal >> 3, 1 << (ordinal & 7)
+            if bits[index] & bit:
+                self.count += place
+                raise Repeated(ordinal, place)
+            bits[index] |= bit
+        self.count += len(ordinals)
+
+    def _reach(self, index: int) -> None:
+        """Grow by an eighth at a time, so that a run of n lines copies the set O(log n) times."""
+        if index >= len(self.bits):
+            self.bits.extend(bytes(index + 1 + index // 8 - len(self.bits)))
 
     def discard(self, ordinal: int) -> bool:
         """Take a line out; return whether it was in."""

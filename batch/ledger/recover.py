@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -36,6 +37,7 @@ class Found(msgspec.Struct, frozen=True):
     lost: int = 0  # answers that were known of and that the logs no longer have
     begun: int = 0  # lines with work under way, of which the journal no longer tells
     missing: bool = False  # the results have no file at all
+    remembered: bool = False  # the checkpoint says all of this
 
     @property
     def notes(self) -> list[str]:
@@ -113,6 +115,23 @@ def _reaching(end: LogEnd, cached: Checkpoint, name: str) -> LogEnd:
     """Return a log's end with what the checkpoint knows of how far it reached once."""
     at = cached.positions.get(name)
     return msgspec.structs.replace(end, reach=max(end.reach, at.offset if at else 0))
+
+
+def take_up(files: Files, found: Found, dropped: AbstractSet[int]) -> None:
+    """Note again what lines had begun before the errors that ended them were dropped.
+
+    The journal still says it, and whoever reads the logs without the checkpoint goes by that. Of
+    paid work that may be done, and whose line comes back as it was, nobody else would know.
+    """
+    journal, told = found.ends[0], History()
+    told.answered = found.history.answered
+
+    def note(entry: Entry) -> None:
+        if entry.line in dropped:
+            told.note_entry(entry)
+
+    read_journal(files, journal.path, 0, journal.keep, note)
+    found.history.open |= told.open
 
 
 def positions(files: Files, paths: Paths, offsets: tuple[int, int, int]) -> dict[str, Position]:
@@ -213,7 +232,9 @@ def _read_logs(files: Files, paths: Paths, run_id: str, start: Checkpoint | None
         answers = counted(history.answered.count, "answer")
         raise BadData(f"{damage} {answers} of {paths.results} could be read.") from None
     lost, missing = known - history.answered.count, files.identity(paths.results) is None
-    return Found(history, run_id, ends, max(0, lost), missing=missing)
+    read = zip(ends, at.values(), strict=True)
+    remembered = start is not None and all(end.keep == offset for end, offset in read)
+    return Found(history, run_id, ends, max(0, lost), missing=missing, remembered=remembered)
 
 
 def _read_each(
@@ -228,7 +249,7 @@ def _read_each(
     def records_of(name: str, path: str) -> LogEnd:
         if not sizes[name]:
             return LogEnd(path, 0, 0)
-        note = history.note_result if name == "results" else history.note_error
+        note = history.note_results if name == "results" else history.note_errors
         return read_records(files, path, at[name], sizes[name], note, run_id)
 
     results = records_of("results", paths.results)

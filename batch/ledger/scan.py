@@ -6,15 +6,16 @@ yet synced. Anything else is damage, which is refused: to guess would lose answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 import orjson
 
 from batch.errors import BadData
 from batch.files import Files
-from batch.ledger.entries import Entry, Mark, decode_entry, decode_mark
+from batch.ledger.entries import Entry, Mark, decode_entry, decode_mark, decode_marks
+from batch.ledger.lines import Repeated
 
 # Lines that may not have been synced lie near the end. There each one is parsed whole; before it
 # the ends of a line are looked at, which reads a large log several times faster.
@@ -22,6 +23,36 @@ PARSED_WHOLE: Final = 8 << 20
 ALONE: Final = (0, 1)  # place and size of what is no pack
 
 Decoded: TypeAlias = Mark | Entry
+
+
+class Stretch(NamedTuple):
+    """Lines that stand one after the other."""
+
+    at: int  # offset in the file
+    data: bytes  # with what follows them in the same read
+    stop: int  # where they end in it
+    whole: bool = True  # each has its line break
+
+    def lines(self) -> list[bytes]:
+        """Return them, without the line breaks."""
+        return self.data[: self.stop - self.whole].split(b"\n")
+
+
+class Marked(NamedTuple):
+    """Records that stand one after the other."""
+
+    at: int  # offset in the file
+    data: bytes
+    ends: list[int]  # of their lines in it, before the line breaks
+    marks: list[Mark]
+
+    def begin(self, place: int) -> int:
+        """Return the offset in the file of one of them, or of what follows the last."""
+        return self.at + (self.ends[place - 1] + 1 if place else 0)
+
+    def line(self, place: int) -> bytes:
+        """Return the bytes of one of them."""
+        return self.data[self.begin(place) - self.at : self.ends[place]]
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -38,8 +69,8 @@ class LogEnd(msgspec.Struct, frozen=True):
         return self.reach > self.size
 
 
-def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield offset and bytes of each line before ``end``, and whether a line break ends it.
+def stretches(files: Files, path: str, offset: int, end: int) -> Iterator[Stretch]:
+    """Yield the lines before ``end``, as many at a time as one read of the file has.
 
     The end is the log's length when the reading began: what another process adds meanwhile may be
     half a line first and a whole one a moment later, and neither may be taken for the other.
@@ -47,33 +78,83 @@ def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[i
     held: list[bytes] = []
     left = end - offset
     for chunk in files.read(path, offset) if left > 0 else ():
-        lines = chunk[:left].split(b"\n")
+        held.append(chunk[:left])
         left -= len(chunk)
-        held.append(lines[0])
-        if len(lines) > 1:
-            lines[0] = b"".join(held)
-            held = [lines.pop()]
-            for line in lines:
-                yield offset, line, True
-                offset += len(line) + 1
+        if b"\n" in held[-1]:
+            data = b"".join(held)
+            stop = data.rfind(b"\n") + 1
+            yield Stretch(offset, data, stop)
+            held = [data[stop:]]
+            offset += stop
         if left <= 0:
             break
     if rest := b"".join(held):
-        yield offset, rest, False
+        yield Stretch(offset, rest, len(rest), whole=False)
+
+
+def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield offset and bytes of each line before ``end``, and whether a line break ends it."""
+    for stretch in stretches(files, path, offset, end):
+        at, whole = stretch.at, stretch.whole
+        for line in stretch.lines():
+            yield at, line, whole
+            at += len(line) + 1
 
 
 def records(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, Mark]]:
     """Yield offset, bytes and mark of each result or error, up to the first line that is none."""
-    for at, line, whole in numbered(files, path, offset, end):
-        if not whole or not line.endswith(b"}") or b"\0" in line:
+    for found in _marked(files, path, offset, end):
+        for place, mark in enumerate(found.marks):
+            yield found.begin(place), found.line(place), mark
+
+
+def _marked(files: Files, path: str, offset: int, end: int) -> Iterator[Marked]:
+    """Yield results or errors, many at a time, up to the first line that is none."""
+    for stretch in stretches(files, path, offset, end):
+        if not stretch.whole:
             return
+        found = _looked_at(stretch, end - PARSED_WHOLE)
+        if found.marks:
+            yield found
+        if found.begin(len(found.marks)) < stretch.at + stretch.stop:
+            return
+
+
+def _looked_at(stretch: Stretch, parsed: int) -> Marked:
+    """Return the records of a stretch, up to the first line that is none.
+
+    Lines that begin after ``parsed`` are parsed whole.
+    """
+    at, data, stop, _ = stretch
+    try:
+        ends, marks = _one_by_one(data, stop) if b"\0" in data else decode_marks(data, stop)
+    except ValueError:
+        ends, marks = _one_by_one(data, stop)
+    found = Marked(at, data, ends, marks)
+    if at + stop > parsed:
+        for place in range(len(marks)):
+            if found.begin(place) > parsed and not _parses(found.line(place)):
+                return Marked(at, data, ends[:place], marks[:place])
+    return found
+
+
+def _one_by_one(data: bytes, stop: int) -> tuple[list[int], list[Mark]]:
+    """Return where lines end and what they say, up to the first that is no record."""
+    ends: list[int] = []
+    marks: list[Mark] = []
+    begin = 0
+    while begin < stop:
+        end = data.index(b"\n", begin)
+        line = data[begin:end]
+        if not line.endswith(b"}") or b"\0" in line:
+            break
         try:
-            if at > end - PARSED_WHOLE:
-                _parse(line)
-            mark = decode_mark(line)
+            marks.append(decode_mark(line))
         except ValueError:
-            return
-        yield at, line, mark
+            break
+        ends.append(end)
+        begin = end + 1
+    return ends, marks
 
 
 def read_records(
@@ -81,32 +162,55 @@ def read_records(
     path: str,
     offset: int,
     size: int,
-    note: Callable[[Mark], None],
+    note: Callable[[Sequence[Mark]], None],
     run_id: str | None = None,
 ) -> LogEnd:
-    """Read results or errors, noting each. A pack counts when all its lines are there.
+    """Read results or errors, noting them. A pack counts when all its lines are there.
 
     Raises BadData for damage, for a line that is there twice, and for one that is not ``run_id``'s.
     """
     keep, reach = offset, 0
-    pack: list[Mark] = []
-    for at, line, mark in records(files, path, offset, size):
-        place, lines = mark.pack or ALONE
-        if place != len(pack):
-            break
-        if run_id is not None and mark.run_id != run_id:
+    pack: list[Mark] = []  # begun: its other lines may be in the next stretch
+    for found in _marked(files, path, offset, size):
+        own = _own(found.marks, run_id)
+        marks = [*pack, *found.marks[:own]]
+        ready, fits = _units(marks)
+        if ready:
+            _note(note, marks[:ready], path, found, len(pack))
+            keep = found.begin(ready - len(pack))
+        reach = max(reach, *[mark.synced for mark in found.marks])
+        if own < len(found.marks):
             raise BadData(
-                f"{path}: line {mark.line} at byte {at} was recorded by another run: "
-                f"{mark.run_id}, and this is {run_id}. {WAY_OUT}"
+                f"{path}: line {found.marks[own].line} at byte {found.begin(own)} was recorded by "
+                f"another run: {found.marks[own].run_id}, and this is {run_id}. {WAY_OUT}"
             )
-        pack.append(mark)
-        reach = max(reach, mark.synced)
-        if len(pack) == lines:
-            for one in pack:
-                _note(note, one, path, at)
-            pack.clear()
-            keep = at + len(line) + 1
+        if not fits:
+            break
+        pack = marks[ready:]
     return _judged(files, LogEnd(path, keep, size, reach), decode_mark)
+
+
+def _own(marks: Sequence[Mark], run_id: str | None) -> int:
+    """Return how many records are of a run, up to the first that is not."""
+    if run_id is None:
+        return len(marks)
+    own = [mark.run_id == run_id for mark in marks]
+    return len(marks) if False not in own else own.index(False)
+
+
+def _units(marks: Sequence[Mark]) -> tuple[int, bool]:
+    """Return how many records are there with all of their pack, and whether the rest begins one."""
+    if [mark.pack for mark in marks].count(None) == len(marks):
+        return len(marks), True
+    ready = held = 0
+    for count, mark in enumerate(marks, 1):
+        place, lines = mark.pack or ALONE
+        if place != held:
+            return ready, False
+        held += 1
+        if held == lines:
+            ready, held = count, 0
+    return ready, True
 
 
 def read_journal(
@@ -124,20 +228,32 @@ def read_journal(
     return _judged(files, LogEnd(path, keep, size, reach), decode_entry)
 
 
-def _parse(line: bytes) -> None:
+def _parses(line: bytes) -> bool:
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError as error:
         # A body may be nested as deep as the parser goes, and in its record it is deeper still.
-        if not error.msg.startswith("depth limit"):
-            raise
+        return error.msg.startswith("depth limit")
+    return True
 
 
-def _note(note: Callable[[Mark], None], mark: Mark, path: str, at: int) -> None:
+def _note(
+    note: Callable[[Sequence[Mark]], None],
+    marks: Sequence[Mark],
+    path: str,
+    found: Marked,
+    before: int,
+) -> None:
+    """Note records, of which so many stand ``before`` those that were found."""
     try:
-        note(mark)
-    except ValueError as twice:
-        raise BadData(f"{path}: {twice} (the second at byte {at}). {WAY_OUT}") from twice
+        note(marks)
+    except Repeated as again:
+        at = found.begin(max(0, again.place - before))
+        raise BadData(
+            f"{path}: line {again.ordinal} has two results (the second at byte {at}). {WAY_OUT}"
+        ) from again
+    except ValueError as wrong:
+        raise BadData(f"{path}: after byte {found.at}: {wrong}. {WAY_OUT}") from wrong
 
 
 def _judged(files: Files, end: LogEnd, decode: Callable[[bytes], Decoded]) -> LogEnd:

@@ -6,14 +6,15 @@ through the same three methods, so that a run and its resume cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from batch.ledger.entries import Entry, Mark
+from batch.ledger.entries import Counts, Entry, Mark
 from batch.ledger.lines import LineSet
-from batch.ledger.totals import Totals, hour_of
+from batch.ledger.totals import Key, Totals, hour_of
 from batch.records import Answer, State
 
 BLOCK: Final = 4096  # lines that share one sum of hashes
@@ -73,21 +74,32 @@ class History:
         """Return the highest line that has ended."""
         return max(self.answered.last(), self.failed.last())
 
-    def note_result(self, mark: Mark) -> None:
-        """Take in a result. Raises ValueError if the line has one already."""
-        if not self.answered.add(mark.line):
-            raise ValueError(f"line {mark.line} has two results")
-        if not self.failed.discard(mark.line):
-            self.add_sum(mark.line, int(mark.sum, 16))
-        calls = 1 if mark.pack is None or mark.pack[0] == 0 else 0
-        key = (hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or "")
-        self.totals.add(key, "result", mark.usage, calls)
-        if mark.maybe_billed:
-            self.totals.doubt(key, mark.maybe_billed)
-        self.open.pop(mark.line, None)
+    def note_results(self, marks: Sequence[Mark]) -> None:
+        """Take in results. Raises Repeated for a line that has one already."""
+        self.answered.add_all([mark.line for mark in marks])
+        new = [one for one in marks if not (self.failed.count and self.failed.discard(one.line))]
+        self._add_sums(new)
+        # By key; in packs one result counts the call that all have in common.
+        alone: defaultdict[Key, list[Counts | None]] = defaultdict(list)
+        shared: defaultdict[Key, list[Counts | None]] = defaultdict(list)
+        for mark in marks:
+            counting = alone if mark.pack is None or mark.pack[0] == 0 else shared
+            counting[_key(mark)].append(mark.usage)
+        for calls, usages in ((1, alone), (0, shared)):
+            for key, several in usages.items():
+                self.totals.add_all(key, "result", several, calls)
+        for mark in marks if self.open else ():
+            self.open.pop(mark.line, None)
+        for mark in marks:
+            if mark.maybe_billed:
+                self.totals.doubt(_key(mark), mark.maybe_billed)
 
-    def note_error(self, mark: Mark) -> None:
-        """Take in an error: the line's record unless it has a result."""
+    def note_errors(self, marks: Sequence[Mark]) -> None:
+        """Take in errors: each the line's record unless it has a result."""
+        for mark in marks:
+            self._note_error(mark)
+
+    def _note_error(self, mark: Mark) -> None:
         self.error_records += 1
         begun = self.open.get(mark.line)
         # Paid work that may still end is kept, for a retry to go on with.
@@ -107,14 +119,29 @@ class History:
     def add_sum(self, ordinal: int, value: int) -> None:
         """Add to a block's sum; a negative value takes a line out again."""
         block = ordinal // BLOCK
+        self._reach(block)
+        self.sums[block] = (self.sums[block] + weighed(ordinal, value)) & WORD
+
+    def _add_sums(self, marks: Sequence[Mark]) -> None:
+        """Add the hashes of lines that ended: most often all of them are of one block."""
+        blocks = {mark.line // BLOCK for mark in marks}
+        self._reach(max(blocks, default=0))
+        for block in blocks:
+            ours = marks
+            if len(blocks) > 1:
+                ours = [mark for mark in marks if mark.line // BLOCK == block]
+            values = sum([weighed(mark.line, int(mark.sum, 16)) for mark in ours])
+            self.sums[block] = (self.sums[block] + values) & WORD
+
+    def _reach(self, block: int) -> None:
         if block >= len(self.sums):
             self.sums.extend([0] * (block + 1 - len(self.sums)))
-        self.sums[block] = (self.sums[block] + weighed(ordinal, value)) & WORD
 
     def forget(self, ordinal: int, value: int) -> None:
         """Take a failure back, because the line itself has changed.
 
-        What was begun stays, as in the journal, until the line is asked as it is now.
+        What was begun stays, as in the journal, until the line is asked as it is now; what the
+        failure had ended is taken up again once its record is gone (``recover.take_up``).
         """
         if self.failed.discard(ordinal):
             self.add_sum(ordinal, -value)
@@ -167,6 +194,10 @@ class History:
     def _bill(self, entry: Entry, source: str) -> None:
         key = (hour_of(entry.at), entry.model, entry.endpoint, entry.key or "")
         self.totals.add(key, "part" if source == "part" else "billed", entry.usage)
+
+
+def _key(mark: Mark) -> Key:
+    return hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or ""
 
 
 _ENTRIES: Final[dict[str, Callable[[History, Entry], None]]] = {

@@ -6,23 +6,28 @@ journal. What nobody reported stays unknown: it is counted as such and never add
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from batch.ledger.entries import Named
+import msgspec
+from msgspec.structs import astuple
+
+from batch.ledger.entries import Count, Counts, Named
 from batch.usage import ALWAYS, FIELDS
 
 Key: TypeAlias = tuple[str, str, str, str]  # hour, model asked, endpoint, name of the key
 Source: TypeAlias = Literal["result", "part", "billed"]
 Sums: TypeAlias = dict[str, int | float]  # a whole number stays one, also through a file
+Values: TypeAlias = Sequence[Count]  # of a usage, in the order of FIELDS
 
 SCHEMA: Final = 1
 EPOCH: Final = "1970-01-01T00"  # no billed record lacks a time; this one would show
 LONGEST: Final = "max_input_tokens"  # of one call: above some length, each token costs more
 MAYBE: Final = "num_maybe_billed"
 WASTED: Final = "wasted."  # before a name: of attempts that were no line's answer
+_READ, _WRITTEN = map(list(FIELDS).index, ("input_tokens", "output_tokens"))
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 COUNTS: Final[Mapping[Source, str]] = {
     "result": "num_succeeded",
@@ -41,27 +46,30 @@ class Totals:
 
     def add(self, key: Key, source: Source, usage: Named | None, calls: int = 1) -> None:
         """Count one record; ``calls`` is 0 for the second and later lines of a pack."""
-        bucket = self.buckets.get(key)
-        if bucket is None:
-            bucket = self.buckets[key] = {}
-        _count(bucket, "num_model_requests", calls)
-        _count(bucket, COUNTS[source], 1)
-        if not _known(usage):
-            _count(bucket, "num_usage_unknown", calls)
-        if usage is None:
-            return
-        for name, value in usage.items():
-            if value is not None:
-                _count(bucket, name, value)
-        read = usage.get("input_tokens")
-        if read is not None and read > bucket.get(LONGEST, -1):
-            bucket[LONGEST] = read
-        if source == "billed":
-            tokens = (usage.get("input_tokens") or 0) + (usage.get("output_tokens") or 0)
-            _count(bucket, "wasted_tokens", tokens)
-            for name, value in usage.items():
-                if value is not None:
-                    _count(bucket, WASTED + name, value)
+        counts = None if usage is None else msgspec.convert(usage, Counts)
+        self.add_all(key, source, [counts], calls)
+
+    def add_all(
+        self, key: Key, source: Source, usages: Sequence[Counts | None], calls: int = 1
+    ) -> None:
+        """Count records that go into one bucket, each with so many ``calls``."""
+        bucket = self.buckets.setdefault(key, {})
+        _count(bucket, "num_model_requests", calls * len(usages))
+        _count(bucket, COUNTS[source], len(usages))
+        reported = [astuple(usage) for usage in usages if usage is not None]
+        columns = dict(zip(FIELDS, map(_told, zip(*reported, strict=True)), strict=False))
+        read, written = columns.get("input_tokens", ()), columns.get("output_tokens", ())
+        if not len(read) == len(written) == len(usages):
+            unknown = len(usages) - sum(map(_known, reported))
+            _count(bucket, "num_usage_unknown", calls * unknown)
+        for name, values in columns.items():
+            _count_all(bucket, name, values)
+        if read:
+            bucket[LONGEST] = max(bucket.get(LONGEST, 0), *read)
+        if source == "billed" and reported:
+            _count_all(bucket, "wasted_tokens", [0, *read, *written])
+            for name, values in columns.items():
+                _count_all(bucket, WASTED + name, values)
 
     def doubt(self, key: Key, calls: int) -> None:
         """Count calls whose answer was cut: they may be billed, and nobody knows how much."""
@@ -107,13 +115,18 @@ class Totals:
         return named(whole)
 
 
-def _known(usage: Named | None) -> bool:
+def _told(values: Values) -> Sequence[int | float]:
+    """Return those of a field's values that are known."""
+    if values[0] is None and values.count(None) == len(values):
+        return ()
+    return [value for value in values if value is not None]
+
+
+def _known(usage: Values) -> bool:
     """Return whether a usage was reported: of one side alone, what is summed is a floor."""
-    if usage is None:
-        return False
-    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    read, written = usage[_READ], usage[_WRITTEN]
     if read is None and written is None:
-        return any(value is not None for value in usage.values())
+        return any(value is not None for value in usage)
     return read is not None and written is not None
 
 
@@ -144,3 +157,12 @@ def _count(bucket: Sums, name: str, value: float) -> None:
     total = bucket.get(name, 0) + value
     # Thousandths keep seconds exact: 0.1 + 0.2 would not be 0.3.
     bucket[name] = total if type(total) is int else round(total, 3)
+
+
+def _count_all(bucket: Sums, name: str, values: Sequence[int | float]) -> None:
+    """Count values one after the other; whole numbers may be added up before that."""
+    if values and type(total := sum(values)) is int:
+        _count(bucket, name, total)
+        return
+    for value in values:
+        _count(bucket, name, value)

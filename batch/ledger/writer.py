@@ -15,7 +15,7 @@ from batch.ledger.log import Log
 GAP_SECONDS: Final = 0.010  # between two groups: a sync costs milliseconds, whatever its size
 BLOCK: Final = 1 << 20  # bytes of one write, or one line if that is longer
 Offload: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
-Acknowledge: TypeAlias = Callable[[int, bytes], None]
+Acknowledge: TypeAlias = Callable[[int, Sequence[bytes]], None]
 
 
 class Group:
@@ -100,8 +100,8 @@ class Writer:
     async def _commit(self, group: Group) -> None:
         await self._offload(lambda: self._write(group))
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
         group.done.set_result(None)
 
     def _write(self, group: Group) -> None:

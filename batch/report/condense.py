@@ -6,13 +6,14 @@ few hundred lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, tzinfo
 from functools import partial
-from operator import is_
+from operator import attrgetter, is_
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import astuple
 
 from batch.pricing import Price, PriceBook
 from batch.report.buckets import Amounts, Bucket
@@ -42,10 +43,11 @@ class Condensed:
 
     def __init__(self, by: Iterable[str], book: PriceBook, tz: tzinfo | None) -> None:
         names = {name.partition(":")[0] for name in by}
-        self._parts: Final = tuple(name for name in ("run", "job", "key", "tag") if name in names)
+        self._parts: Final = [part for name, part in _PARTS.items() if name in names]
         self._book = book
         self._tz = tz
         self._times: dict[tuple[str, int], _Time] = {}
+        self._days: dict[int, date] = {}  # of an hour, whichever model
         self._prices: dict[int, Price | None] = {}  # held, so that no other one gets its id
         self._sums: dict[Key, _Sum] = {}
         self._single: list[Bucket] = []
@@ -62,8 +64,8 @@ class Condensed:
             if longest > threshold:
                 self._single.append(bucket)
                 return
-        values = msgspec.structs.astuple(bucket)
-        wasted = msgspec.structs.astuple(bucket.wasted) if bucket.num_wasted else ()
+        values = astuple(bucket)
+        wasted = astuple(bucket.wasted) if bucket.num_wasted else ()
         key = (
             time.day,
             time.price,
@@ -71,7 +73,7 @@ class Condensed:
             bucket.endpoint,
             tuple(map(_unknown, values[: len(_AMOUNTS)])),
             tuple(map(_unknown, wasted)),
-            *[_part(bucket, name) for name in self._parts],
+            *[part(bucket) for part in self._parts],
         )
         found = self._sums.get(key)
         if found is None:
@@ -89,7 +91,10 @@ class Condensed:
         price = self._book.price(model, at)
         self._prices[id(price)] = price
         threshold = price.threshold if price else None
-        time = self._times[model, at] = _Time(day_of(at, self._tz), id(price), threshold)
+        day = self._days.get(at)
+        if day is None:
+            day = self._days[at] = day_of(at, self._tz)
+        time = self._times[model, at] = _Time(day, id(price), threshold)
         return time
 
 
@@ -132,12 +137,9 @@ class _Sum:
         )
 
 
-def _part(bucket: Bucket, name: str) -> object:
-    match name:
-        case "run":
-            return bucket.run_id
-        case "tag":
-            return tuple(sorted(bucket.tags.items()))
-        case "job":
-            return bucket.job
-    return bucket.key
+_PARTS: Final[Mapping[str, Callable[[Bucket], object]]] = {
+    "run": attrgetter("run_id"),
+    "job": attrgetter("job"),
+    "key": attrgetter("key"),
+    "tag": lambda bucket: tuple(sorted(bucket.tags.items())),
+}

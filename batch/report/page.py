@@ -147,7 +147,7 @@ def _tiles(models: Tally) -> list[Tile]:
     floor = "a floor: see below" if total.cost.gaps else ""
     tiles = [
         Tile(f"total, {models.currency}", money(total.cost, digits), floor),
-        Tile("requests", f"{total.requests:,}", f"{total.answered:,} lines answered"),
+        Tile("requests", f"{total.requests:,}", f"{counted(total.answered, 'line')} answered"),
         Tile("tokens in", large(read or 0), f"{_share(cached, read)} cached"),
         Tile("tokens out", large(written or 0)),
     ]

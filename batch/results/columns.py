@@ -17,7 +17,7 @@ Kind: TypeAlias = Literal["text", "int", "float", "bool", "value", "vector"]
 INPUT: Final = "input_"  # before the name of an input's column that is also one of ours
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """What a row is made of: a record, one of its vectors, and the fields of its line."""
 
     record: Record

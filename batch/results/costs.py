@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
@@ -15,9 +15,6 @@ from batch.results.record import Record
 
 _KEPT: Final = 1024  # prices
 _ALIKE: Final = 1 << 14  # usages: many short answers took the same
-
-
-_Named: TypeAlias = tuple[str, int | float | None]
 
 
 class Costs:
@@ -36,16 +33,22 @@ class Costs:
         Earlier requests for the line are not in it, nor what a failed line cost: the totals know.
         """
         told = record.x_run
-        if record.failed or told.usage is None:
+        usage = told.usage
+        if record.failed or usage is None:
             return None
         requests = 1 if told.pack is None or told.pack[0] == 0 else 0
-        usage = tuple(told.usage.items())
-        return self._cost(told.model, hour_of(told.started_at), requests, usage)
+        hour = hour_of(told.started_at)
+        return self._cost(told.model, hour, requests, tuple(usage), tuple(usage.values()))
 
     def _priced(
-        self, model: str, hour: str, requests: int, usage: tuple[_Named, ...]
+        self,
+        model: str,
+        hour: str,
+        requests: int,
+        names: tuple[str, ...],
+        values: tuple[int | float | None, ...],
     ) -> float | None:
-        amounts = msgspec.convert(dict(usage), Amounts)
+        amounts = msgspec.convert(dict(zip(names, values, strict=True)), Amounts)
         at = seconds_of(f"{hour}:00:00Z")
         used = Used(model, at, amounts.counts(), requests, longest=amounts.input_tokens)
         cost = self._book.cost(used)

@@ -23,7 +23,7 @@ from batch.ledger.entries import HEAD, Mark
 from batch.ledger.lines import LineSet
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found, recover
-from batch.ledger.scan import numbered, records
+from batch.ledger.scan import records, stretches
 from batch.results.record import decode_record
 
 _WORD: Final = 8  # bytes of an offset
@@ -153,8 +153,8 @@ class Logs:
         Each was read as one when the run was opened, or by whom its checkpoint is from.
         """
         end = self._results.keep
-        for _, line, _ in numbered(self._files, self.paths.results, 0, end) if end else ():
-            yield line
+        for stretch in stretches(self._files, self.paths.results, 0, end) if end else ():
+            yield from stretch.lines()
 
     def errors(self) -> Iterator[bytes]:
         """Yield the errors of lines that have no result, the last one of each."""

@@ -1,4 +1,7 @@
-"""One record of a run, understood: who the line is, and what became of it."""
+"""One record of a run, understood: who the line is, and what became of it.
+
+What JSON holds is no circle, so that the collector of garbage has nothing to look for in it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _NOTHING: Final = msgspec.Raw(b"null")
 _TO_RESPONSE: Final = b',"response":'  # in no text: there its quotes would be escaped
 
 
-class File(msgspec.Struct, frozen=True):
+class File(msgspec.Struct, frozen=True, gc=False):
     """A file of an answer."""
 
     path: str
@@ -23,7 +26,7 @@ class File(msgspec.Struct, frozen=True):
     type: str = ""
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """What ``x_run`` says."""
 
     line: int
@@ -46,7 +49,7 @@ class Told(msgspec.Struct, frozen=True):
     label: dict[str, Any] | None = None  # of a labeling run: value, confidence
 
 
-class Response(msgspec.Struct, frozen=True):
+class Response(msgspec.Struct, frozen=True, gc=False):
     """What the gateway answered."""
 
     status_code: int
@@ -54,14 +57,14 @@ class Response(msgspec.Struct, frozen=True):
     body: msgspec.Raw = _NOTHING
 
 
-class Error(msgspec.Struct, frozen=True):
+class Error(msgspec.Struct, frozen=True, gc=False):
     """Why there is no answer."""
 
     code: str
     message: str = ""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record."""
 
     x_run: Told

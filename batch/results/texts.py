@@ -35,7 +35,8 @@ class Jsonl:
 
     def __init__(self, target: Target, columns: Sequence[Column]) -> None:
         self._target = target
-        self._columns = columns
+        self._names = [one.name for one in columns]
+        self._getters = [one.get for one in columns]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write an object for each row, its columns in their order."""
@@ -47,7 +48,7 @@ class Jsonl:
         """Nothing comes at the end."""
 
     def _object(self, row: Row) -> dict[str, Any]:
-        return {one.name: one.get(row) for one in self._columns}
+        return dict(zip(self._names, [get(row) for get in self._getters], strict=True))
 
 
 class Csv:

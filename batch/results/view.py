@@ -16,7 +16,7 @@ import msgspec
 
 from batch.results.record import Record
 from batch.wire import Piece
-from batch.wording import spelled
+from batch.wording import counted, spelled
 
 Role: TypeAlias = Literal["head", "failed", "who", "text"]
 Paint: TypeAlias = Callable[[str, Role], str]
@@ -60,7 +60,7 @@ def answer(shown: Shown) -> list[Piece]:
         pieces += [Piece("embedding", _vector(one)) for one in wire.vectors(body)]
     for file in told.files:
         where = os.path.join(shown.folder, "files", file.path)
-        pieces.append(Piece("file", f"{where}  {file.type}, {file.bytes:,} bytes"))
+        pieces.append(Piece("file", f"{where}  {file.type}, {counted(file.bytes, 'byte')}"))
     if not pieces:
         whole = body.decode("utf-8", "replace")
         pieces.append(Piece("body", whole if len(whole) <= _BODY else f"{whole[:_BODY]}…"))

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 import uvloop
 
-from batch.surroundings import lean_collector
+from batch.collector import lean_collector
 from tests.bench.lines import body
 
 HEADERS = {"Authorization": "Bearer sk-of-a-bench", "Content-Type": "application/json"}

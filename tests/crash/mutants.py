@@ -82,13 +82,13 @@ HARMFUL: Final = (
         """\
         await self._offload(lambda: self._write(group))
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
 """,
         """\
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
         await self._offload(lambda: self._write(group))
 """,
     ),
@@ -139,13 +139,13 @@ HARMFUL: Final = (
         """\
         await self._offload(lambda: self._write(group))
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
 """,
         """\
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
         if self.after_commit is not None:
             await self.after_commit()
         await self._offload(lambda: self._write(group))
@@ -183,20 +183,20 @@ HARMFUL: Final = (
     Mutant(
         "an acknowledged entry is counted twice",
         BOOK,
-        "            self.history.note_entry(decode_entry(line))\n",
-        "            self.history.note_entry(decode_entry(line))\n" * 2,
+        "                self.history.note_entry(decode_entry(line))\n",
+        "                self.history.note_entry(decode_entry(line))\n" * 2,
     ),
     Mutant(
         "a line without its line break counts",
         SCAN,
-        '        if not whole or not line.endswith(b"}") or b"\\0" in line:\n',
-        '        if not line.endswith(b"}") or b"\\0" in line:\n',
+        "        yield Stretch(offset, rest, len(rest), whole=False)\n",
+        '        yield Stretch(offset, rest + b"\\n", len(rest) + 1)\n',
     ),
     Mutant(
         "half a pack counts",
         SCAN,
-        "        if len(pack) == lines:\n",
-        "        if pack:\n",
+        "        if held == lines:\n",
+        "        if held:\n",
     ),
     Mutant(
         "the errors are compacted without a sync",

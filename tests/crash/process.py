@@ -29,7 +29,7 @@ from batch.ledger.entries import Entry
 from batch.ledger.hold import held, writing
 from batch.ledger.paths import Paths
 from batch.ledger.publish import failed_lines
-from batch.ledger.recover import Found, recover
+from batch.ledger.recover import Found, recover, take_up
 from batch.ledger.state import BLOCK, History, Open
 from batch.means import Means
 from batch.media import MediaFolder
@@ -160,6 +160,7 @@ class Process:
         self._known = self._known.without(changed)
         if changed:
             compact_errors(self._files, paths.errors, found.ends[2].keep, history)
+            take_up(self._files, found, changed.keys())
 
     def _rows(self) -> list[Row]:
         return [line.row(line.ordinal in self._books.changed) for line in self._story.lines]

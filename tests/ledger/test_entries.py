@@ -2,9 +2,11 @@ import orjson
 import pytest
 
 from batch.ledger.entries import (
+    Counts,
     Entry,
     decode_entry,
     decode_mark,
+    decode_marks,
     encode_entry,
     encode_error,
     encode_result,
@@ -12,7 +14,7 @@ from batch.ledger.entries import (
     timestamp,
 )
 from batch.records import Answer, Fault, Saved, Timing
-from batch.usage import Meter, Usage, fields
+from batch.usage import FIELDS, Meter, Usage, fields
 from tests.ledger.kit import (
     AT,
     ENDPOINT,
@@ -168,7 +170,7 @@ def test_a_mark_is_what_was_written(result):
     assert (mark.attempts, mark.pack) == (result.timing.attempts, result.pack)
     assert mark.maybe_billed == result.maybe_billed
     if isinstance(result.outcome, Answer):
-        assert mark.usage == fields(result.outcome.usage)
+        assert mark.usage == Counts(**fields(result.outcome.usage))
         assert mark.class_ is None
     else:
         assert (mark.class_, mark.retryable) == (result.outcome.code, result.outcome.retryable)
@@ -188,6 +190,37 @@ def test_a_mark_is_what_was_written(result):
 def test_what_is_no_record_of_ours_is_a_value_error(line):
     with pytest.raises(ValueError):
         decode_mark(line)
+
+
+def test_many_marks_are_what_each_is_alone():
+    lines = [written(one, synced=9) for one in (answered(1), failed(2), answered(3, pack=(0, 2)))]
+    data = b"\n".join(lines) + b"\n"
+
+    ends, marks = decode_marks(data + b'{"x_run":', len(data))
+
+    assert marks == [decode_mark(line) for line in lines]
+    assert ends == [at for at, byte in enumerate(data) if byte == ord("\n")]
+
+
+def broken():
+    """Lines with one in the middle that takes a closer look, or is no record."""
+    odd = written(answered(2, model='","id":"batch_req_'))
+    twice = odd.replace(b',"model":', b'},{"line":3,"model":')
+    yield from (odd[1:], odd[:-1], b" " + odd, odd.replace(b'"sum":', b'"sum";'), b"", twice)
+    yield odd.replace(b',"id":"batch_req_', b',"id":"', 1)
+    yield odd.replace(b'"key":', b'"label":{"value":{"a":1,"id":"batch_req_"}},"key":')
+
+
+@pytest.mark.parametrize("odd", list(broken()))
+def test_marks_are_not_read_together_if_one_line_is_not_as_we_write_it(odd):
+    data = b"\n".join((written(answered(1)), odd, written(answered(4)), b""))
+
+    with pytest.raises(ValueError):
+        decode_marks(data, len(data))
+
+
+def test_a_usage_is_read_back_with_each_of_its_fields():
+    assert Counts.__struct_fields__ == tuple(FIELDS)
 
 
 def test_keys_of_later_versions_are_passed_over():

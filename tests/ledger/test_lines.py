@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.ledger.lines import LineSet
+from batch.ledger.lines import LineSet, Repeated
 
 LINES = st.integers(0, 500)
 
@@ -56,3 +57,23 @@ def test_many_lines_take_a_bit_each_and_an_eighth_more():
 
     assert lines.count == 100_000
     assert len(lines.bits) <= 100_000 / 8 * 9 / 8 + 1
+
+
+@settings(deadline=None)
+@given(st.lists(LINES), st.sets(LINES))
+def test_many_lines_are_put_in_up_to_the_first_that_is_there(many, before):
+    lines, truth = LineSet(), LineSet()
+    for line in before:
+        lines.add(line)
+        truth.add(line)
+    new = next((at for at, line in enumerate(many) if not truth.add(line)), len(many))
+
+    if new < len(many):
+        with pytest.raises(Repeated) as again:
+            lines.add_all(many)
+        assert (again.value.place, again.value.ordinal) == (new, many[new])
+    else:
+        lines.add_all(many)
+
+    assert lines.count == truth.count
+    assert all((line in lines) == (line in truth) for line in range(502))

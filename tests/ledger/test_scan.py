@@ -4,7 +4,14 @@ from hypothesis import strategies as st
 
 from batch.errors import BadData
 from batch.ledger.entries import Mark, encode_entry, encode_error, encode_result
-from batch.ledger.scan import PARSED_WHOLE, LogEnd, numbered, read_journal, read_records
+from batch.ledger.scan import (
+    PARSED_WHOLE,
+    LogEnd,
+    numbered,
+    read_journal,
+    read_records,
+    records,
+)
 from batch.ledger.state import History
 from batch.records import Answer, Fault
 from tests.ledger.kit import RUN, answered, disk, entry, failed, members, pack
@@ -26,7 +33,7 @@ def scanned(data, offset=0, size=None):
     """Scan results; return where their valid lines end, and the lines noted."""
     noted: list[Mark] = []
     end = read_records(
-        on_disk(data), PATH, offset, len(data) if size is None else size, noted.append
+        on_disk(data), PATH, offset, len(data) if size is None else size, noted.extend
     )
     assert (end.path, end.size) == (PATH, len(data) if size is None else size)
     return end.keep, [mark.line for mark in noted]
@@ -137,7 +144,46 @@ def test_two_results_for_one_line_are_refused():
     line = encode_result(answered(7), RUN, 0)
 
     with pytest.raises(BadData, match=f"line 7 has two results .*byte {len(line)}"):
-        read_records(on_disk(line + line), PATH, 0, 2 * len(line), History().note_result)
+        read_records(on_disk(line + line), PATH, 0, 2 * len(line), History().note_results)
+
+
+def test_the_second_result_of_a_line_is_found_where_it_stands_among_others():
+    lines = [encode_result(answered(line), RUN, 0) for line in (5, 6, 7, 6, 8)]
+    data, history = b"".join(lines), History()
+
+    with pytest.raises(BadData, match=f"line 6 has two results .*byte {len(b''.join(lines[:3]))}"):
+        read_records(on_disk(data), PATH, 0, len(data), history.note_results)
+
+    assert members(history.answered) == {5, 6, 7}
+
+
+def test_a_record_of_another_run_is_found_where_it_stands_among_others():
+    lines = [encode_result(answered(line), RUN, 0) for line in (5, 6)]
+    lines += [encode_result(answered(7), "another", 0), encode_result(answered(8), RUN, 0)]
+    data, history = b"".join(lines), History()
+
+    begins = len(b"".join(lines[:2]))
+    with pytest.raises(BadData, match=f"line 7 at byte {begins} .*another, and this is {RUN}"):
+        read_records(on_disk(data), PATH, 0, len(data), history.note_results, RUN)
+
+    assert members(history.answered) == {5, 6}
+
+
+@pytest.mark.parametrize("chunk", [1, 50, 700, 1500, 10**6])
+def test_records_are_the_same_whatever_the_chunks(chunk):
+    odd = encode_result(answered(9, model='","id":"batch_req_'), RUN, 0)
+    files = on_disk(odd + WHOLE)
+    files.chunk = chunk
+    noted: list[Mark] = []
+
+    end = read_records(files, PATH, 0, len(odd + WHOLE), noted.extend)
+    places = list(records(files, PATH, 0, len(odd + WHOLE)))
+
+    assert end.keep == len(odd + WHOLE)
+    assert [mark.line for mark in noted] == [9, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert [mark for _, _, mark in places] == noted
+    assert b"".join(line + b"\n" for _, line, _ in places) == odd + WHOLE
+    assert all((odd + WHOLE)[at:].startswith(line) for at, line, _ in places)
 
 
 def test_a_file_that_is_no_log_of_ours_says_nothing():
@@ -186,7 +232,7 @@ def test_errors_may_come_several_times_for_a_line():
     data = b"".join(encode_error(failed(3, attempts=n), RUN, 0) for n in (1, 2, 3))
     history = History()
 
-    read_records(on_disk(data), PATH, 0, len(data), history.note_error)
+    read_records(on_disk(data), PATH, 0, len(data), history.note_errors)
 
     assert members(history.failed) == {3}
     assert history.error_records == 3

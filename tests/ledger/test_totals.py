@@ -4,6 +4,7 @@ from itertools import permutations
 import orjson
 import pytest
 
+from batch.ledger.entries import Counts
 from batch.ledger.totals import Totals, hour_of
 
 KEY = ("2026-11-22T02", "gpt-4o-mini", "/v1/chat/completions", "default")
@@ -62,6 +63,33 @@ def test_ten_thousand_tenths_of_a_second_are_a_thousand_seconds():
         totals.add(KEY, "result", {"seconds": 0.1})
 
     assert totals.sum()["seconds"] == 1000.0
+
+
+USAGES = [
+    None,
+    {},
+    UNKNOWN,
+    {"input_tokens": 40, "output_tokens": 7, "seconds": 0.1},
+    {"input_tokens": 0, "output_tokens": 0, "seconds": 2},
+    {"input_tokens": 50, "output_tokens": None, "images": 3},
+    {"input_tokens": None, "output_tokens": None, "seconds": 33.333},
+]
+
+
+@pytest.mark.parametrize("source", ["result", "billed", "part"])
+@pytest.mark.parametrize("calls", [0, 1])
+def test_records_that_are_counted_together_come_to_what_each_does_alone(source, calls):
+    together, alone = Totals(), Totals()
+    for usage in USAGES:
+        alone.add(KEY, source, usage, calls)
+
+    counts = [None if usage is None else Counts(**usage) for usage in USAGES]
+    together.add_all(KEY, source, counts, calls)
+
+    (row,) = together.rows("run-1")
+    assert [row] == list(alone.rows("run-1"))
+    assert (row["input_tokens"], row["seconds"], row["max_input_tokens"]) == (90, 35.433, 50)
+    assert row["num_usage_unknown"] == 4 * calls
 
 
 def test_what_nobody_reported_stays_null_and_is_counted_as_unknown():

@@ -33,8 +33,8 @@ class Desk:
         if self.fail is not None and self.fail(operation, name):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
 
-    def _acknowledge(self, log, line):
-        self.done.append(("acknowledged", line))
+    def _acknowledge(self, log, lines):
+        self.done.extend(("acknowledged", line) for line in lines)
 
     @property
     def acknowledged(self):

@@ -132,7 +132,7 @@ class Gateway:
     def doubts(self, session: int) -> Counter[str]:
         """Return how often each line was asked in a session without anybody knowing the cost."""
         rows = (row for row in self.rows if row.session == session and row.doubtful)
-        return Counter(row.texts[0] for row in rows)
+        return Counter(text for row in rows for text in row.texts)
 
     async def send(
         self,

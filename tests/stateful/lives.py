@@ -86,6 +86,33 @@ def a_pack_that_is_halved_is_in_doubt_only_twice(folder: Path) -> None:
     assert (ended.code, world.gateway.calls) == (3, 4)
 
 
+def a_pack_that_is_left_in_doubt_is_not_halved(folder: Path) -> None:
+    """Leave a doubt of a pack, cut its answer when it is asked again, and await its halves."""
+    world = World(folder, "packs of three", concurrency=1)
+    world.asked.add(["vector"] * 3)
+
+    ended = world.run(["silent", "cut", "silent", "silent"])
+
+    assert (ended.code, world.gateway.calls) == (3, 2)
+
+
+def an_error_that_is_dropped_forgets_no_paid_work(folder: Path) -> None:
+    """Leave a doubt of a picture, change it, be blocked before it, and bring it back."""
+    world = World(folder, "requests of all kinds", concurrency=1)
+    world.asked.add(["chat", "image"])
+    chat, picture = world.asked.lines
+    world.run(["refused", "reset"])
+
+    world.asked.edit(chat)
+    world.asked.edit(picture)
+    blocked = world.run(["of a bad key"], keep_answers=True)
+    world.asked.restore(picture)
+    ended = world.run()
+
+    assert (blocked.code, ended.code) == (77, 3)
+    assert world.logs().failures[2].own["class"] == "outcome_unknown"
+
+
 LIVES: Final[Sequence[Callable[[Path], None]]] = (
     keeping_answers_forgets_no_paid_work,
     a_changed_line_is_asked_as_it_is_now,
@@ -93,4 +120,6 @@ LIVES: Final[Sequence[Callable[[Path], None]]] = (
     work_that_may_be_done_is_not_sent_again,
     starting_over_loses_no_answer_to_a_power_loss,
     a_pack_that_is_halved_is_in_doubt_only_twice,
+    a_pack_that_is_left_in_doubt_is_not_halved,
+    an_error_that_is_dropped_forgets_no_paid_work,
 )

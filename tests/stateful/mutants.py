@@ -36,12 +36,12 @@ MUTANTS: Final[Sequence[Mutant]] = (
         "ledger/writer.py",
         """        await self._offload(lambda: self._write(group))
         for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
 """,
         """        for log, lines in enumerate(group.lines):
-            for line in lines:
-                self._acknowledge(log, line)
+            if lines:
+                self._acknowledge(log, lines)
         await self._offload(lambda: self._write(group))
 """,
     ),
@@ -154,14 +154,9 @@ MUTANTS: Final[Sequence[Mutant]] = (
     ),
     Mutant(
         "what was begun of a line that changed is forgotten by the cache alone",
-        "ledger/state.py",
-        """        if self.failed.discard(ordinal):
-            self.add_sum(ordinal, -value)
-""",
-        """        self.open.pop(ordinal, None)
-        if self.failed.discard(ordinal):
-            self.add_sum(ordinal, -value)
-""",
+        "opening.py",
+        "            take_up(files, opened.found, opened.dropped)\n",
+        "",
     ),
     Mutant(
         "answers are thrown away by a new run",

@@ -38,12 +38,16 @@ def require(holds: bool, what: str) -> None:
         raise Broken(what)
 
 
-def valid_logs(logs: Logs, ended: Ended, power: bool) -> None:
-    """Valid JSONL, and a torn tail only after a crash: one line of each, unless the power went."""
+def valid_logs(logs: Logs, before: Logs, ended: Ended, power: bool) -> None:
+    """Valid JSONL, and a torn tail only after a crash: one line of each, unless the power went.
+
+    A kill before anything is mended leaves what an earlier power loss has torn.
+    """
     if ended.code is not None:
         require(logs.torn == (0, 0, 0), f"a session that ended left torn logs: {logs.torn}")
     elif not power:
-        require(max(logs.torn) <= 1, f"a kill tore more than the tail of a log: {logs.torn}")
+        more = [now for now, was in zip(logs.torn, before.torn, strict=True) if now > max(1, was)]
+        require(not more, f"a kill tore more than the tail of a log: {logs.torn}")
 
 
 def one_record_a_line(logs: Logs, asked: Asked) -> None:

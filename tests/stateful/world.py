@@ -90,6 +90,7 @@ class World:
     def _anew(self, command: Command, deeds: Sequence[str]) -> Ended:
         """Start over; the old answers are kept aside."""
         old, known, worked = self._run_id(), dict(self.known), self.gateway.worked
+        had = msgspec.structs.replace(NOTHING, torn=self.logs().torn)
         self.gateway.worked = {}  # what was done for the old run may be done for the new one
         ended = self.desk.run(command, deeds)
         self.counts["sessions"] += 1
@@ -101,7 +102,7 @@ class World:
             self.known, self.told, self.since = {}, set(), self._rows_before()
         else:
             self.gateway.worked = worked
-        self._look(ended, command, NOTHING)
+        self._look(ended, command, had)
         return ended
 
     def _do(self, command: Command, deeds: Sequence[str], expected: Expected) -> Ended:
@@ -138,7 +139,7 @@ class World:
         if not logs.journal:  # it crashed before its beginning was safe
             require(not self.known, "a run that had answers has lost its header")
             return
-        promises.valid_logs(logs, ended, crash is not None and crash.power is not None)
+        promises.valid_logs(logs, had, ended, crash is not None and crash.power is not None)
         promises.one_record_a_line(logs, self.asked)
         promises.nothing_lost(logs, self.known)
         gone = ended.acknowledged - set(logs.answers)

@@ -736,3 +736,20 @@ def test_ten_thousand_pieces_of_arguments_take_no_square_of_time() -> None:
 
     assert len(body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]) == 10**6
     assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("choices", "text"),
+    [
+        ([{"message": {"content": "a"}}, {"message": {"content": None}}], "a"),
+        ([{"message": {"content": "a"}}, {"message": {"content": "b"}}], "a"),
+        ([{"message": {"content": ""}, "delta": {"content": "b"}}], ""),
+        ([{"message": {}, "delta": {"content": "b"}}], "b"),
+        ([{"message": {"content": "", "audio": {"transcript": "said"}}}], "said"),
+        ([{"message": {"content": [{"text": "a"}, {"text": "b"}]}}], "ab"),
+        ([{"message": None}], None),
+        ([], None),
+    ],
+)
+def test_the_text_is_that_of_the_first_choice_wherever_it_stands(choices, text):
+    assert FORMAT.text(json.dumps({"choices": choices, "usage": {}}).encode()) == text

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from batch.wire import Piece
-from batch.wire._lenient import as_dict, as_list
+from batch.wire._lenient import as_dict, as_list, decoded
 from batch.wire._pieces import calls, loaded, turns
 from batch.wire.openai_chat.answer import content_of
 from batch.wire.openai_chat.media import message_of, messages
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: str
+
+
+class _Choice(msgspec.Struct, gc=False):
+    message: _Message
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """An answer whose choices are all texts. Of most answers no more has to be read."""
+
+    choices: list[_Choice] = []
+
+
+_plain: Final = msgspec.json.Decoder(_Plain).decode
 
 
 def prompt(body: bytes) -> list[Piece]:
@@ -18,6 +37,9 @@ def prompt(body: bytes) -> list[Piece]:
 
 def text(body: bytes) -> str | None:
     """Return the text of an answer, of its first choice."""
+    plain = decoded(_plain, body, _Plain()).choices
+    if plain and plain[0].message.content:
+        return plain[0].message.content
     choices = as_list(loaded(body).get("choices"))
     return content_of(message_of(as_dict(choices[0]))) if choices else None
 
