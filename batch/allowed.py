@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 from msgspec import inspect
+from msgspec.structs import fields
 
 
 def is_section(kind: Any) -> bool:
@@ -25,6 +27,19 @@ def is_place(kind: Any) -> bool:
     """Return whether a type is a path, relative to the folder of the file that says it."""
     info = inspect.type_info(kind)
     return isinstance(info, inspect.Metadata) and "place" in (info.extra or {})
+
+
+def kind_at(shape: Any, path: Sequence[str]) -> Any:
+    """Return the type of what stands at a place of a tree; None for a section, or none of ours."""
+    kind = without_none(shape)
+    for part in path:
+        if is_section(kind):
+            kind = {one.name: one.type for one in fields(kind)}.get(part)
+        else:
+            inside = get_args(kind)
+            kind = inside[0] if get_origin(kind) is tuple and inside else None
+        kind = without_none(kind)
+    return None if is_section(kind) else kind
 
 
 def allowed(info: inspect.Type) -> str:

@@ -277,6 +277,7 @@ def test_how_many_lines_are_left_is_counted_once_and_not_for_each(
         (Limits(concurrency=10), 300.0, "10 at once"),
         (Limits(concurrency=2000), 3.0, ""),
         (Limits(concurrency=1000, rpm=100), 600.0, "100 requests a minute"),
+        (Limits(concurrency=1000, rpm=1), 60_000.0, "1 request a minute"),
         (Limits(concurrency=1000, tpm=12_800), 600.0, "12,800 tokens a minute"),
     ],
 )

@@ -14,6 +14,7 @@ from batch.api.result import Result, result_of
 from batch.ledger.paths import paths_of
 from batch.results.logs import Logs
 from batch.session.summary import Outcome
+from batch.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,10 @@ class Results(Sequence[Result]):
         return frame(self._paths, tuple(columns), inputs, tuple(os.fspath(one) for one in prices))
 
     def __repr__(self) -> str:
-        return f"Results({self._output}: {self.answered:,} answers, {self.failed:,} errors)"
+        return (
+            f"Results({self._output}: {counted(self.answered, 'answer')}, "
+            f"{counted(self.failed, 'error')})"
+        )
 
     def _ordered(self) -> array[int]:
         if self._places is None:

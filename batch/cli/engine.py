@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar, cast
 import orjson
 
 from batch.cli.caller import Caller
+from batch.descriptors import require_open_files
+from batch.errors import Refusal
 from batch.ledger.paths import Paths
 from batch.session.progress import Progress, choose_style
 from batch.session.summary import Outcome
@@ -95,9 +97,17 @@ def conducted(
 
 
 def in_loop(work: Coroutine[Any, Any, T]) -> T:
-    """Run to its end what is given, on uvloop where that is installed."""
+    """Run to its end what is given, on uvloop where that is installed. Raises ``CannotWrite``.
+
+    Which it does before there is a loop: with too few files open that one ends in a crash.
+    """
     import asyncio  # noqa: PLC0415 - as above
 
+    try:
+        require_open_files()
+    except Refusal:
+        work.close()
+        raise
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 

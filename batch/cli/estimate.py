@@ -152,9 +152,11 @@ def _width() -> int:
 
 def _assumed(estimated: Estimated) -> Iterator[str]:
     """Yield what the numbers go by."""
+    from batch.wording import counted  # noqa: PLC0415
+
     learned = sum(one.learned for one in estimated.parts)
     if learned:
-        yield f"likely is what the first {learned:,} answers took"
+        yield f"likely is what the first {counted(learned, 'answer')} took"
     sources = dict.fromkeys(
         f"{one.price.source}{f', as of {one.price.as_of}' if one.price.as_of else ''}"
         for one in estimated.parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -43,6 +43,15 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
 @argument("output", metavar="OUT | JOB.toml")
 @option(
     CONDUCTED,
+    "--mock",
+    is_flag=True,
+    hidden=True,
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=lambda _ctx, _param, said: _needless_mock() if said else None,
+)
+@option(
+    CONDUCTED,
     "--only",
     metavar="CLASS,...",
     help="Only lines with one of these error classes, as errors.jsonl has them.",
@@ -81,6 +90,13 @@ def command(ctx: click.Context, /, only: str | None, ambiguous: bool, **_flags: 
         )
 
     return told(ctx, caller, settings, work)
+
+
+def _needless_mock() -> NoReturn:
+    raise BadUsage(
+        "--mock: whom a retry asks, the run says: one of a rehearsal asks the mock again. Leave "
+        "--mock away"
+    )
 
 
 def _codes(only: str | None) -> frozenset[str] | None:

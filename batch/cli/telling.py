@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,7 +15,7 @@ from batch.cli.engine import in_loop
 from batch.cli.failing import complain_of
 from batch.cli.shape import EXIT_CODES
 from batch.cli.spoken import job_of
-from batch.errors import BadConfig, BadUsage, CannotWrite
+from batch.errors import BadConfig, BadUsage, CannotWrite, Refusal
 from batch.files import OsFiles
 from batch.ledger.paths import paths_of
 from batch.notices.ended import Ended
@@ -149,7 +149,7 @@ def _aside(notices: Notices | None) -> Callable[[], list[str]]:
         return list
     said: list[str] = []
     # A daemon: who interrupts the command twice is not to wait for it either.
-    thread = threading.Thread(target=lambda: said.extend(in_loop(notices.begun())), daemon=True)
+    thread = threading.Thread(target=lambda: said.extend(_heard(notices.begun())), daemon=True)
     thread.start()
 
     def wait() -> list[str]:
@@ -160,7 +160,15 @@ def _aside(notices: Notices | None) -> Callable[[], list[str]]:
 
 
 def _tell(notices: Notices | None, ended: Ended) -> list[str]:
-    return [] if notices is None else in_loop(notices.ended(ended))
+    return [] if notices is None else _heard(notices.ended(ended))
+
+
+def _heard(telling: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Return what is to be said of those who could not be told."""
+    try:
+        return in_loop(telling)
+    except Refusal as refusal:
+        return [str(refusal)]
 
 
 def _ended(caller: Caller, settings: Settings, code: int, at: float) -> Ended:

@@ -8,10 +8,15 @@ from typing import Any, Final
 import orjson
 
 from batch.errors import BadData
+from batch.wording import shown
 
 _UTF16: Final = "UTF-16 or UTF-32 text. Save it as UTF-8: iconv -f UTF-16 -t UTF-8"
 _ZSTD: Final = "packed with zstd. Unpack it, or pipe it in: zstd -dc FILE"
+_PICTURE: Final = "a picture. Name it in a line that asks about it, and give a file of such lines"
 _COLUMNS: Final = (b",", b"\t", b";")
+_BEGINNING: Final = 24  # characters of a line that a message shows
+_PAGES: Final = (b"<!doctype", b"<html", b"<?xml")
+_CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\r\f\x1b")  # what no text has within a line
 
 _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xff\xfe", _UTF16),
@@ -37,6 +42,11 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive. Give the file inside it"),
     (b"Rar!", "a RAR archive. Give the file inside it"),
     (b"%PDF-", "a PDF. Make lines of its text first"),
+    (b"\x89PNG\r\n", _PICTURE),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"GIF8", _PICTURE),
+    (b"\x93NUMPY", "a file of NumPy. Make lines of its rows first"),
+    (b"ARROW1", "an Arrow file. Convert it to JSONL first"),
 )
 _TAR: Final = (257, b"ustar")  # where a tar says that it is one
 _ARRAY: Final = "one JSON array, not one JSON object a line. Convert it: jq -c '.[]' FILE"
@@ -69,6 +79,31 @@ def refuse_layout(where: str, lines: Sequence[bytes]) -> None:
         raise BadData(f"{where}: this is {_ARRAY}.")
     if first == b"{":
         raise BadData(f"{where}: this is {_SPREAD}.")
+
+
+def refuse_other_text(name: str, lines: Sequence[tuple[int, bytes]], field: str) -> None:
+    """Raise ``BadData`` if no line of a file's head begins an object: none of them asks anything.
+
+    A single such line among good ones is a line that fails. ``field`` is one that lines may have.
+    """
+    if not lines or any(text.startswith(b"{") for _, text in lines):
+        return
+    number, first = lines[0]
+    beginning = shown(first[: 4 * _BEGINNING].decode(errors="backslashreplace"), _BEGINNING)
+    raise BadData(
+        f'{name} is no JSONL: line {number} begins with "{beginning}", and each line must be an '
+        f'object such as {{"{field}": "..."}}. {_way_out(first, field)}.'
+    )
+
+
+def _way_out(first: bytes, field: str) -> str:
+    """Say how lines are made of a file, told by its first line."""
+    if first.lower().startswith(_PAGES):
+        return "It is a web page or XML: fetch the file itself, or make lines of its text"
+    if _CONTROLS.intersection(first):
+        return "It is no text: make lines of what is in it first"
+    raw = "" if parsed(first) else "R"
+    return f"If each line is a text to ask, convert it: jq -{raw}c '{{{field}: .}}' FILE"
 
 
 def looks_like_a_table(lines: Sequence[bytes]) -> bool:

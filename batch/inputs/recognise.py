@@ -13,7 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from batch.errors import BadBody, BadData, BadUsage
-from batch.inputs.foreign import looks_like_a_table, parsed, refuse_binary, refuse_layout
+from batch.inputs.foreign import (
+    looks_like_a_table,
+    parsed,
+    refuse_binary,
+    refuse_layout,
+    refuse_other_text,
+)
 from batch.inputs.form import UTF8, Form
 from batch.inputs.kinds import is_envelope, kind_of
 from batch.inputs.lines import UTF8_MARK, records
@@ -22,6 +28,7 @@ from batch.inputs.table import TAB, Table, decoded, read_head
 from batch.wording import shown
 
 PROMPT: Final = "prompt"
+_FIELD: Final = "text"  # that rows may have, as templates name it
 _LOOK_AT: Final = 100  # lines
 _NAMED: Final = 6  # fields that a message names
 _CAP: Final = 16 << 20  # bytes of a record of the head: all of it, should it come to that
@@ -103,12 +110,14 @@ def _refuse_encoding(head: _Head, table: Table) -> None:
 def _documents(name: str, lines: _Lines, reading: Reading) -> Form:
     """Return the form of lines that are a JSON document each."""
     found = [(number, one) for number, text in lines for one in _parsed(text, reading.encoding)]
+    told = [(number, one, kind) for number, one in found if (kind := kind_of(one))]
+    if not told:
+        refuse_other_text(name, lines, PROMPT if reading.prompt is None else _FIELD)
     if reading.prompt is not None:
         rows = [one for _, one in found if isinstance(one, dict)]
         if rows and all(map(is_envelope, rows)):
             raise _nothing_to_fill(name, "OpenAI batch lines", reading)
         return Form("rows", "data rows", None, reading.encoding)
-    told = [(number, one, kind) for number, one in found if (kind := kind_of(one))]
     if not told:
         objects = [(number, one) for number, one in found if isinstance(one, dict)]
         # With an endpoint even odd bodies may be meant; without one they are asked nothing.

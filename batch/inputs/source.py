@@ -32,6 +32,11 @@ class Source(msgspec.Struct, frozen=True):
     form: Form = PLAIN
 
     @property
+    def streamed(self) -> bool:
+        """Return whether what is read is a copy of a stream."""
+        return self.path != self.given
+
+    @property
     def table(self) -> Table | None:
         """Return the layout of its records; None if each line stands for itself."""
         return self.form.table

@@ -18,7 +18,7 @@ from batch.inputs.lines import Damaged, RawLine, read_lines
 from batch.inputs.recognise import recognise
 from batch.inputs.settings import MAX_LINE_BYTES, Reading
 from batch.inputs.source import CHUNK_BYTES, GZIP_MAGIC, Source
-from batch.inputs.spool import spool
+from batch.inputs.spool import discard, fresh, settle, spool
 from batch.wording import counted, shown
 
 STDIN: Final = "-"
@@ -81,6 +81,23 @@ class Inputs(msgspec.Struct, frozen=True):
         """Read all lines from the start. Raises ``BadData`` and ``NoInput``."""
         return read_lines(self.sources, self.max_line_bytes)
 
+    def settled(self) -> Inputs:
+        """Return them with the copies of streams in their place. Raises ``CannotWrite``.
+
+        For when nothing stands against what they hold: those of an earlier session are gone then.
+        """
+        kept = (
+            msgspec.structs.replace(one, path=settle(one.path)) if one.streamed else one
+            for one in self.sources
+        )
+        return msgspec.structs.replace(self, sources=tuple(kept))
+
+    def discard(self) -> None:
+        """Remove the copies of streams that were not settled."""
+        for one in self.sources:
+            if one.streamed:
+                discard(one.path)
+
 
 class _Named(msgspec.Struct, frozen=True):
     """A path that exists, not yet looked into."""
@@ -103,17 +120,23 @@ def open_inputs(
 ) -> Inputs:
     """Check all paths, then copy standard input and named pipes to disk, then look at each head.
 
-    Standard input goes to ``spool_path``, a named pipe beside it. Raises ``NoInput`` for what
-    cannot be read, ``BadUsage`` for a file named twice, ``BadData`` for what is no prompt file,
-    ``CannotWrite`` if a stream finds no room.
+    Standard input goes to ``spool_path``, a named pipe beside it, once they are ``settled``.
+    Raises ``NoInput`` for what cannot be read, ``BadUsage`` for a file named twice, ``BadData`` for
+    what is no prompt file, ``CannotWrite`` if a stream finds no room.
     """
     named = [_look(path, stdin) for path in paths]
     _refuse_twice(named)
-    sources = []
-    for place, one in enumerate(named, 1):
-        copy = spool_path if one.path == STDIN else f"{spool_path}.{place}"
-        sources.append(_source(one, copy, stdin))
-    known = [msgspec.structs.replace(one, form=_recognised(one, reading)) for one in sources]
+    copies = [
+        fresh(os.path.abspath(spool_path if one.path == STDIN else f"{spool_path}.{place}"))
+        for place, one in enumerate(named, 1)
+    ]
+    try:
+        sources = [_source(one, copy, stdin) for one, copy in zip(named, copies, strict=True)]
+        known = [msgspec.structs.replace(one, form=_recognised(one, reading)) for one in sources]
+    except BaseException:
+        for copy in copies:
+            discard(copy)
+        raise
     return Inputs(tuple(known), max_line_bytes)
 
 
@@ -155,8 +178,8 @@ def _source(one: _Named, copy: str, stdin: int) -> Source:
     path = os.path.abspath(one.path)
     given = STDIN if one.path == STDIN else path
     if one.streamed:
-        _spool(one, os.path.abspath(copy), stdin)
-        path = os.path.abspath(copy)
+        _spool(one, copy, stdin)
+        path = copy
     try:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())

@@ -1,7 +1,12 @@
-"""Copies a stream to disk, because every input is read twice: by the scan, then by the run."""
+"""Copies a stream to disk, because every input is read twice: by the scan, then by the run.
+
+A copy stands beside its place until nothing is to be said against what it holds: that of an earlier
+session is what its run was asked.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Final
 
@@ -12,6 +17,7 @@ _PIECE: Final = 1024 * 1024
 # Prompts are for the user's eyes alone, and no link may lead them elsewhere.
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 _MODE: Final = 0o600
+_FRESH: Final = ".new"
 
 
 def spool(stream: int, name: str, path: str) -> None:
@@ -30,6 +36,27 @@ def spool(stream: int, name: str, path: str) -> None:
             _write(copy, piece, path)
     finally:
         os.close(copy)
+
+
+def fresh(path: str) -> str:
+    """Return where a copy stands until it is settled."""
+    return f"{path}{_FRESH}"
+
+
+def settle(path: str) -> str:
+    """Put a fresh copy in its place, which is returned. Raises ``CannotWrite``."""
+    place = path.removesuffix(_FRESH)
+    try:
+        os.replace(path, place)
+    except OSError as error:
+        raise _unwritable(place, error) from None
+    return place
+
+
+def discard(path: str) -> None:
+    """Remove a fresh copy, if it is there."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _read(stream: int, name: str) -> bytes:

@@ -74,4 +74,4 @@ def brief(lines: Sequence[str], most: int) -> list[str]:
     causes = [line for line in told if not line.startswith(_LAST)]
     kept = causes[: most - 1 - len(last)]
     cut = len(causes) - len(kept)
-    return [*kept, f"         and {cut} more lines about this, said without -q", *last]
+    return [*kept, f"         and {counted(cut, 'more line')} about this, said without -q", *last]

@@ -11,6 +11,7 @@ import msgspec
 from batch.estimating.told import Estimated, Part
 from batch.records import Makes
 from batch.settings.tree import Pace, Settings
+from batch.wording import counted
 
 SPEED: Final = 50.0  # tokens a second in which a text is taken to come
 # Seconds from a request to its answer, for want of better knowledge; a text's words come on top.
@@ -59,7 +60,7 @@ def _held_up(
     if at_once:
         yield sum(map(_work, parts)) / at_once, f"{at_once} at once{whose}"
     if pace.rpm:
-        yield 60 * requests / pace.rpm, f"{pace.rpm:,} requests a minute{whose}"
+        yield 60 * requests / pace.rpm, f"{counted(pace.rpm, 'request')} a minute{whose}"
     if pace.tpm:
         tokens = sum(one.input.likely + one.output.likely for one in parts)
-        yield 60 * tokens / pace.tpm, f"{pace.tpm:,} tokens a minute{whose}"
+        yield 60 * tokens / pace.tpm, f"{counted(pace.tpm, 'token')} a minute{whose}"

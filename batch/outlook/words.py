@@ -24,7 +24,7 @@ def sentences(estimated: Estimated) -> Iterator[str]:
     more = f" and {len(models) - NAMED} more" if len(models) > NAMED else ""
     to = f" to {', '.join(models[:NAMED])}{more}" if models else ""
     some = estimated.looked < estimated.lines
-    part = f", by the first {estimated.looked:,} lines" if some else ""
+    part = f", by the first {counted(estimated.looked, 'line')}" if some else ""
     yield f"{requests_in_words(estimated)}{to}: {cost_in_words(estimated)}{part}"
     yield from remarks(estimated)
 

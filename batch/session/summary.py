@@ -275,7 +275,8 @@ def _next(standing: Standing, session: Session | None) -> str:
     if standing.pending:
         return f"{_first(session)}the same command again goes on from here"
     if standing.retryable:
-        return f"wbatch retry {standing.shown}"
+        where = ", which asks the mock again" if standing.labels.get("mock") else ""
+        return f"wbatch retry {standing.shown}{where}"
     if standing.failed:
         return "; ".join(_mending(standing))
     if session is None:

@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 import orjson
+from msgspec import inspect
 from msgspec.structs import fields
 
+from batch.allowed import allowed, kind_at
 from batch.deadline import CLOCKS, SPANS, clock_time, seconds_of
 from batch.errors import BadConfig
 from batch.gate.settings import CONCURRENCY, INFLIGHT_BYTES
@@ -426,8 +428,10 @@ def build(tree: Mapping[str, Any], shape: type[S]) -> S:
         return msgspec.convert(tree, shape)
     except msgspec.ValidationError as wrong:
         what, _, where = str(wrong).partition(" - at `$")
-        path = re.findall(r"\w+", where)
-        raise BadSetting(tuple(path), what.replace("`", "")) from None
+        path = tuple(re.findall(r"\w+", where))
+        kind = kind_at(shape, path)
+        needed = f"give {allowed(inspect.type_info(kind))}" if kind else what.replace("`", "")
+        raise BadSetting(path, needed) from None
 
 
 def _require_text(value: object, path: tuple[str, ...]) -> None:

@@ -38,6 +38,7 @@ GB: Final = 1000 * MB
 FULL: Final = 1
 PIECE: Final = 1 << 20
 CONCURRENCY: Final = 64
+BEGUN: Final = b'{"prompt":"'
 LONGEST: Final = MAX_LINE_BYTES  # what is allowed if nothing is said
 # Beside what every run may take: as often as the longest line may be there at once, if it is told
 # to be too long, if it is read, and if a body is built of it.
@@ -118,15 +119,15 @@ def _run(folder: Path, longest: int, there: Gateway) -> tuple[int, int, str]:
 def _long_line(path: Path, size: int) -> None:
     """Write one long line between two good ones."""
     with path.open("wb") as file:
-        file.write(PROMPT + b'{"prompt":"')
+        file.write(PROMPT + BEGUN)
         for piece in _pieces(b"x", size):
             file.write(piece)
         file.write(b'"}\n' + PROMPT)
 
 
 def _holes(path: Path, size: int) -> None:
-    """Make a file of nothing, which takes no room."""
-    path.touch()
+    """Make a file of nothing behind the beginning of a line, which takes no room."""
+    path.write_bytes(BEGUN)
     os.truncate(path, size)
 
 
@@ -135,6 +136,7 @@ def _through_a_pipe(path: Path, size: int) -> threading.Thread:
 
     def feed() -> None:
         with path.open("wb") as pipe:
+            pipe.write(BEGUN)
             pipe.writelines(_pieces(b"x", size))
 
     thread = threading.Thread(target=feed)

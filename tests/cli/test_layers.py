@@ -107,7 +107,7 @@ def test_another_file_takes_the_place_of_the_users_own(
         ("[limits]\nrpm = 0", ["--rpm", "5"], 78, "config.toml:2: limits.rpm takes"),
         ("", ["--config", ""], 2, "--config takes a file. To go without any"),
         ("", ["--config", "no-such.toml"], 78, "no-such.toml: No such file"),
-        ("[limits]\nrpm = 5", ["--tpm", "0"], 2, "--tpm: Expected int >= 1"),
+        ("[limits]\nrpm = 5", ["--tpm", "0"], 2, "--tpm: give a whole number of at least 1"),
     ],
 )
 def test_what_is_wrong_is_named_where_it_stands(

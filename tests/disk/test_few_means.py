@@ -44,8 +44,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> dict[int, int]:
 
 @pytest.mark.parametrize(
     ("files", "at_once"),
-    [(64, "32 at once and not 1000"), (24, "1 at once and not 1000"), ((64, 4096), "")],
-    ids=["64", "24", "64 which may be more"],
+    [(64, "32 at once and not 1000"), (34, "2 at once and not 1000"), ((9, 4096), "")],
+    ids=["64", "34", "9 which may be more"],
 )
 def test_a_run_that_may_open_few_files_asks_fewer_at_once_and_ends_well(
     tmp_path: Path, mock: Gateway, files: int | tuple[int, int], at_once: str
@@ -60,6 +60,26 @@ def test_a_run_that_may_open_few_files_asks_fewer_at_once_and_ends_well(
     assert ("at once and not" in said.err) == bool(at_once)
     assert at_once in said.err
     assert sorted(lines_answered(tmp_path / "out.jsonl")) == list(range(1, LINES + 1))
+
+
+@pytest.mark.parametrize("files", [9, 12, 20, 33])
+@pytest.mark.parametrize(
+    "command",
+    [("run", "in.jsonl", "-o", "out.jsonl", "--mock"), ("models",)],
+    ids=["run", "models"],
+)
+def test_a_command_that_may_open_too_few_files_says_how_many_it_needs(
+    tmp_path: Path, command: tuple[str, ...], files: int
+) -> None:
+    write_prompts(tmp_path / "in.jsonl", {1: "One"})
+
+    said = limited(tmp_path, *command, limits={resource.RLIMIT_NOFILE: files})
+
+    assert said.code == 73
+    assert said.err.count("\n") == 1, said.err
+    assert f"have {files} files and connections open, and this one needs 34" in said.err
+    assert "ulimit -n 1024" in said.err
+    assert [one.name for one in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 def test_a_retry_of_a_rehearsal_has_both_ends_of_each_connection_too(tmp_path: Path) -> None:

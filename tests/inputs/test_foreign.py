@@ -3,6 +3,7 @@ import pytest
 from batch.errors import BadData
 from batch.inputs.recognise import recognise
 from batch.inputs.settings import Reading
+from batch.template import Text
 
 GOOD = b'{"model":"m","messages":[{"role":"user","content":"a"}]}\n'
 TUNE = b'{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]}\n'
@@ -28,6 +29,19 @@ REFUSED = [
     ("quoted CSV", b'"id","text"\n"1","hello"\n', "CSV"),
     ("numeric CSV", b"1,2\n3,4\n", "CSV"),
     ("TSV", b"id\ttext\n1\thello\n", "TSV with the columns id, text"),
+    ("a PNG", b"\x89PNG\r\n\x1a\n\0\0", "is a picture. Name it in a line"),
+    ("a JPEG", b"\xff\xd8\xff\xe0\0\x10JFIF", "is a picture"),
+    (
+        "one line of text",
+        b"hello, world",
+        "line 1 begins with .hello, world., .* jq -Rc '{prompt: ",
+    ),
+    ("lines of text", b"\nWhat is 2?\nWho?\n", "is no JSONL: line 2 begins with .What is 2.., and"),
+    ("a long line of text", "很".encode() * 200_000, "begins with .很{23}…., and"),
+    ("lines of JSON that are texts", b'"a"\n"b"\n', "jq -c '{prompt: .}' FILE"),
+    ("scalars", b"42\nnull\n", "is no JSONL: line 1 begins with .42"),
+    ("a web page", b"<!DOCTYPE html>\n<html>\n", "is a web page or XML: fetch the file itself"),
+    ("some binary file", b"OggS\0\2\n\0\1", "is no text"),
     (
         "batch output",
         b'{"id":"b","custom_id":"a","response":{"status_code":200,"body":{}},"error":null}\n',
@@ -77,9 +91,9 @@ TAKEN = [
     ("good", GOOD),
     ("good after a mark", b"\xef\xbb\xbf" + GOOD),
     ("good after a broken line", b"a, b\n" + GOOD),
-    ("one line of nonsense", b"hello, world"),
     ("odd lines among good ones", GOOD + b'{"a":1}\n{}\n'),
-    ("scalars", b'"a"\n42\nnull\n'),
+    ("good after a hundred lines of which one is meant", b"# a\n" * 99 + b"{bad\n" + GOOD),
+    ("a flaw in every line", b"{'prompt': 'a'}\n{'prompt': 'b'}\n"),
     ("training chats that name a model", TUNE.replace(b"{", b'{"model":"m",', 1)),
     (
         "batch lines that end with an answer",
@@ -112,3 +126,8 @@ def test_a_last_line_that_the_head_cuts_off_is_not_judged():
 def test_an_array_longer_than_the_head_is_refused():
     with pytest.raises(BadData, match="one JSON array"):
         recognise("in.json", "/d/in.json", b'[{"a": 1}, {"a"', Reading(asking=True))
+
+
+def test_lines_of_text_are_no_rows_for_a_template_either():
+    with pytest.raises(BadData, match=r"such as {.text.: .* jq -Rc .{text: \.}. FILE"):
+        recognise("in.txt", "/d/in.txt", b"good\nbad\n", Reading(prompt=Text("p", "{{ text }}")))

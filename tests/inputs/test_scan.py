@@ -25,7 +25,7 @@ def ids(*custom_ids):
 
 
 def test_the_census_counts_what_asks_something(tmp_path):
-    given = inputs(tmp_path, [b"{}", b"", b'{"a":1}\r'], [b" ", b"broken", b""])
+    given = inputs(tmp_path, [b"{}", b"", b'{"a":1}\r'], [b" ", b"{broke", b""])
 
     census = scan(given, str(tmp_path))
 
@@ -39,7 +39,7 @@ def test_inputs_without_lines_have_an_empty_census(tmp_path):
 def test_every_line_is_shown_once_in_order(tmp_path):
     seen = []
 
-    scan(inputs(tmp_path, ids("a", "b"), [b"broken"]), str(tmp_path), seen.append)
+    scan(inputs(tmp_path, ids("a", "b"), [b"{broken"]), str(tmp_path), seen.append)
 
     assert [(line.ordinal, line.number) for line in seen] == [(1, 1), (2, 2), (3, 1)]
 

@@ -1,5 +1,6 @@
 import gzip
 import os
+import resource
 import socket
 import stat
 import threading
@@ -160,8 +161,9 @@ def test_standard_input_is_kept_privately_and_read_again(folder, piped):
     assert inputs.paths == ("-", str(folder / "in.jsonl"))
     assert [line.where for line in inputs.lines()][1] == "standard input:2"
     assert texts(inputs) == texts(inputs) == (data + LINES).splitlines()
-    assert (folder / "cache" / "spool").read_bytes() == data
-    assert stat.S_IMODE((folder / "cache" / "spool").stat().st_mode) == 0o600
+    (copy,) = (folder / "cache").iterdir()
+    assert copy.read_bytes() == data
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
 def test_packed_standard_input_is_unpacked(folder, piped):
@@ -173,33 +175,55 @@ def test_packed_standard_input_is_unpacked(folder, piped):
     ]
 
 
-def test_an_old_spool_is_replaced_and_closed_to_others(folder, piped):
-    (folder / "cache").mkdir()
-    (folder / "cache" / "spool").write_bytes(b"old" * 1000)
-    (folder / "cache" / "spool").chmod(0o644)
+def test_an_old_spool_is_replaced_and_closed_to_others_once_nothing_stands_against_it(
+    folder, piped
+):
+    old = folder / "cache" / "spool"
+    old.parent.mkdir()
+    old.write_bytes(b"old" * 1000)
+    old.chmod(0o644)
 
     inputs = opened(folder, "-", stdin=piped(LINES))
+    before = old.read_bytes()
+    inputs = inputs.settled()
 
+    assert before == b"old" * 1000
     assert texts(inputs) == LINES.splitlines()
-    assert stat.S_IMODE((folder / "cache" / "spool").stat().st_mode) == 0o600
+    assert list(old.parent.iterdir()) == [old]
+    assert (old.read_bytes(), stat.S_IMODE(old.stat().st_mode)) == (LINES, 0o600)
 
 
-def test_a_spool_never_follows_a_link(folder, piped):
+@pytest.mark.parametrize("name", ["spool", "spool.new"])
+def test_a_spool_never_follows_a_link(folder, piped, name):
     (folder / "cache").mkdir()
-    (folder / "cache" / "spool").symlink_to(folder / "in.jsonl")
+    (folder / "cache" / name).symlink_to(folder / "in.jsonl")
 
-    with pytest.raises(CannotWrite, match="spool"):
-        opened(folder, "-", stdin=piped(b"other"))
+    with suppress(CannotWrite):
+        opened(folder, "-", stdin=piped(b'{"other":1}')).settled()
 
     assert (folder / "in.jsonl").read_bytes() == LINES
 
 
-def test_a_full_disk_is_a_refusal(folder, piped):
-    # Given a device on which nothing can be written
-    (folder / "cache").symlink_to("/dev")
+def test_a_stream_that_is_no_jsonl_leaves_no_copy(folder, piped):
+    with pytest.raises(BadData, match="standard input is no JSONL"):
+        opened(folder, "-", stdin=piped(b"hello\n"))
 
-    with pytest.raises(CannotWrite, match="space"):
-        open_inputs(["-"], "/dev/full", stdin=piped(LINES))
+    assert list((folder / "cache").iterdir()) == []
+
+
+def test_a_full_disk_is_a_refusal_that_leaves_no_copy(folder, piped):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    stdin = piped(LINES)
+
+    # As large as files may be here.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3, before[1]))
+    try:
+        with pytest.raises(CannotWrite, match="space"):
+            opened(folder, "-", stdin=stdin)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert list((folder / "cache").iterdir()) == []
 
 
 def test_standard_input_twice_is_refused(folder, piped):
@@ -304,7 +328,7 @@ def test_gzip_that_is_cut_far_inside_is_refused_where_it_breaks(folder):
 
 
 def test_a_gzip_bomb_is_one_line_over_the_cap(folder):
-    bomb = gzip.compress(b"0" * 30_000_000)
+    bomb = gzip.compress(b"{" + b"0" * 29_999_999)
 
     (folder / "bomb").write_bytes(bomb)
     (line,) = opened(folder, "bomb", cap=1000).lines()

@@ -72,15 +72,15 @@ REFUSED = [
     ({"labels": ["a", "b"], "schema": "s.json"}, "give either labels or a schema"),
     ({"votes": 3}, "votes, field and tie are for labels"),
     ({"field": "mood"}, "votes, field and tie are for labels"),
-    ({"labels": ["a", "b"], "votes": 0}, "Expected `int` >= 1"),
-    ({"labels": ["a", "b"], "retries": -1}, "Expected `int` >= 0"),
-    ({"labels": ["a", "b"], "tie": "coin"}, "Invalid enum value 'coin'"),
+    ({"labels": ["a", "b"], "votes": 0}, "give a whole number of at least 1"),
+    ({"labels": ["a", "b"], "retries": -1}, "give a whole number of at least 0"),
+    ({"labels": ["a", "b"], "tie": "coin"}, "give one of abstain, first"),
 ]
 
 
 @pytest.mark.parametrize(("label", "message"), REFUSED)
 def test_what_cannot_be_is_refused_in_words(label: dict[str, Any], message: str) -> None:
-    with pytest.raises(BadSetting, match=message.replace("`", "")):
+    with pytest.raises(BadSetting, match=message):
         settings(**label)
 
 

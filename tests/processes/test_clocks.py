@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +17,8 @@ import pytest
 
 from batch.deadline import Deadline
 from tests.processes.child import run_in_child
-from tests.processes.desk import ANSWERS, ENDED, LINES, Desk, left_by_a_session
-from tests.proofs.processes import gateway, lines_of
+from tests.processes.desk import ANSWERS, ENDED, LINES, Desk
+from tests.proofs.processes import lines_of
 from tests.rig import EPOCH, Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import Toy
 
@@ -27,13 +26,6 @@ GOOD: Final = json_reply({"say": "yes", "in": 5, "out": 2})
 STAMP: Final = re.compile(rb'"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z"')
 HOUR: Final = 3600.0
 SHIFTS: Final = {"back": timedelta(hours=-30), "forward": timedelta(days=400)}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("runs")
-    with gateway(folder, ledger=False) as mock:
-        yield left_by_a_session(folder / "here", mock)
 
 
 def shifted(desk: Desk, by: timedelta) -> None:

@@ -18,26 +18,14 @@ import pytest
 
 from tests.processes import child
 from tests.processes.child import Child
-from tests.processes.desk import LINES, MUTE, Desk, line_of, write_input
-from tests.proofs.processes import Gateway, gateway, wait_until
+from tests.processes.desk import LINES, MUTE, Desk, line_of
+from tests.proofs.processes import Gateway, wait_until
 
 AT_ONCE: Final = 4
 LATENCY: Final = 250  # milliseconds
 CODE: Final = 3  # of a run that is complete: one line asks nothing, and is an error
 LONG: Final = 100  # lines
 FILLER: Final = "." * 30_000  # a run reads its input as it goes on, if that is long enough
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_input(tmp_path / "in.jsonl")
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with gateway(tmp_path_factory.mktemp("gateway"), "--latency", LATENCY, ledger=False) as mock:
-        yield mock
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -17,22 +17,14 @@ from tests.processes.desk import (
     LINES,
     MUTE,
     Desk,
-    left_by_a_session,
     line_of,
 )
-from tests.proofs.processes import gateway, wbatch
+from tests.proofs.processes import wbatch
 
 PENDING: Final = LINES - ENDED
 EDITED: Final = 7  # has its answer
 
 Change = Callable[[Path], object]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("runs")
-    with gateway(folder, ledger=False) as mock:
-        yield left_by_a_session(folder / "here", mock)
 
 
 @pytest.fixture
@@ -203,6 +195,8 @@ def test_what_came_on_standard_input_must_come_again_as_it_was(desk: Desk) -> No
         code, said, sent = piped(desk, wrong, *command)
         assert (code, sent) == (65, 0), said
         assert words in " ".join(said.split())
+        copies = (desk.folder / "piped.run" / "cache").glob("stdin*")
+        assert [one.read_bytes() for one in copies] == [data]  # for a retry
 
     code, said, sent = piped(desk, data, *command)
     assert (code, sent) == (3, PENDING), said

@@ -13,26 +13,14 @@ import pytest
 
 from tests.processes import child
 from tests.processes.child import Child, run_in_child
-from tests.processes.desk import LINES, MUTE, Desk, write_input
+from tests.processes.desk import LINES, MUTE, Desk
 from tests.proofs.processes import Gateway, background, gateway, wait_until
 
 AT_ONCE = 4
-SOME, NEVER = 400, 60_000  # milliseconds to an answer
+LATENCY, NEVER = 400, 60_000  # milliseconds to an answer
 CODE = 3  # of a run that is complete: one line asks nothing, and is an error
 HELD = "is held by another process"
 LOGS = ("out.jsonl", "out.run/errors.jsonl", "out.run/journal.jsonl")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_input(tmp_path / "in.jsonl")
-    return tmp_path
-
-
-@pytest.fixture(scope="module")
-def mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with gateway(tmp_path_factory.mktemp("gateway"), "--latency", SOME, ledger=False) as mock:
-        yield mock
 
 
 @contextmanager

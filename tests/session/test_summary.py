@@ -47,6 +47,15 @@ def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: 
     assert then in closing_lines(standing, None)[-1]
 
 
+def test_after_a_rehearsal_it_is_said_that_a_retry_asks_the_mock_again() -> None:
+    header = {"identity": {"mock": True}}
+    standing = msgspec.structs.replace(STANDING, retryable=1, header=header)
+
+    lines = closing_lines(standing, SESSION)
+
+    assert lines[-1] == "next     wbatch retry out.jsonl, which asks the mock again"
+
+
 def test_a_log_that_was_moved_has_to_be_back_before_the_run_goes_on() -> None:
     session = msgspec.structs.replace(SESSION, reasons={73: "the file was moved"})
 

@@ -17,10 +17,10 @@ PARAM = ("request", "params", "a", "0", "b")
     ("tree", "path", "what"),
     [
         ({}, (), "missing required field output"),
-        ({"limits": {"rpm": 0}}, ("limits", "rpm"), "Expected int >= 1"),
-        ({"limits": {"max_attempts": "6"}}, ("limits", "max_attempts"), "got str"),
+        ({"limits": {"rpm": 0}}, ("limits", "rpm"), "give a whole number of at least 1"),
+        ({"limits": {"max_attempts": "6"}}, ("limits", "max_attempts"), "give a whole number of"),
         ({"limits": {"rmp": 1}}, ("limits",), "unknown field rmp"),
-        ({"gateway": {"idle_timeout": 0}}, ("gateway", "idle_timeout"), ">"),
+        ({"gateway": {"idle_timeout": 0}}, ("gateway", "idle_timeout"), "give a number above 0"),
         ({"keys": [{"match": "*"}]}, ("keys", "0"), "either env or file"),
         (
             {"keys": [{"match": "*", "env": "A", "file": "b"}]},
