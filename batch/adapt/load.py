@@ -22,6 +22,9 @@ HARDLY: Final = 0.03  # the same with fewer on the wire than at the start, where
 NEARLY: Final = 0.8  # of the size at which many were dropped: from there on a single drop counts
 ROOM: Final = 1.25  # times the calls on the wire, where these are not what is rejected
 LIFT: Final = 1.1  # times the pace, where these are: then it must not be what holds calls up
+# Part of the way by which the size where many were dropped follows a rate that is dropped. It was
+# found when calls came in a rush, or while nobody else was there: fewer go in the long run.
+FOLLOWS: Final = 0.1
 SLOWEST: Final = 1 / 60  # calls a second
 # What a rate gains near the last drop with each answer is the least that these allow.
 GAIN: Final = 0.009  # calls a second: whatever the rate, this part of it in a second
@@ -146,7 +149,8 @@ class Load:
         """Return whether a drop at this size is one of a few, which tell nothing.
 
         One channel of many may be bad. So a few are signs only once many were dropped, and not
-        clearly below the size at which they were. Few calls on the wire tell too little even there.
+        clearly below the size at which they were; a rate takes that size along, or it would pass
+        over what tells it that others came. Few calls on the wire tell too little even there.
         """
         recent, proven = self._doubt.recent, self._proven.get(of)
         if recent > FEW:
@@ -154,6 +158,8 @@ class Load:
             return False
         if proven is None or size < NEARLY * proven:
             return True
+        if of == "rate":
+            self._proven[of] = max(size, proven + FOLLOWS * (size - proven))
         return of == "calls" and size < START and recent <= HARDLY
 
 

@@ -18,7 +18,7 @@ MARGIN: Final = 1.15  # times as many others: less may be answers that were just
 ANSWERS: Final = 512
 ROUNDS: Final = 16
 RECENT: Final = 1 / 64  # part of each answer in what is usual
-PART: Final = 1 / 4  # part of each rejection in their rank
+PART: Final = 1 / 16  # of each rejection in their rank: a few would by chance often be a crowd
 FARTHEST: Final = 3.0  # a single rejection counts for no more, in the usual distances
 CROWDED: Final = 1.2  # their rank from which on it is the number that is rejected
 

@@ -32,6 +32,12 @@ def test_a_gateway_is_used_and_not_flooded(case: str) -> None:
     assert not trial.failed, f"{trial.broken + trial.missed}; python -m tests.sim --case {case}"
 
 
+def test_two_equal_clients_share_a_rate_evenly_whatever_chance_does() -> None:
+    trial = judged(preset("f", seed=3))
+
+    assert not trial.failed, trial.missed
+
+
 @pytest.mark.parametrize("seed", [3, 8, 14, 16])
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     scenario = drawn(seed, SMALL)
