@@ -113,6 +113,20 @@ def an_error_that_is_dropped_forgets_no_paid_work(folder: Path) -> None:
     assert world.logs().failures[2].own["class"] == "outcome_unknown"
 
 
+def a_run_that_was_put_aside_comes_back_with_the_power(folder: Path) -> None:
+    """Start over, be killed, and lose the power before any disk was asked to make sure."""
+    world = World(folder, "prompts", concurrency=1)
+    world.asked.add(["prompt"] * 2)
+    world.run()
+    rows = len(world.gateway.rows)
+
+    world.run(crash=Crash(operation=3), new_run=True)
+    world.run(crash=Crash(operation=2, power=86), new_run=True)
+    ended = world.run()
+
+    assert (ended.code, len(world.gateway.rows)) == (0, rows)
+
+
 LIVES: Final[Sequence[Callable[[Path], None]]] = (
     keeping_answers_forgets_no_paid_work,
     a_changed_line_is_asked_as_it_is_now,
@@ -122,4 +136,5 @@ LIVES: Final[Sequence[Callable[[Path], None]]] = (
     a_pack_that_is_halved_is_in_doubt_only_twice,
     a_pack_that_is_left_in_doubt_is_not_halved,
     an_error_that_is_dropped_forgets_no_paid_work,
+    a_run_that_was_put_aside_comes_back_with_the_power,
 )

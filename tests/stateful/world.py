@@ -21,13 +21,22 @@ from tests.ledger.kit import members
 from tests.stateful import promises
 from tests.stateful.asked import Asked
 from tests.stateful.disk import Crash, Disk
-from tests.stateful.gateway import Gateway
+from tests.stateful.gateway import Gateway, Row
 from tests.stateful.logs import Logs, logs_of, read_logs
 from tests.stateful.promises import Expected, require
 from tests.stateful.session import Command, Desk, Ended
 
 DAMAGED: Final = 65
 NOTHING: Final = Logs([], [], [], (0, 0, 0))
+
+
+class Books(msgspec.Struct, frozen=True):
+    """What is known of a run that was put aside: see ``World`` and ``Gateway``."""
+
+    known: dict[int, bytes]
+    told: set[int]
+    since: int
+    worked: dict[str, Row]
 
 
 class World:
@@ -43,6 +52,7 @@ class World:
         self.since = 0  # rows of the gateway up to here are of earlier runs
         self.told: set[int] = set()  # rows that are on record
         self.unsafe: set[int] = set()  # of these, what a crash left and nobody has synced since
+        self.aside: dict[str, Books] = {}  # run id → its books when it was put aside
 
     @property
     def files(self) -> Disk:
@@ -89,7 +99,9 @@ class World:
 
     def _anew(self, command: Command, deeds: Sequence[str]) -> Ended:
         """Start over; the old answers are kept aside."""
-        old, known, worked = self._run_id(), dict(self.known), self.gateway.worked
+        old, known = self._run_id(), dict(self.known)
+        if old:
+            self.aside[old] = Books(known, self.told, self.since, self.gateway.worked)
         had = msgspec.structs.replace(NOTHING, torn=self.logs().torn)
         self.gateway.worked = {}  # what was done for the old run may be done for the new one
         ended = self.desk.run(command, deeds)
@@ -98,18 +110,29 @@ class World:
         kept = b"".join(self.files.all_bytes().values())
         for number, raw in known.items():
             require(raw in kept, f"--new-run has lost the answer to line {number}")
-        if self._run_id() != old or not old:
+        if not self._brought_back():
             self.known, self.told, self.since = {}, set(), self._rows_before()
-        else:
-            self.gateway.worked = worked
         self._look(ended, command, had)
         return ended
+
+    def _brought_back(self) -> bool:
+        """Go on with the books of a run that was put aside, if it is there (again).
+
+        A loss of power takes back what no disk was asked to make sure of.
+        """
+        books = self.aside.get(self._run_id() or "")
+        if books is not None:
+            self.known, self.told, self.since = dict(books.known), set(books.told), books.since
+            self.gateway.worked = books.worked
+        return books is not None
 
     def _do(self, command: Command, deeds: Sequence[str], expected: Expected) -> Ended:
         """Run a command, and look at what it came to."""
         before = self.files.all_bytes(self.paths.lock)
-        calls, had = self.gateway.calls, self.logs()
+        calls, had, old = self.gateway.calls, self.logs(), self._run_id()
         ended = self.desk.run(command, deeds)
+        if self._run_id() != old:
+            self._brought_back()
         self.counts["sessions"] += 1
         if ended.code is None:
             self.counts["crashes"] += 1
