@@ -13,6 +13,7 @@ from typing import Final, NoReturn, TypeAlias
 import aiohttp
 
 from batch.errors import CallFailed, NotAnAnswer
+from batch.transport.pauses import MUCH, Pause, Pauses
 from batch.weights import LIGHT
 from batch.wire import Folder
 from batch.wire._sse import Events
@@ -54,10 +55,16 @@ async def peek(content: aiohttp.StreamReader, cap: int) -> bytes:
 
 
 async def fold(
-    content: aiohttp.StreamReader, cap: int, grew: Grew, folder: Folder, head: bytes = b""
+    content: aiohttp.StreamReader,
+    cap: int,
+    grew: Grew,
+    folder: Folder,
+    pauses: Pauses,
+    head: bytes = b"",
 ) -> bytes:
-    """Hand every event to the folder as it comes, and return the folded body."""
+    """Hand every event to the folder while they come, and return the folded body."""
     told = 0
+    pause = Pause(pauses, content)
     events = Events()
     feed, take = events.feed, folder.feed
     begun = False
@@ -70,6 +77,8 @@ async def fold(
             if content.total_bytes > cap:
                 too_large(cap)
             told = _tell(grew, told, content.total_bytes)
+            if len(chunk) < MUCH:
+                await pause.rest()
             chunk = await content.readany()
         for data in events.end():
             take(data)

@@ -24,6 +24,7 @@ from batch.transport.failures import FOREIGN, of_another_host, ours, redact
 from batch.transport.headers import PlainHeaders
 from batch.transport.idle import BROKEN, IdleWatch, Open
 from batch.transport.outside import Outside
+from batch.transport.pauses import Pauses
 from batch.transport.payload import LARGE, json_payload
 from batch.transport.posts import POST, Posts
 from batch.transport.saving import save
@@ -73,6 +74,7 @@ class AioTransport:
         self._loop = asyncio.get_running_loop()
         settings = self._settings
         self._idle = IdleWatch(settings.idle_seconds)
+        self._pauses = Pauses()
         self._text_ends = Deadlines(settings.total_seconds)
         self._media_ends = Deadlines(settings.media_seconds)
         outside = Outside(urlsplit(self._base).hostname or "")
@@ -226,7 +228,7 @@ class AioTransport:
             head = await peek(content, cap)
             if not head.startswith(EVENT_STARTS):
                 return await read(content, cap, grew, head), False
-        return await fold(content, cap, grew, folder, head), True
+        return await fold(content, cap, grew, folder, self._pauses, head), True
 
 
 def _timeout(settings: TransportSettings, total: float) -> aiohttp.ClientTimeout:
