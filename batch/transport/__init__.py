@@ -3,10 +3,10 @@
 What it offers and its settings stand here and import no network library, so that asking for help
 stays quick. ``client`` sends: plain JSON by ``posts``, the rest by aiohttp's ``sessions``.
 ``attach`` finds files for bodies, ``local`` those of this machine, ``payload`` writes bodies out,
-``body`` reads answers, ``saving`` hands files to the disk, ``deadlines`` and ``idle`` end what
-takes too long, ``kept`` says which connections are used again, ``failures`` translates errors,
-``address`` knows URLs, ``proxy`` the way to them, and ``trust`` whom TLS believes. No retry, no
-limit and no word of any vendor lives here.
+``body`` reads answers, streams with ``pauses``, ``saving`` hands files to the disk, ``deadlines``
+and ``idle`` end what takes too long, ``kept`` says which connections are used again, ``failures``
+translates errors, ``address`` knows URLs, ``proxy`` the way to them, and ``trust`` whom TLS
+believes. No retry, no limit and no word of any vendor lives here.
 """
 
 from __future__ import annotations

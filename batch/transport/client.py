@@ -103,9 +103,8 @@ class AioTransport:
     ) -> Reply:
         """Send one call once; see ``Transport``."""
         payload = call.payload
-        data: Body
         if isinstance(payload, (Form, Spliced)):
-            data = await self._attached(payload, grew)
+            data: Body = await self._attached(payload, grew)
         else:
             data = payload
         return await self._exchange(call, data, secret, folder, grew)

@@ -29,7 +29,7 @@ POST: Final = "POST"
 INTERIM: Final = range(100, 200)  # statuses that announce an answer, and are none
 SWITCHING: Final = 101
 UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what aiohttp refuses in headers
-MOST_PREPARED: Final = 1000  # a Gemini call has its model in its path
+MOST_PREPARED: Final = 1000  # some formats have the model in the path
 
 
 class Prepared(NamedTuple):
@@ -168,7 +168,7 @@ class Posts:
         lines = [f"{POST} {url.raw_path_qs} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in request.headers.items()]
         if any(map(UNWRITABLE.search, lines)):
-            raise ValueError("a header holds the end of a line")
+            raise ValueError("a header holds a sign that none may hold")
         if len(self._prepared) >= MOST_PREPARED:
             self._prepared.clear()
         prepared = Prepared(request, "\r\n".join((*lines, "Content-Length: ")).encode())

@@ -1,4 +1,4 @@
-"""The least that this HTTP client and event loop can do: ask, read, and forget.
+"""What this HTTP client's session and event loop take with nothing around them: ask, read, forget.
 
     python -m tests.bench.yardstick URL LINES --concurrency 128 [--stream]
 

@@ -6,18 +6,13 @@ now: who passes one has put something on the way of every line, and should know 
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import msgspec
 import orjson
 import pytest
 
-import batch
 from batch.inputs.envelope import Reader
 from batch.inputs.lines import RawLine
 from batch.inputs.settings import InputSettings
@@ -26,9 +21,9 @@ from batch.wire import formats
 from batch.wire._sse import Events
 from batch.wire.openai_chat import FORMAT
 from batch.wire.openai_chat.fold import Fold
+from tests.counting import for_each
 from tests.rig import Rig, Scripted, json_reply, rows
 
-OURS = str(Path(batch.__file__).parent)
 BODY = b'{"model":"toy","messages":[{"role":"user","content":"Is this good? It came late."}]}'
 ANSWER = {
     "id": "chatcmpl-1",
@@ -48,33 +43,6 @@ ANSWER = {
 CALLS_A_LINE = 230  # of ours, without reading it and without a network
 CALLS_TO_READ_A_LINE = 32
 CALLS_A_CHUNK = 2  # when each comes alone; together they need one
-FEW, MANY = 100, 300
-
-
-def counted(work: Callable[[], Any]) -> Counter[str]:
-    """How often functions were called, by name; those of C by their module, ours in all, too."""
-    calls: Counter[str] = Counter()
-
-    def note(frame: FrameType, event: str, called: Any) -> None:
-        if event == "call":
-            calls["ours"] += frame.f_code.co_filename.startswith(OURS)
-            calls[frame.f_code.co_name] += 1
-        elif event == "c_call":
-            calls[f"{called.__module__}.{called.__name__}"] += 1
-
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls
-
-
-def for_each(work: Callable[[int], Any]) -> Callable[[str], float]:
-    """How often something is called for each, whatever it takes to begin and to end."""
-    work(FEW)  # what is made once is made here
-    few, many = counted(lambda: work(FEW)), counted(lambda: work(MANY))
-    return lambda name: (many[name] - few[name]) / (MANY - FEW)
 
 
 def chats(count: int) -> list[Row]:

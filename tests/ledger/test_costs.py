@@ -9,7 +9,7 @@ from batch.ledger.entries import encode_result
 from batch.ledger.scan import PARSED_WHOLE, read_records
 from batch.ledger.state import History
 from batch.records import Answer
-from tests.engine.test_costs import for_each
+from tests.counting import for_each
 from tests.ledger.kit import RUN, USAGE, answered, disk
 
 PATH = "/out/out.jsonl"

@@ -8,7 +8,7 @@ from batch.pricing import Price, PriceBook
 from batch.results.costs import Costs
 from batch.results.export import Sources, Wanted, export
 from batch.results.logs import Logs
-from tests.engine.test_costs import FEW, MANY, for_each
+from tests.counting import FEW, MANY, for_each
 from tests.results.desk import Run, answer
 
 CALLS_A_RECORD = 34  # of ours: most are columns, and six are looks at what is near the end of a log

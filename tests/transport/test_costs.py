@@ -7,21 +7,17 @@ The server has a thread of its own, so that what it does is not counted.
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
-import batch
+from tests.counting import counting
 from tests.raw_server import Act, RawServer, http
 from tests.transport.kit import ASK, KEY, Joined, run, transport
 
-OURS = str(Path(batch.__file__).parent)
 ANSWER = http(b'{"choices":[]}', "Content-Type: application/json")
 EVENTS = http(b"data: {}\n\n" * 20, "Content-Type: text/event-stream")
 FEW, MANY = 5, 45
@@ -60,24 +56,13 @@ def a_call(address: str) -> Callable[[str], float]:
     """How often each thing is called for one call more, over a kept connection."""
     calls: Counter[str] = Counter()
 
-    def note(frame: FrameType, event: str, called: Any) -> None:
-        if event == "call":
-            calls["ours"] += frame.f_code.co_filename.startswith(OURS)
-            calls[frame.f_code.co_name] += 1
-        elif event == "c_call":
-            of = getattr(called, "__self__", None)
-            calls[f"{type(of).__name__}.{called.__name__}"] += 1
-
     async def count(times: int) -> Counter[str]:
         async with transport(address) as network:
             await network.send(ASK, KEY, Joined())  # it connects, and makes what is made once
             calls.clear()
-            sys.setprofile(note)
-            try:
+            with counting(calls):
                 for _ in range(times):
                     await network.send(ASK, KEY, Joined())
-            finally:
-                sys.setprofile(None)
             return calls.copy()
 
     counts: list[Counter[str]] = []
