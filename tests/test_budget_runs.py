@@ -31,7 +31,7 @@ output_per_mtok = 100
 # Answers of 90 words where 100 are allowed: the worst case is some 1.4 times what they cost.
 WORDS: Final = 90
 ALLOWED: Final = 100
-WORST: Final = 100 * WROTE + 40 * READ  # of one request, or a little more
+LINES: Final = 600
 AT_ONCE: Final = 8
 FEW: Final = 4  # at once, so that kills leave little in the dark
 KILLS: Final = 2
@@ -41,18 +41,26 @@ FAULTS: Final = "429=1%,500=1%,reset=1%,cut=2%,no-finish=2%,empty-choices=1%"
 CLEAR: Final = ("answered", "429", "500", "empty-choices")
 
 
-def write(folder: Path, lines: int = 600) -> None:
+def body_of(number: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": "gpt-4o-mini",
+        "max_tokens": ALLOWED,
+        "messages": [{"role": "user", "content": f"The story of ship {number}."}],
+    }
+    if number % 2:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return body
+
+
+# The most that one request can cost: all that it may write, and a token for each byte it sends.
+WORST: Final = ALLOWED * WROTE + len(orjson.dumps(body_of(LINES - 1))) * READ
+
+
+def write(folder: Path, lines: int = LINES) -> None:
     (folder / "job.toml").write_text(JOB)
     with (folder / "in.jsonl").open("wb") as file:
         for number in range(lines):
-            body: dict[str, Any] = {
-                "model": "gpt-4o-mini",
-                "max_tokens": ALLOWED,
-                "messages": [{"role": "user", "content": f"The story of ship {number}."}],
-            }
-            if number % 2:
-                body |= {"stream": True, "stream_options": {"include_usage": True}}
-            line = {"custom_id": f"row-{number}", "body": body}
+            line = {"custom_id": f"row-{number}", "body": body_of(number)}
             file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
