@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from hashlib import blake2b
+from io import BytesIO
 from typing import Final, Protocol
 
 import msgspec
@@ -222,16 +223,18 @@ class _Cutter:
 
     def feed(self, chunk: bytes) -> list[bytes | _Skipped]:
         """Take a chunk and return the lines that end in it."""
-        first, *others = chunk.split(b"\n")
         self._fed += len(chunk)
-        self._hold(first)
-        if not others:
+        stop = chunk.rfind(b"\n") + 1
+        if not stop:
+            self._hold(chunk)
             return []
-        last = others.pop()
+        # ``split`` would look at each byte by itself, which takes several times as long.
+        first, *others = [line[:-1] for line in BytesIO(chunk[:stop])]
+        self._hold(first)
         ended = [self._take(), *others]
         self.ended += len(ended)
-        self.begins = self._fed - len(last)
-        self._hold(last)
+        self.begins = self._fed - len(chunk) + stop
+        self._hold(chunk[stop:])
         return ended
 
     def finish(self) -> list[bytes | _Skipped]:

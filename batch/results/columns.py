@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -41,7 +42,7 @@ def _usage(name: str) -> Callable[[Row], Any]:
 
 
 def _told(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.record.x_run, name)
+    return attrgetter(f"record.x_run.{name}")
 
 
 def _label(row: Row) -> str | None:
@@ -58,18 +59,18 @@ def _message(row: Row) -> str | None:
 
 
 _OWN: Final[tuple[Column, ...]] = (
-    Column("custom_id", "text", lambda row: row.record.custom_id),
+    Column("custom_id", "text", attrgetter("record.custom_id")),
     Column("label", "text", _label),
     Column("confidence", "float", lambda row: (row.record.x_run.label or {}).get("confidence")),
-    Column("text", "text", lambda row: row.record.text),
-    Column("index", "int", lambda row: row.index),
-    Column("embedding", "vector", lambda row: row.vector),
+    Column("text", "text", attrgetter("record.text")),
+    Column("index", "int", attrgetter("index")),
+    Column("embedding", "vector", attrgetter("vector")),
     Column("files", "text", _files),
     Column("finish", "text", lambda row: row.record.x_run.finish or None),
     Column("model", "text", _told("model")),
     Column("input_tokens", "int", _usage("input_tokens")),
     Column("output_tokens", "int", _usage("output_tokens")),
-    Column("cost", "float", lambda row: row.cost),
+    Column("cost", "float", attrgetter("cost")),
     Column("error", "text", _told("class_")),
     Column("message", "text", _message),
     Column("body", "value", lambda row: orjson.Fragment(row.record.body)),

@@ -34,7 +34,7 @@ class Costs:
         """
         told = record.x_run
         usage = told.usage
-        if record.failed or usage is None:
+        if told.class_ is not None or usage is None:
             return None
         requests = 1 if told.pack is None or told.pack[0] == 0 else 0
         hour = hour_of(told.started_at)

@@ -145,10 +145,14 @@ def rows(
     used = sources.beside if any(one.of_input for one in columns) else None
     by_vector = any(one.name in ("embedding", "index") for one in columns)
     by_vector = by_vector or wanted.format == "npy"
+    price = sources.costs.of if sources.costs else None
     held: list[Row] = []
     for record, fields in _records(sources.logs, used, wanted, done):
-        row = Row(record, fields, sources.costs.of(record) if sources.costs else None)
-        held += rows_of(row) if by_vector else [row]
+        row = Row(record, fields, price(record) if price else None)
+        if by_vector:
+            held += rows_of(row)
+        else:
+            held.append(row)
         if len(held) >= _AT_ONCE:
             yield held
             held = []

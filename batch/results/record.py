@@ -96,8 +96,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     @property
     def text(self) -> str | None:
         """Return the text of the answer, None of an error."""
-        wire = self.wire
-        return None if self.failed or wire is None else wire.text(self.body)
+        wire = format_of(self.x_run.endpoint)
+        return None if self.x_run.class_ is not None or wire is None else wire.text(self.body)
 
 
 _decode: Final = msgspec.json.Decoder(Record).decode

@@ -41,14 +41,12 @@ class Jsonl:
     def write(self, rows: Sequence[Row]) -> None:
         """Write an object for each row, its columns in their order."""
         option = orjson.OPT_APPEND_NEWLINE
-        lines = [orjson.dumps(self._object(row), _plain, option) for row in rows]
-        self._target.write(b"".join(lines))
+        names, getters = self._names, self._getters
+        objects = [dict(zip(names, [get(row) for get in getters], strict=True)) for row in rows]
+        self._target.write(b"".join([orjson.dumps(one, _plain, option) for one in objects]))
 
     def finish(self) -> None:
         """Nothing comes at the end."""
-
-    def _object(self, row: Row) -> dict[str, Any]:
-        return dict(zip(self._names, [get(row) for get in self._getters], strict=True))
 
 
 class Csv:
