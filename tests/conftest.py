@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import pytest
+
+from batch.signals import restored
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -23,4 +26,11 @@ def pytest_collection_finish() -> None:
 def _no_settings_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_means_the_same_after_each_test() -> Iterator[None]:
+    """Put back what a run leaves: that Ctrl-C says nothing any more, which a command undoes."""
+    with restored():
         yield

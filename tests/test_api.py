@@ -28,6 +28,7 @@ from batch.api.said import NAMES
 from batch.cli.options import PLACES
 from batch.cli.run import command
 from batch.ledger.paths import Paths
+from tests.proofs.processes import heeding
 
 ROOT = Path(__file__).parent.parent
 # What `wbatch run` takes and a program does not: what has a place of its own, questions on a
@@ -462,7 +463,7 @@ def test_an_interrupt_ends_a_waiting_call_in_order(folder: Path) -> None:
     write(folder / "in.jsonl", 5000)
     thread = interrupt_when(folder / "out.jsonl")
 
-    with pytest.raises(KeyboardInterrupt):
+    with heeding(), pytest.raises(KeyboardInterrupt):
         batch.run_sync("in.jsonl", "out.jsonl", model="m", mock=True, mock_latency=20)
     thread.join()
 

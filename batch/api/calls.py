@@ -87,15 +87,15 @@ def run_sync(
     """
     work = _wanted(inputs, output, job, progress, dict(options))
     engine = Engine(work, lambda: None)
-    engine.start()
     try:
+        engine.start()
         engine.wait()
     except KeyboardInterrupt:
-        log.warning(
-            "sending no more, and waiting for answers under way. Interrupt again to stop now"
-        )
         engine.guest.stop()
         try:
+            log.warning(
+                "sending no more, and waiting for answers under way. Interrupt again to stop now"
+            )
             engine.wait()
         except KeyboardInterrupt:
             engine.guest.hurry()

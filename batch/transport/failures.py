@@ -9,6 +9,7 @@ shakes hands, before the first byte of the request. Everything else may come aft
 - ClientResponseError, which here never is a status: it is aiohttp's own "400" for bytes that are no
   HTTP;
 - NoTunnel is ours: what failed at a proxy, before the first byte for the host;
+- Unused is ours, too: a connection that was gone before the first byte could be written;
 - a bare TimeoutError, when the total time is over. It would also come during a connect that is
   allowed more time than the whole call; that counts as sent, on the safe side.
 """
@@ -33,6 +34,7 @@ from batch.errors import (
 )
 from batch.secret import Redactor
 from batch.transport.address import host_of
+from batch.transport.posts import Unused
 from batch.transport.proxy import Proxy
 from batch.transport.trust import Distrust
 from batch.transport.tunnel import NoTunnel, no_tunnel
@@ -60,6 +62,7 @@ TABLE: Final[tuple[Row, ...]] = (
     (aiohttp.ClientProxyConnectionError, Unreachable, "no connection to {first}: {cause}"),
     (aiohttp.ClientConnectorError, Unreachable, "no connection to {host}{by}: {cause}"),
     (aiohttp.ConnectionTimeoutError, Unreachable, "no connection to {host}{by} in time"),
+    (Unused, Unreachable, "{host} closed the connection before it was used"),
     (aiohttp.InvalidURL, Refused, "this is no address that can be called: {cause}"),
     (aiohttp.SocketTimeoutError, TimedOut, "the answer of {host} began and then fell silent"),
     (TimeoutError, TimedOut, "no whole answer from {host} in time"),

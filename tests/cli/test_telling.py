@@ -17,6 +17,7 @@ from batch.cli.caller import Caller
 from batch.errors import BadConfig, BadData, CannotWrite, NoInput
 from tests.cli.fake_engine import FakeEngine
 from tests.notices.ends import Listener
+from tests.proofs.processes import heeding
 
 RUN = ["run", "in.jsonl", "-o", "out.jsonl"]
 SECRET = "s3cret-place"
@@ -122,7 +123,7 @@ def test_an_interrupt_while_nobody_takes_a_notice_ends_the_wait_and_not_the_run(
     def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    with Listener() as deaf:
+    with Listener() as deaf, heeding():
         deaf.on_told = interrupt
         flags = ["--webhook-url", deaf.url, "--notify-when", "always"]
         assert answer([*RUN, *flags], Caller(FakeEngine(3))) == 3

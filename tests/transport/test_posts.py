@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from batch.errors import CallFailed, Interrupted, TimedOut
+from batch.errors import CallFailed, Interrupted, TimedOut, Unreachable
 from batch.records import Call
 from tests.raw_server import Act, Forever, RawServer, Script, head, http, read_request
 from tests.transport.kit import ASK, KEY, TLS_FILE, Joined, run, transport
@@ -21,6 +21,7 @@ READ, CLOSE, RESET, HOLD = Act.READ, Act.CLOSE, Act.RESET, Act.HOLD
 BOTH = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 LARGEST = Call("POST", "/v1/x", b'"' + b"x" * 900_000 + b'"')  # that is sent in this way
 STREAM = http(b"data: 1\n\n", "Content-Type: text/event-stream", length=99)  # which goes no further
+TLS_DATA = b"\x17"  # the first byte of a record with something of ours, RFC 5246 6.2.1
 BUSY = http(b"busy", status="503 Busy")
 
 
@@ -88,6 +89,47 @@ def test_each_call_has_the_length_of_its_own_body_and_all_use_one_connection(
         assert server.connections == 1
 
     run(main(), loop)
+
+
+async def hang_up_at_once(server: socket.socket) -> bytes:
+    """Shake hands over TLS, say goodbye in the segment that ends that, and return what comes."""
+    loop, got = asyncio.get_running_loop(), bytearray()
+    context = speaks_tls()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # of which the server has the last word
+    came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(came, goes, server_side=True)
+    theirs, _ = await loop.sock_accept(server)
+    with theirs:
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+                break
+            await loop.sock_sendall(theirs, goes.read())
+            came.write(await loop.sock_recv(theirs, 1 << 16))
+        with contextlib.suppress(ssl.SSLWantReadError):  # a goodbye in return
+            tls.unwrap()
+        await loop.sock_sendall(theirs, goes.read())
+        with contextlib.suppress(ConnectionResetError):
+            while some := await loop.sock_recv(theirs, 1 << 16):
+                got += some
+    return bytes(got)
+
+
+def test_on_a_connection_that_is_gone_before_its_use_nothing_was_sent() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.setblocking(False)
+            url = f"https://127.0.0.1:{server.getsockname()[1]}"
+            async with transport(url) as network:
+                other = asyncio.create_task(hang_up_at_once(server))
+                with pytest.raises(Unreachable, match="closed the connection before") as caught:
+                    await network.send(ASK, KEY)
+
+                assert caught.value.precedes_work
+                assert not caught.value.ambiguous
+                assert not (await other).startswith(TLS_DATA)
+
+    run(main())  # uvloop writes before it has read the goodbye
 
 
 @BOTH
