@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from batch.inputs.chosen import Choice, Chooser, Chosen
 from batch.inputs.filling import Filler
 from batch.inputs.lines import RawLine
 from batch.inputs.named import Named
-from batch.inputs.scan import BUFFER_BYTES, Census, Look, scan
+from batch.inputs.scan import BUFFER_BYTES, Census, Look, Visit, scan
 from batch.inputs.settings import Reading
 from batch.inputs.sources import Inputs, open_inputs
 from batch.ledger.compact import compact_errors
@@ -74,12 +74,10 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
     cap, reading = wanted.max_line_bytes, wanted.reading
     inputs = open_inputs(wanted.inputs, paths.spool, cap, reading=reading)
     try:
-        opened = _read(files, paths, found, wanted, inputs, keep_answers)
-        settled = inputs.settled()
+        return _read(files, paths, found, wanted, inputs, keep_answers, bool(differs))
     except BaseException:
         inputs.discard()
         raise
-    return msgspec.structs.replace(opened, inputs=settled, new_identity=bool(differs))
 
 
 def _read(
@@ -89,30 +87,53 @@ def _read(
     wanted: Wanted,
     inputs: Inputs,
     keep_answers: bool,
+    new_identity: bool,
 ) -> Opened:
     """Read all lines, and compare those that were asked with what they were."""
-    reading = wanted.reading
-    named, chooser = Named(wanted.note_models, inputs.forms), Chooser(wanted.choice)
+    named, chooser = Named(inputs.forms), Chooser(wanted.choice)
+    comparison = Comparison(found.history) if found is not None else None
+    # Who has nothing to do is not shown the lines: there may be ten million.
+    visits: list[Visit] = []
+    if wanted.note_models:
+        visits.append(named.visit)
+    if wanted.choice.some:
+        visits.append(chooser.visit)
+    if comparison is not None:
+        visits.append(comparison.visit)
+    look = Look(inputs.forms, Filler(wanted.reading), _fresh(found))
+    census = scan(inputs, paths.cache, visits, BUFFER_BYTES, look)
+    dropped: AbstractSet[int] = frozenset()
+    if found is not None and comparison is not None:
+        dropped = _require_unchanged(files, paths, found, inputs, comparison, keep_answers)
+    return Opened(
+        found=found,
+        inputs=inputs.settled(),
+        census=census,
+        new_identity=new_identity,
+        dropped=dropped,
+        models=named.models() if wanted.note_models else None,
+        reading=wanted.reading,
+        chosen=chooser.chosen(),
+    )
+
+
+def _fresh(found: Found | None) -> Callable[[RawLine], bool] | None:
+    """Return what says whether a line has not ended; None if none has."""
     if found is None:
+        return None
+    ended = found.history.ended
+    return lambda line: not ended(line.ordinal)
 
-        def visit_new(line: RawLine) -> None:
-            named.visit(line)
-            chooser.visit(line)
 
-        look = Look(inputs.forms, Filler(reading))
-        census = scan(inputs, paths.cache, visit_new, BUFFER_BYTES, look)
-        models, chosen = named.models(), chooser.chosen()
-        return Opened(None, inputs, census, False, frozenset(), models, reading, chosen)
-    comparison = Comparison(found.history)
-
-    def visit(line: RawLine) -> None:
-        named.visit(line)
-        chooser.visit(line)
-        if comparison.wants(line.ordinal):
-            comparison.visit(line.ordinal, line.sum)
-
-    look = Look(inputs.forms, Filler(reading), lambda line: not found.history.ended(line.ordinal))
-    census = scan(inputs, paths.cache, visit, BUFFER_BYTES, look)
+def _require_unchanged(
+    files: Files,
+    paths: Paths,
+    found: Found,
+    inputs: Inputs,
+    comparison: Comparison,
+    keep_answers: bool,
+) -> AbstractSet[int]:
+    """Return the lines that changed and are asked again; raise BadData if they must not be."""
     if comparison.missing:
         raise _shorter(paths, found.history, comparison.missing)
     changed = _changed(files, found, inputs, comparison)
@@ -121,8 +142,7 @@ def _read(
         raise _other_lines(paths, found.history, refused)
     for one in changed.values():
         found.history.forget(one.ordinal, one.sum)
-    models, chosen = named.models(), chooser.chosen()
-    return Opened(found, inputs, census, False, frozenset(changed), models, reading, chosen)
+    return frozenset(changed)
 
 
 def drop_changed(files: Files, paths: Paths, opened: Opened) -> None:

@@ -18,6 +18,11 @@ class Choice(msgspec.Struct, frozen=True):
     seed: int = 0
 
     @property
+    def some(self) -> bool:
+        """Return whether it is a part of the lines only."""
+        return bool(self.head or self.sample)
+
+    @property
     def words(self) -> str:
         """Return the choice as people made it."""
         if self.head:

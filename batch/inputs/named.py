@@ -35,11 +35,10 @@ class Named:
 
     __slots__ = ("_forms", "_found", "_known")
 
-    def __init__(self, wanted: bool = True, forms: Sequence[Form] = ()) -> None:
-        """``wanted``: else nothing is noted, so that nothing is known."""
+    def __init__(self, forms: Sequence[Form] = ()) -> None:
         self._forms = forms
         self._found: set[bytes] = set()  # as they are written
-        self._known = wanted
+        self._known = True
 
     def visit(self, line: RawLine) -> None:
         """Note the model that a line names."""

@@ -62,11 +62,11 @@ class Look:
 def scan(
     inputs: Inputs,
     cache: str,
-    visit: Visit | None = None,
+    visits: Sequence[Visit] = (),
     buffer_bytes: int = BUFFER_BYTES,
     look: Look | None = None,
 ) -> Census:
-    """Read all lines once, show each to ``visit``, and fill its templates, which is thrown away.
+    """Read all lines once, show each to ``visits``, and fill its templates, which is thrown away.
 
     Ids are compared in ``buffer_bytes`` of memory and, beyond that, in a folder under ``cache``
     that is gone afterwards. Raises ``BadData`` for a custom_id that stands on two lines, and for a
@@ -77,7 +77,7 @@ def scan(
     look = look or Look(inputs.forms, Filler(Reading()))
     with Repeats(cache, buffer_bytes) as repeats:
         for line in inputs.lines():
-            if visit is not None:
+            for visit in visits:
                 visit(line)
             lines += 1
             size += line.size

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,20 @@ from batch.ledger.scan import LogEnd, records
 from batch.ledger.state import BLOCK, WORD, History, weighed
 
 Sums: TypeAlias = Mapping[int, "array[int]"]  # block → hash of each of its lines
+
+
+class Line(Protocol):
+    """A line of an input. Its hash is worked out where it is asked for."""
+
+    @property
+    def ordinal(self) -> int:
+        """Return its place among all lines."""
+        ...
+
+    @property
+    def sum(self) -> int:
+        """Return the hash of its bytes."""
+        ...
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -37,20 +51,17 @@ class Comparison:
         self._seen = 0
         self.begun: list[Changed] = []  # lines that were begun, have not ended, and changed
 
-    def wants(self, ordinal: int) -> bool:
-        """Return whether this line was asked, so that its hash is needed."""
-        return self._history.ended(ordinal) or ordinal in self._history.open
-
-    def visit(self, ordinal: int, value: int) -> None:
-        """Take in the hash of a line that was asked."""
-        if self._history.ended(ordinal):
+    def visit(self, line: Line) -> None:
+        """Take in the hash of a line, if it was asked."""
+        ordinal, history = line.ordinal, self._history
+        if history.ended(ordinal):
             block = ordinal // BLOCK
-            self._sums[block] = (self._sums[block] + weighed(ordinal, value)) & WORD
+            self._sums[block] = (self._sums[block] + weighed(ordinal, line.sum)) & WORD
             self._seen += 1
-            return
-        asked = int(self._history.open[ordinal].sum, 16)
-        if asked != value:
-            self.begun.append(Changed(ordinal, asked, answered=False))
+        elif (begun := history.open.get(ordinal)) is not None:
+            asked = int(begun.sum, 16)
+            if asked != line.sum:
+                self.begun.append(Changed(ordinal, asked, answered=False))
 
     @property
     def missing(self) -> int:

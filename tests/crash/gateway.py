@@ -58,6 +58,8 @@ class Books(msgspec.Struct):
     asked: dict[int, int] = {}  # line → submits so far
     polls: dict[str, int] = {}  # task → polls so far
     tasks: dict[int, str] = {}  # line → task whose name it was told a while ago
+    films: dict[int, int] = {}  # line → bill of the task that it has
+    forgone: frozenset[int] = frozenset()  # bills of films that failed, or nobody waits for
     owed: frozenset[int] = frozenset()  # bills whose lines went on to their next request
     # And what was done to the input meanwhile, which no crash undoes either.
     edited: frozenset[int] = frozenset()  # commands before which it was
@@ -71,12 +73,15 @@ class Books(msgspec.Struct):
             asked=dict(self.asked),
             polls=dict(self.polls),
             tasks=dict(self.tasks),
+            films=dict(self.films),
         )
 
     def ask_anew(self, line: int) -> None:
         """Take note that a line is asked as new work, because somebody said so."""
         self.paid.pop(line, None)
         self.tasks.pop(line, None)
+        if line in self.films:
+            self.forgone |= {self.films.pop(line)}
 
     def bill(self) -> int:
         """Return the number of a new bill."""
@@ -214,6 +219,7 @@ class Gateway:
         if fate == "cut":
             return {"cut": True, "bill": bill}
         if kind == "film":
+            books.films[line] = bill
             return {"id": str(bill)}
         body = {"say": "no use" if chance.random() < 0.1 else f"line {line}", "bill": bill}
         if kind == "picture":
@@ -232,6 +238,7 @@ class Gateway:
         if polls < chance.choice(POLLS):
             return {"id": task}
         if chance.random() < 0.1:
+            self._books.forgone |= {int(task)}  # what failed is paid back
             return {"id": task, "failed": True}
         return {"id": task, "url": f"https://files.example/{task}"}
 

@@ -235,6 +235,18 @@ HARMFUL: Final = (
         'means.journal.note(unit.entry("intent", request.part))',
     ),
     Mutant(
+        "a request is sent before it is on record that it is at risk",
+        "gate/purse.py",
+        "            await self._keep(self._on_record)\n",
+        '            __import__("asyncio").ensure_future(self._keep(self._on_record))\n',
+    ),
+    Mutant(
+        "a session that ends in order says nothing of what faults left in the dark",
+        "gate/purse.py",
+        "            await self._keep(self.at_risk - self.budget.postponed)\n",
+        "            await self._keep(ZERO)\n",
+    ),
+    Mutant(
         "an intent that an earlier session left is passed over",
         "deliver.py",
         "(begun.state is None and not begun.intent)",

@@ -42,7 +42,8 @@ class Image(NamedTuple):
         """Return all that is to be found again on the disk."""
         books = self.books
         paid, tasks = tuple(books.paid.items()), tuple(books.tasks.items())
-        return self.known, self.step, books.owed, paid, tasks
+        spent = books.billed - books.forgone
+        return self.known, self.step, books.owed, spent, paid, tasks
 
 
 class Told(NamedTuple):
@@ -80,6 +81,7 @@ class Oracle:
         told = _read(files, paths)
         _check_bills(told, found.history, image.books)
         _check_paid(told, found.history, image.books)
+        _check_reserved(told, found.history, image.books)
         _check_media(told, files, paths)
         _check_cache(files, paths, found.history)
         if kinds[0] != kinds[1]:
@@ -235,6 +237,14 @@ def _check_paid(told: Told, history: History, books: Books) -> None:
             task is None or over or (begun is not None and begun.state == {"id": task}),
             f"line {line} has a task, and nobody could ask for it any more",
         )
+
+
+def _check_reserved(told: Told, history: History, books: Books) -> None:
+    """What was billed and is not on record was on record to be at risk, or a task goes on."""
+    dark = books.billed - books.forgone - set(_bills(told))
+    tasks = sum(one.state is not None for one in history.open.values())
+    reserved = sum(int(amount) for amount, _ in history.reserved.values())
+    demand(len(dark) <= reserved + tasks, "more was at risk than the journal says")
 
 
 def _check_media(told: Told, files: MemoryFiles, paths: Paths) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from batch.budget import Budget
 from batch.deliver import Deliver
 from batch.errors import CannotWrite
 from batch.files import Files
@@ -25,7 +27,7 @@ from batch.inputs.lines import RawLine
 from batch.ledger.book import Book
 from batch.ledger.compact import compact_errors
 from batch.ledger.compare import Comparison, changed_since, sums_of
-from batch.ledger.entries import Entry
+from batch.ledger.entries import Entry, timestamp
 from batch.ledger.hold import held, writing
 from batch.ledger.paths import Paths
 from batch.ledger.publish import failed_lines
@@ -37,12 +39,13 @@ from batch.nightly.partition import Partition
 from batch.nightly.shelf import claimed, publish, tidy
 from batch.nightly.state import publishes
 from batch.pipeline import Flow, Pipeline
-from batch.records import Row
+from batch.records import Request, Row
 from batch.retry import RetryPolicy
 from batch.secret import Secret
 from batch.session import conclude
 from batch.session.summary import Outcome
 from batch.spill import Spill
+from batch.usage import Usage
 from tests.crash.gateway import Books, Dialect, Gateway
 from tests.crash.known import Known
 from tests.crash.story import Command, Story
@@ -55,6 +58,7 @@ EPOCH: Final = 1_760_000_000.0
 SESSION_SECONDS: Final = 10_000.0  # from the start of one process to that of the next
 AT_ONCE: Final = 3  # calls
 BY_SIGNAL: Final = 130
+PLENTY: Final = Decimal(1_000_000)  # of money: what is at risk is counted, and ends no run
 POLICY: Final = RetryPolicy(attempts=3, task_timeout=60.0, poll_jitter=0.0)
 
 T = TypeVar("T")
@@ -145,8 +149,7 @@ class Process:
         rows = self._rows()
         comparison = Comparison(history)
         for row in rows:
-            if comparison.wants(row.ordinal):
-                comparison.visit(row.ordinal, row.sum)
+            comparison.visit(row)
         changed = {one.ordinal: one for one in comparison.begun}
         if blocks := comparison.blocks():
             now = sums_of((row.ordinal, row.sum) for row in rows if row.ordinal // BLOCK in blocks)
@@ -208,7 +211,8 @@ class Process:
         """Deliver; return why this ended early, if it did."""
         loop, halt = asyncio.get_running_loop(), Halt()
         gate = Gate(GateSettings(concurrency=AT_ONCE), [("*", Secret("key", "sk-1"))], loop.time)
-        memory, purse = Memory(1 << 20), Purse()
+        memory = Memory(1 << 20)
+        purse = self._purse(book)
         for room in (gate, memory, purse):
             halt.listen(room.halt)
         media = MediaAtOnce(self._files, paths.files)
@@ -246,9 +250,30 @@ class Process:
             loop.call_later(self.command.stop_after, halt.request, "by SIGINT")
         with spill:
             await pipeline.run(iter(todo), Deliver(means))
+        await book.emptied()
+        await purse.close()
         if gateway.broken is not None:
             raise gateway.broken
         return {BY_SIGNAL: "by SIGINT"} if halt.reason else {}
+
+    def _purse(self, book: Book) -> Purse:
+        """Return what has the journal say how much a crash may leave in the dark."""
+        now = timestamp(self._now())
+
+        async def keep(amount: Decimal) -> None:
+            await book.keep(Entry(kind="reserved", at=now, amount=str(amount), currency="USD"))
+
+        return Purse(Budget(PLENTY, None), OneEach(), keep)  # type: ignore[arg-type]
+
+
+class OneEach:
+    """Prices: each request costs one."""
+
+    def worst(self, request: Request) -> Decimal:
+        return Decimal(1)
+
+    def cost(self, model: str, usage: Usage) -> Decimal:
+        return Decimal(1)
 
 
 class MediaAtOnce(MediaFolder):

@@ -228,7 +228,7 @@ class Pass:
 
     def scan(self, fresh=None):
         look = Look(self.inputs.forms, Filler(self.reading), fresh)
-        return scan(self.inputs, str(self.folder / "cache"), None, 1 << 20, look)
+        return scan(self.inputs, str(self.folder / "cache"), (), 1 << 20, look)
 
 
 def test_a_template_that_a_row_cannot_fill_is_refused_with_line_and_field(tmp_path):

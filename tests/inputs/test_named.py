@@ -50,11 +50,3 @@ def test_of_too_many_names_none_is_known() -> None:
 
     assert len(named(*lines[:-1]).models() or ()) == MOST
     assert named(*lines).models() is None
-
-
-def test_nothing_is_known_if_nobody_asks() -> None:
-    noted = Named(wanted=False)
-
-    noted.visit(RawLine(1, 1, "in.jsonl", b'{"model":"a"}', 13))
-
-    assert noted.models() is None

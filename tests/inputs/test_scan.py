@@ -39,7 +39,7 @@ def test_inputs_without_lines_have_an_empty_census(tmp_path):
 def test_every_line_is_shown_once_in_order(tmp_path):
     seen = []
 
-    scan(inputs(tmp_path, ids("a", "b"), [b"{broken"]), str(tmp_path), seen.append)
+    scan(inputs(tmp_path, ids("a", "b"), [b"{broken"]), str(tmp_path), [seen.append])
 
     assert [(line.ordinal, line.number) for line in seen] == [(1, 1), (2, 2), (3, 1)]
 
@@ -53,7 +53,7 @@ def test_a_repeated_id_is_refused_with_both_its_lines(tmp_path, room, later):
 
     # When
     with pytest.raises(BadData) as refusal:
-        scan(inputs(tmp_path, ids(*names)), str(tmp_path / "cache"), None, room)
+        scan(inputs(tmp_path, ids(*names)), str(tmp_path / "cache"), (), room)
 
     # Then
     message = str(refusal.value)
@@ -92,7 +92,7 @@ def test_one_id_on_every_line_is_refused_before_the_rest_is_read(tmp_path):
     seen = []
 
     with pytest.raises(BadData, match="already stands"):
-        scan(inputs(tmp_path, ids(*["same"] * 5000)), str(tmp_path), seen.append, SMALL)
+        scan(inputs(tmp_path, ids(*["same"] * 5000)), str(tmp_path), [seen.append], SMALL)
 
     assert len(seen) == 64
 
@@ -102,7 +102,7 @@ def test_different_ids_pass_and_leave_nothing_behind(tmp_path, room):
     cache = tmp_path / "cache"
     cache.mkdir()
 
-    census = scan(inputs(tmp_path, ids(*range(600))), str(cache), None, room)
+    census = scan(inputs(tmp_path, ids(*range(600))), str(cache), (), room)
 
     assert census.lines == 600
     assert os.listdir(cache) == []
@@ -136,14 +136,14 @@ def test_what_a_killed_run_left_behind_is_not_counted(tmp_path):
     for bucket in range(256):
         (tmp_path / "ids" / f"{bucket:02x}").write_bytes(array("q", [5, 1000, 5, 2000]).tobytes())
 
-    assert scan(inputs(tmp_path, ids(*range(100))), str(tmp_path), None, SMALL).lines == 100
+    assert scan(inputs(tmp_path, ids(*range(100))), str(tmp_path), (), SMALL).lines == 100
 
 
 def test_no_room_on_disk_is_a_refusal(tmp_path):
     (tmp_path / "cache").write_bytes(b"a file where the folder should be")
 
     with pytest.raises(CannotWrite, match="cannot compare"):
-        scan(inputs(tmp_path, ids(*range(100))), str(tmp_path / "cache"), None, SMALL)
+        scan(inputs(tmp_path, ids(*range(100))), str(tmp_path / "cache"), (), SMALL)
 
 
 def test_few_descriptors_are_enough_for_all_buckets(tmp_path):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from batch.ledger.compare import Changed, Comparison, changed_since, sums_of
@@ -23,8 +25,7 @@ def files():
 def compared(history, lines):
     comparison = Comparison(history)
     for ordinal, value in lines.items():
-        if comparison.wants(ordinal):
-            comparison.visit(ordinal, value)
+        comparison.visit(SimpleNamespace(ordinal=ordinal, sum=value))
     return comparison
 
 

@@ -94,7 +94,7 @@ MUTANTS: Final[Sequence[Mutant]] = (
         "a changed line passes",
         "opening.py",
         "    if refused:\n",
-        "    if refused and wanted.note_models:\n",
+        "    if refused and not changed:\n",
     ),
     Mutant(
         "changed settings pass",
