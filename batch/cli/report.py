@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, tzinfo
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter
 from typing import Any, Final
 
 import click
@@ -33,6 +34,7 @@ WHICH: Final = "What is counted"
 WRITTEN: Final = "Out"
 PARTIAL: Final = 3
 SHOWN: Final = 3  # of notes that are alike
+_is_mock: Final = attrgetter("mock")
 CODES: Final = """
 0    all was read
 2    a flag or an argument is wrong
@@ -170,13 +172,13 @@ class _Choice:
     """Which buckets a report is of, summed up as they come."""
 
     def __init__(
-        self, condense: Callable[[], Condensed], wanted: Callable[[Bucket], bool], *, mock: bool
+        self, condense: Callable[[], Condensed], wanted: Callable[[int], bool] | None, *, mock: bool
     ) -> None:
         self._condense, self._wanted, self._mock = condense, wanted, mock
         self.begin()
 
-    def begin(self) -> Callable[[Bucket], None]:
-        """Begin anew, and return what takes a bucket."""
+    def begin(self) -> Callable[[Sequence[Bucket]], None]:
+        """Begin anew, and return what takes buckets."""
         self.condensed = self._condense()
         self._rehearsed: set[str] = set()
         self._paid: set[str] = set()
@@ -192,25 +194,27 @@ class _Choice:
                 f"{agreeing(runs, 'is', 'are')} left out. wbatch report --mock counts it as if paid"
             )
 
-    def _take(self, bucket: Bucket) -> None:
-        if bucket.mock and not self._mock:
-            self._rehearsed.add(bucket.run_id)
-            return
-        self._paid.add(bucket.run_id)
-        if self._wanted(bucket):
-            self.condensed.add(bucket)
+    def _take(self, buckets: Sequence[Bucket]) -> None:
+        """Count in buckets of a run, all of the same one."""
+        if not self._mock and any(map(_is_mock, buckets)):
+            self._rehearsed.update(one.run_id for one in buckets if one.mock)
+            buckets = [one for one in buckets if not one.mock]
+        self._paid.update(one.run_id for one in buckets[:1])
+        if (wanted := self._wanted) is not None:
+            buckets = [one for one in buckets if wanted(one.start_time)]
+        self.condensed.add(buckets)
 
 
-def _days(flags: Mapping[str, Any], tz: tzinfo | None, now: float) -> Callable[[Bucket], bool]:
-    """Return whether a bucket is of the days that are asked for."""
+def _days(flags: Mapping[str, Any], tz: tzinfo | None, now: float) -> Callable[[int], bool] | None:
+    """Return whether a time is of the days that are asked for; None: all are."""
     today = day_of(now, tz)
     since = first_day(flags["since"], today) if flags["since"] else date.min
     until = last_day(flags["until"], today) if flags["until"] else date.max
     if since > until:
         raise BadUsage(f"--since {since} is after --until {until}")
     if not flags["since"] and not flags["until"]:
-        return lambda _: True
-    return lambda one: since <= day_of(one.start_time, tz) <= until
+        return None
+    return cache(lambda at: since <= day_of(at, tz) <= until)
 
 
 def _page(report: Tally, times: Tally, models: Tally, read: str, written: datetime) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -44,30 +45,28 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
-    """What one run used in one hour, of one model, at one endpoint, with one key."""
+    """What one run used in one hour, of one model, at one endpoint, with one key.
+
+    The fields stand as in the files: each is then looked for where the one before it ends.
+    """
 
     kind: Literal["usage.bucket"] = msgspec.field(name="object")
     schema: Literal[1]
     start_time: Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]  # Unix seconds
     run_id: str
-    model: str
-    endpoint: str
-    key: str | None
     job: str | None = None
     tags: dict[str, str] = {}
     mock: bool = False
+    model: str
+    endpoint: str
+    key: str | None
     num_model_requests: Count
     num_succeeded: Count = 0
     num_wasted: Count = 0
     num_usage_unknown: Count = 0
-    num_maybe_billed: Count = 0
     max_input_tokens: Count | None = None
     wasted: Amounts = Amounts()
-
-    @property
-    def place(self) -> tuple[object, ...]:
-        """Return what tells it from the other buckets of its run."""
-        return self.start_time, self.model, self.endpoint, self.key
+    num_maybe_billed: Count = 0
 
     def used(self) -> Used:
         """Return what is to be priced."""
@@ -92,6 +91,8 @@ class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
 
 
 decode: Final = msgspec.json.Decoder(Bucket).decode
+# What tells a bucket from the others of its run.
+place_of: Final = attrgetter("start_time", "model", "endpoint", "key")
 # The parts of a total have one meter each.
 _NAMES: Final[Mapping[Meter, str]] = {
     meters[0]: name for name, meters in FIELDS.items() if len(meters) == 1

@@ -1,15 +1,16 @@
 """Many buckets as a few that come to the same: what no column and no price tells apart is summed.
 
 A year of nights, of several jobs with several keys, is millions of buckets, and a report of them a
-few hundred lines.
+few hundred lines. So they are added column by column, and what is asked of each is asked in C.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, tzinfo
-from functools import partial
-from operator import attrgetter, is_
+from functools import partial, reduce
+from itertools import repeat
+from operator import add, attrgetter, is_, is_not, itemgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,19 +21,19 @@ from batch.report.buckets import Amounts, Bucket
 from batch.report.periods import day_of
 
 Key: TypeAlias = tuple[object, ...]
-_AMOUNTS: Final = Amounts.__struct_fields__  # the first fields of a bucket
-_COUNTS: Final = (
+Values: TypeAlias = tuple[Any, ...]
+_FIELDS: Final = Bucket.__struct_fields__
+_AMOUNTS: Final = Amounts.__struct_fields__
+_SUMMED: Final = (
+    *_AMOUNTS,
     "num_model_requests",
     "num_succeeded",
     "num_wasted",
     "num_usage_unknown",
     "num_maybe_billed",
 )
-_SUMMED: Final = (
-    *range(len(_AMOUNTS)),
-    *(Bucket.__struct_fields__.index(name) for name in _COUNTS),
-)
-_unknown: Final = partial(is_, None)
+_is_unknown: Final = partial(is_, None)
+_is_known: Final = partial(is_not, None)
 
 
 class Condensed:
@@ -44,41 +45,37 @@ class Condensed:
     def __init__(self, by: Iterable[str], book: PriceBook, tz: tzinfo | None) -> None:
         names = {name.partition(":")[0] for name in by}
         self._parts: Final = [part for name, part in _PARTS.items() if name in names]
-        self._book = book
-        self._tz = tz
-        self._times: dict[tuple[str, int], _Time] = {}
-        self._days: dict[int, date] = {}  # of an hour, whichever model
-        self._prices: dict[int, Price | None] = {}  # held, so that no other one gets its id
+        self._times: Final = _Times(book, tz)
         self._sums: dict[Key, _Sum] = {}
         self._single: list[Bucket] = []
 
-    def add(self, bucket: Bucket) -> None:
-        """Count a bucket in."""
-        longest = bucket.max_input_tokens
-        time = self._times.get((bucket.model, bucket.start_time)) or self._time(bucket)
-        threshold = time.threshold
-        if threshold is not None:
-            # All its requests cost what short ones do if one of these bounds is low enough.
-            read = bucket.used().read
-            longest = read if longest is None else min(read, longest)
-            if longest > threshold:
-                self._single.append(bucket)
-                return
-        values = astuple(bucket)
-        wasted = astuple(bucket.wasted) if bucket.num_wasted else ()
-        key = (
-            time.day,
-            time.price,
-            bucket.model,
-            bucket.endpoint,
-            tuple(map(_unknown, values[: len(_AMOUNTS)])),
-            tuple(map(_unknown, wasted)),
-            *[part(bucket) for part in self._parts],
-        )
-        found = self._sums.get(key)
-        if found is None:
-            found = self._sums[key] = _Sum(bucket, values, wasted)
-        found.add(values, wasted, longest)
+    def add(self, buckets: Sequence[Bucket]) -> None:
+        """Count buckets in."""
+        if not buckets:
+            return
+        columns = _columns(_FIELDS, map(astuple, buckets))
+        hours = zip(columns["model"], columns["start_time"], strict=True)
+        times = [*map(self._times.__getitem__, hours)]
+        places: Sequence[int] = range(len(buckets))
+        if any(time.threshold is not None for time in set(times)):
+            columns["max_input_tokens"], places = self._alike(buckets, times)
+        wasted = _wasted(buckets) if any(columns["num_wasted"]) else [()] * len(buckets)
+        parts = [map(part, buckets) for part in self._parts]
+        known = _unknown([columns[name] for name in _AMOUNTS])
+        vain = map(_unknown_of, wasted) if any(wasted) else repeat(())
+        keys = [*zip(times, columns["endpoint"], known, vain, *parts, strict=False)]
+        alike: dict[Key, list[int]] = {}
+        for place in places:
+            key = keys[place]
+            if key in alike:
+                alike[key].append(place)
+            else:
+                alike[key] = [place]
+        for key, those in alike.items():
+            first = those[0]
+            if key not in self._sums:
+                self._sums[key] = _Sum(buckets[first], wasted[first])
+            self._sums[key].add(columns, wasted, those)
 
     def buckets(self) -> Iterator[Bucket]:
         """Yield what they come to."""
@@ -86,55 +83,126 @@ class Condensed:
         for one in self._sums.values():
             yield one.bucket()
 
-    def _time(self, bucket: Bucket) -> _Time:
-        model, at = bucket.model, bucket.start_time
+    def _alike(
+        self, buckets: Sequence[Bucket], times: Sequence[_Time]
+    ) -> tuple[tuple[int | None, ...], list[int]]:
+        """Keep those for themselves whose requests may cost more than short ones do.
+
+        Return what the longest requests may have read, and where the others are.
+        """
+        bounds, places = [], []
+        for place, (bucket, time) in enumerate(zip(buckets, times, strict=True)):
+            bound = bucket.max_input_tokens
+            if time.threshold is not None:
+                # All its requests cost what short ones do if one of these is low enough.
+                read = bucket.input_tokens or 0
+                bound = read if bound is None else min(read, bound)
+            bounds.append(bound)
+            if time.threshold is not None and bound is not None and bound > time.threshold:
+                self._single.append(bucket)
+            else:
+                places.append(place)
+        return tuple(bounds), places
+
+
+class _Time(msgspec.Struct, eq=False):
+    """Hours of a model on one day, at one price."""
+
+    price: Price | None  # held, so that no other one gets its id
+    threshold: int | None
+
+
+class _Times(dict[tuple[str, int], _Time]):
+    """What is known of a model at an hour; found out once."""
+
+    def __init__(self, book: PriceBook, tz: tzinfo | None) -> None:
+        super().__init__()
+        self._book = book
+        self._tz = tz
+        self._days: dict[int, date] = {}  # of an hour, whichever model
+        self._same: dict[tuple[str, date, int], _Time] = {}
+
+    def __missing__(self, hour: tuple[str, int]) -> _Time:
+        model, at = hour
         price = self._book.price(model, at)
-        self._prices[id(price)] = price
-        threshold = price.threshold if price else None
         day = self._days.get(at)
         if day is None:
             day = self._days[at] = day_of(at, self._tz)
-        time = self._times[model, at] = _Time(day, id(price), threshold)
+        same = (model, day, id(price))
+        time = self._same.get(same)
+        if time is None:
+            time = self._same[same] = _Time(price, price.threshold if price else None)
+        self[hour] = time
         return time
-
-
-class _Time(msgspec.Struct, frozen=True, gc=False):
-    """An hour of a model: on which day it is, and what it costs then."""
-
-    day: date
-    price: int  # tells one from another
-    threshold: int | None
 
 
 class _Sum:
     """Buckets of which the same things are known."""
 
-    __slots__ = ("_first", "_known", "_longest", "_sums", "_wasted", "_wasted_known")
+    __slots__ = ("_first", "_longest", "_sums", "_wasted")
 
-    def __init__(self, first: Bucket, values: tuple[Any, ...], wasted: tuple[Any, ...]) -> None:
+    def __init__(self, first: Bucket, wasted: Values) -> None:
         self._first = first
-        self._known = tuple(place for place in _SUMMED if values[place] is not None)
-        self._wasted_known = tuple(at for at, value in enumerate(wasted) if value is not None)
-        self._sums = dict.fromkeys(self._known, 0)
-        self._wasted = dict.fromkeys(self._wasted_known, 0)
+        self._sums = {name: 0 for name in _SUMMED if getattr(first, name) is not None}
+        known = zip(_AMOUNTS, wasted, strict=False)  # which may be nothing
+        self._wasted = {name: 0 for name, value in known if value is not None}
         self._longest: int | None = None
 
-    def add(self, values: tuple[Any, ...], wasted: tuple[Any, ...], longest: int | None) -> None:
-        sums = self._sums
-        for place in self._known:
-            sums[place] += values[place]
-        for place in self._wasted_known:
-            self._wasted[place] += wasted[place]
-        if longest is not None and (self._longest is None or longest > self._longest):
-            self._longest = longest
+    def add(
+        self, columns: Mapping[str, Values], wasted: Sequence[Values], places: Sequence[int]
+    ) -> None:
+        """Count in those that stand at these places."""
+        first = places[0]
+        # What picks one value only would return it, and not a tuple.
+        pick = itemgetter(*places) if len(places) > 1 else itemgetter(slice(first, first + 1))
+        _add(self._sums, columns, pick)
+        if self._wasted:
+            _add(self._wasted, _columns(_AMOUNTS, pick(wasted)), tuple)
+        longest = (self._longest, *pick(columns["max_input_tokens"]))
+        self._longest = max(filter(_is_known, longest), default=None)
 
     def bucket(self) -> Bucket:
-        names = Bucket.__struct_fields__
-        sums = {names[place]: total for place, total in self._sums.items()}
-        wasted = Amounts(**{_AMOUNTS[place]: total for place, total in self._wasted.items()})
+        """Return them as one."""
+        wasted = Amounts(**self._wasted)
         return msgspec.structs.replace(
-            self._first, **sums, wasted=wasted, max_input_tokens=self._longest
+            self._first, **self._sums, wasted=wasted, max_input_tokens=self._longest
         )
+
+
+def _columns(names: Iterable[str], rows: Iterable[Values]) -> dict[str, Values]:
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
+
+
+def _add(
+    sums: dict[str, Any], columns: Mapping[str, Values], pick: Callable[[Any], Values]
+) -> None:
+    for name, total in sums.items():
+        column = pick(columns[name])
+        # Fractions one after the other: what ``sum`` makes of them is up to the version of Python.
+        sums[name] = reduce(add, column, total) if name == "seconds" else sum(column, total)
+
+
+def _wasted(buckets: Iterable[Bucket]) -> list[Values]:
+    return [astuple(one.wasted) if one.num_wasted else () for one in buckets]
+
+
+def _unknown(columns: Sequence[Values]) -> Iterable[Values]:
+    """Return for each row which of its values are unknown. It has no end if all rows are alike."""
+    kinds = [_all_unknown(column) for column in columns]
+    if None in kinds:
+        return map(_unknown_of, zip(*columns, strict=True))
+    return repeat(tuple(kinds))
+
+
+def _all_unknown(column: Values) -> bool | None:
+    """Return whether a column is unknown; None: some of it is."""
+    if column[0] is None:
+        return column.count(None) == len(column) or None
+    return None if None in set(column) else False
+
+
+def _unknown_of(values: Values) -> Values:
+    return tuple(map(_is_unknown, values))
 
 
 _PARTS: Final[Mapping[str, Callable[[Bucket], object]]] = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -11,18 +14,21 @@ import orjson
 
 from batch.errors import NoInput
 from batch.ledger.paths import Paths, folder_of
-from batch.report.buckets import Bucket, decode
+from batch.report.buckets import Bucket, decode, place_of
 from batch.wording import counted, shown
 
 NAME: Final = "usage.jsonl"
 LARGEST: Final = 256 << 20  # bytes; totals of a year are a few megabytes
 _RUN: Final = ".run"
+_TAKEN: Final = 4096  # buckets at once
 
 # From where a run's files are to its totals as its logs have them; None if these cannot be read.
 Fresh: TypeAlias = Callable[[Paths], Iterable[Mapping[str, Any]] | None]
-Take: TypeAlias = Callable[[Bucket], None]
+Take: TypeAlias = Callable[[Sequence[Bucket]], None]
 Begin: TypeAlias = Callable[[], Take]
-_Runs: TypeAlias = dict[str, dict[tuple[object, ...], Bucket]]  # run → place → bucket
+_Runs: TypeAlias = dict[str, Sequence[Bucket]]
+_run_of: Final = attrgetter("run_id")
+_requests_of: Final = attrgetter("num_model_requests")
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -55,8 +61,9 @@ def read_all(paths: Sequence[str], fresh: Fresh, begin: Begin) -> Found:
     """Read the totals of files, runs and folders. Raises ``NoInput`` if one has none.
 
     ``fresh`` reads the logs of a run whose totals are older than they are. Each bucket that counts
-    is given to what ``begin`` returns, once. One file is in memory at a time: if it turns out that
-    a later file has more of a run, it all begins again, with what is known by then.
+    is given to what ``begin`` returns, once, several of a run together. One file is in memory
+    at a time: if it turns out that a later file has more of a run, it all begins again, with what
+    is known by then.
     """
     owners: dict[str, _Copy] = {}
     notes: list[str] = []
@@ -93,9 +100,9 @@ def _each(
             skipped.append(Skipped(path, _complaint(error)))
 
 
-def _give(buckets: Mapping[Any, Bucket], take: Take) -> None:
-    for bucket in buckets.values():
-        take(bucket)
+def _give(buckets: Sequence[Bucket], take: Take) -> None:
+    for start in range(0, len(buckets), _TAKEN):
+        take(buckets[start : start + _TAKEN])
 
 
 def _find(paths: Iterable[str]) -> Iterator[str]:
@@ -130,18 +137,33 @@ def _within(folder: str) -> Iterator[str]:
 def _read(path: str, fresh: Fresh) -> _Runs:
     rows = _from_logs(path, fresh)
     lines = [orjson.dumps(row) for row in rows] if rows is not None else _lines(path)
-    runs: _Runs = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            bucket = decode(line)
-        except msgspec.MsgspecError as error:
-            raise ValueError(f":{number}: {_foreign(line, str(error))}") from None
-        run = runs.setdefault(bucket.run_id, {})
-        place = bucket.place
-        known = run.get(place)
+    runs: dict[str, list[Bucket]] = {}
+    for run_id, buckets in groupby(_decoded(lines), _run_of):
+        runs.setdefault(run_id, []).extend(buckets)
+    return {run_id: _once(run) for run_id, run in runs.items()}
+
+
+def _decoded(lines: Sequence[bytes]) -> Sequence[Bucket]:
+    buckets: list[Bucket] = []
+    try:
+        buckets.extend(map(decode, lines))
+    except msgspec.MsgspecError as error:
+        place = len(buckets)
+        raise ValueError(f":{place + 1}: {_foreign(lines[place], str(error))}") from None
+    return buckets
+
+
+def _once(run: Sequence[Bucket]) -> Sequence[Bucket]:
+    """Return a run's buckets; of those with the same place, the one with the most requests."""
+    if len(set(map(place_of, run))) == len(run):
+        return run
+    largest: dict[object, Bucket] = {}
+    for bucket in run:
+        place = place_of(bucket)
+        known = largest.get(place)
         if known is None or known.num_model_requests < bucket.num_model_requests:
-            run[place] = bucket
-    return runs
+            largest[place] = bucket
+    return list(largest.values())
 
 
 def _lines(path: str) -> list[bytes]:
@@ -152,7 +174,7 @@ def _lines(path: str) -> list[bytes]:
     if data and not data.endswith(b"\n"):
         number = data.count(b"\n") + 1
         raise ValueError(f":{number}: the file ends in the middle of a line: a part of it is gone")
-    return [line for line in data.split(b"\n") if line.strip()]
+    return list(filter(bytes.strip, BytesIO(data)))
 
 
 def _from_logs(path: str, fresh: Fresh) -> Iterable[Mapping[str, Any]] | None:
@@ -184,8 +206,8 @@ def _complaint(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def _requests(run: Mapping[tuple[object, ...], Bucket]) -> int:
-    return sum(one.num_model_requests for one in run.values())
+def _requests(run: Sequence[Bucket]) -> int:
+    return sum(map(_requests_of, run))
 
 
 def told(runs: int, files: int) -> str:

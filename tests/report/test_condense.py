@@ -61,19 +61,35 @@ def test_a_report_of_sums_is_the_report_of_the_buckets(by):
     names = dimensions(by)
 
     condensed = Condensed(names, BOOK, UTC)
-    for one in buckets:
-        condensed.add(one)
+    condensed.add(buckets)
     few = list(condensed.buckets())
 
     assert len(few) < len(buckets)
     assert tally(few, names, BOOK, UTC) == tally(buckets, names, BOOK, UTC)
 
 
+@pytest.mark.parametrize("by", ["model", "run,day", "key,tag"])
+def test_how_many_are_added_at_once_changes_nothing_not_even_a_fraction(by):
+    chance = Random(by)
+    buckets = [drawn(chance) for _ in range(2000)]
+    single, several = (Condensed(dimensions(by), BOOK, UTC) for _ in range(2))
+
+    for one in buckets:
+        single.add([one])
+    start = 0
+    while start < len(buckets):
+        size = chance.choice([0, 1, 2, 40, 500])
+        several.add(buckets[start : start + size])
+        start += size
+
+    assert list(several.buckets()) == list(single.buckets())
+
+
 def test_as_many_are_kept_as_a_report_tells_apart():
     condensed = Condensed(("model",), BOOK, UTC)
 
     for number in range(1000):
-        condensed.add(bucket(run_id=f"run-{number}", job=f"job-{number}"))
+        condensed.add([bucket(run_id=f"run-{number}", job=f"job-{number}")])
 
     (one,) = condensed.buckets()
     assert one.num_model_requests == 1000
@@ -85,8 +101,7 @@ def test_the_hours_of_a_day_are_one_where_a_price_is_the_same_and_two_where_it_c
     hours = [bucket(start_time=START + HOUR * hour) for hour in range(48)]
 
     condensed = Condensed(("day",), book, UTC)
-    for one in hours:
-        condensed.add(one)
+    condensed.add(hours)
 
     few = list(condensed.buckets())
     assert [one.num_model_requests for one in few] == [12, 12, 24]
@@ -97,7 +112,6 @@ def test_a_day_begins_where_the_report_has_it_begin():
     hours = [bucket(start_time=START + HOUR * hour) for hour in range(24)]
 
     condensed = Condensed(("day",), BOOK, ZoneInfo("Asia/Shanghai"))
-    for one in hours:
-        condensed.add(one)
+    condensed.add(hours)
 
     assert [one.num_model_requests for one in condensed.buckets()] == [16, 8]

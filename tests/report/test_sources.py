@@ -26,7 +26,7 @@ class Read:
 
     def _begin(self):
         self.buckets = []
-        return self.buckets.append
+        return self.buckets.extend
 
 
 def read(*paths, fresh=never):
@@ -127,6 +127,22 @@ def test_a_good_beginning_of_a_torn_file_does_not_count(tmp_path):
 
     assert (requests(found), len(found.skipped)) == (0, 1)
     assert str(found.skipped[0]).startswith(f"{path}:2: ")
+
+
+def test_it_is_said_in_which_line_something_foreign_stands(tmp_path):
+    path = write(tmp_path / "usage.jsonl", row(), row(start_time=START + 3600), {"a": 1}, row())
+
+    assert str(read(path).skipped[0]).startswith(f"{path}:3: these are no usage totals of wbatch")
+
+
+@pytest.mark.parametrize("order", [(7, 2), (2, 7), (7, 7)])
+def test_of_lines_for_the_same_hour_of_a_run_the_one_with_the_most_requests_counts(tmp_path, order):
+    lines = [row(num_model_requests=count) for count in order]
+    path = write(tmp_path / "usage.jsonl", lines[0], row(run_id="run-2"), lines[1])
+
+    found = read(path)
+
+    assert [one.num_model_requests for one in found.buckets] == [7, 1]
 
 
 @pytest.mark.parametrize("field", ["input_tokens", "num_model_requests", "start_time"])
