@@ -61,7 +61,7 @@ class Deliver:
         means = self._means
         unit = Unit(rows, begun or Open(), means.clock(), repeats)
         try:
-            verdict, answers = await self._verdict(unit)
+            verdict, answers = await self._verdict(unit, unit.begun.parts)
         except CallFailed as failure:
             if len(rows) > 1 and one_lines_own(failure):
                 middle = len(rows) // 2
@@ -75,12 +75,17 @@ class Deliver:
             await means.journal.keep(unit.billed(asked - 1, usage, code))
         return unit.judged(verdict, last, asked, unit.ended_at(means.clock(), means.now()))
 
-    async def _verdict(self, unit: Unit) -> tuple[Verdict, Sequence[Answer]]:
-        """Ask what the script wants, one request after the other, until it has its verdict."""
+    async def _verdict(
+        self, unit: Unit, on_record: Sequence[Answer]
+    ) -> tuple[Verdict, Sequence[Answer]]:
+        """Ask what the script wants, one request after the other, until it has its verdict.
+
+        What is on record of it is not asked again, but for the last request: with other settings
+        fewer may be enough, and what those cost stands in the journal, and in no result.
+        """
         means = self._means
         step: Ask | Verdict = means.script.begin(unit.rows)
         answers: list[Answer] = []
-        on_record = unit.begun.parts
         while isinstance(step, Ask):
             for request in step.requests:
                 if len(answers) < len(on_record):
@@ -91,7 +96,9 @@ class Deliver:
                     means.purse.saved(unit.rows[0].ordinal)
                 answers.append(await self._ask(unit, request))
             step = means.script.more(unit.rows, answers)
-        return step, answers
+        if len(answers) > len(on_record):
+            return step, answers
+        return await self._verdict(unit, on_record[: len(answers) - 1])
 
     async def _ask(self, unit: Unit, request: Request) -> Answer:
         """Have one request answered. Its answer's memory is held until its media are files."""

@@ -181,8 +181,9 @@ class History:
         self._bill(entry, "part")
         if entry.line not in self.answered and entry.answer is not None:
             begun = self.opened(entry)
-            begun.parts.append(entry.answer)
-            begun.answered_at.append(entry.attempt)
+            # Whoever asked this one began anew after those before it: a retry, or other settings.
+            begun.parts[entry.part :] = [entry.answer]
+            begun.answered_at[entry.part :] = [entry.attempt]
             begun.intent, begun.part, begun.state = 0, 0, None
 
     def _billed(self, entry: Entry) -> None:

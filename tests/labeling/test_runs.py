@@ -131,6 +131,25 @@ def test_crashes_in_the_midst_of_votes_pay_nothing_twice_that_was_on_record(
         assert totals[name] == sum(row[n] for rows in told.values() for row in rows)
 
 
+def test_where_fewer_votes_are_wanted_than_were_cast_each_is_billed_once(tmp_path: Path) -> None:
+    gateway, rig = Rehearsal("", seed=4), rig_in(tmp_path, votes=5)
+    with pytest.raises(Crashed):
+        rig.session(reviews(6), gateway, crash=lambda: gateway.calls >= 18)
+    cast = Counter(entry["line"] for entry in rig.journal("part"))
+
+    rig.script = Labeling(Labels(MOOD_LABELS), votes=2)
+    rig.session(reviews(6), gateway)
+
+    assert max(cast.values()) > 2
+    told = recorded(rig)
+    for line, rows in told.items():
+        assert not Counter(rows) - Counter(gateway.billed[line])
+        assert len(rig.results()[line]["x_run"]["label"]["votes"]) == 2
+    totals = rig.totals()
+    for n, name in enumerate(TOKENS):
+        assert totals[name] == sum(row[n] for rows in told.values() for row in rows)
+
+
 def test_a_finished_run_asks_nothing_more_and_a_retry_asks_as_before(tmp_path: Path) -> None:
     gateway, rig = Rehearsal("label=100%", seed=3), rig_in(tmp_path, retries=0)
     rig.session(reviews(30), gateway)

@@ -106,6 +106,17 @@ def test_an_error_ends_what_was_begun_up_to_its_last_attempt():
     assert begun.attempts == 4
 
 
+def test_what_was_begun_anew_takes_the_place_of_what_was_begun_before():
+    """The error between them may be gone, once a result had taken its place that was lost."""
+    files = disk()
+
+    run(wrote(files, part(1, 0, 1), part(1, 1, 2), part(1, 0, 4), part(1, 1, 5)))
+
+    (begun,) = history_of(without_cache(files)).open.values()
+    assert [one.body for one in begun.parts] == [b'{"part":4}', b'{"part":5}']
+    assert begun.answered_at == [4, 5]
+
+
 def test_a_task_that_a_retry_began_is_all_that_is_known_of_its_line():
     files = disk()
     task = entry("task", 1, 2, state={"id": "t"})

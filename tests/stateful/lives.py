@@ -127,6 +127,20 @@ def a_run_that_was_put_aside_comes_back_with_the_power(folder: Path) -> None:
     assert (ended.code, len(world.gateway.rows)) == (0, rows)
 
 
+def what_a_retry_began_anew_counts_alone(folder: Path) -> None:
+    """Fail between two votes, retry, and lose the result and with it all that was ever counted."""
+    world = World(folder, "labels by three votes", concurrency=1)
+    world.asked.add(["prompt"])
+    world.run(["answered", "refused"])
+    world.retry(frozenset({"refused"}), ambiguous=False)
+    calls = world.gateway.calls
+
+    world.truncate(0, 0.0)
+    ended = world.run()
+
+    assert (ended.code, world.gateway.calls) == (0, calls + 1)
+
+
 LIVES: Final[Sequence[Callable[[Path], None]]] = (
     keeping_answers_forgets_no_paid_work,
     a_changed_line_is_asked_as_it_is_now,
@@ -137,4 +151,5 @@ LIVES: Final[Sequence[Callable[[Path], None]]] = (
     a_pack_that_is_left_in_doubt_is_not_halved,
     an_error_that_is_dropped_forgets_no_paid_work,
     a_run_that_was_put_aside_comes_back_with_the_power,
+    what_a_retry_began_anew_counts_alone,
 )
