@@ -100,7 +100,7 @@ def test_a_key_that_expires_in_the_middle_leaves_what_was_on_its_way_pending(
     tmp_path: Path,
 ) -> None:
     async def main() -> None:
-        # Given: four connections, on each of which three are answered
+        # Given: up to four connections, on each of which three are answered at the most
         prompts(tmp_path)
         expires = (*every(WELL, 3), *every(said("401 No", "")))
         async with RawServer(expires) as server:
@@ -109,7 +109,7 @@ def test_a_key_that_expires_in_the_middle_leaves_what_was_on_its_way_pending(
         answered = len(ended.records())
         assert ended.code == 77
         assert ended.errors() == {}
-        assert answered == 3 * server.connections
+        assert 3 <= answered <= 3 * server.connections
         assert len(server.got) - answered <= 4
 
         # When the key is good again, the others are asked, and only they
