@@ -19,14 +19,27 @@ GOLDEN: Final = (5**0.5 - 1) / 2  # its multiples' fractions are spread evenly, 
 class Schedule:
     """One pause for everybody under the same limit. Times in seconds."""
 
-    __slots__ = ("_asked_until", "_bell", "_clock", "_held_at", "_parts", "_pause", "_why", "until")
+    __slots__ = (
+        "_asked_until",
+        "_before_at",
+        "_bell",
+        "_clock",
+        "_held_at",
+        "_parts",
+        "_pause",
+        "_trip",
+        "_why",
+        "until",
+    )
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._bell = Bell()
-        self._held_at = -math.inf
+        self._held_at = -math.inf  # when the last pause began
+        self._before_at = -math.inf  # when the one before it did
         self._asked_until = -math.inf
         self._pause = 0.0  # the last one that nobody asked for, before it was made shorter
+        self._trip = 0.0  # what it is at the least
         self._parts = 0.0
         self._why: Holdup | None = None
         self.until = -math.inf
@@ -42,6 +55,7 @@ class Schedule:
             self.asked(asked)
         elif fresh:
             self._pause = min(max(2 * self._pause, trip), LONGEST)
+            self._trip = trip
             self._parts = (self._parts + GOLDEN) % 1
             pause = self._pause * (1 - SHORTER * self._parts)
             why = f"pause of {pause:.1f} s after a rate limit"
@@ -57,6 +71,8 @@ class Schedule:
         """Let nobody through for some time from now on; a pause that is longer stays as it is."""
         now = self._clock()
         if now + seconds > self.until:
+            if self.is_open():
+                self._before_at = self._held_at
             self.until = now + seconds
             self._held_at = now
             self._why = why
@@ -64,10 +80,14 @@ class Schedule:
     def answered(self, sent_at: float) -> None:
         """Take note of an answer: the next pause that nobody asked for is short again.
 
-        What was sent before a pause says nothing of whether it has helped.
+        What was sent before a pause says nothing of whether it has helped, but of whether the one
+        before it had. Where many go at once, some are rejected before the others are answered; the
+        pauses would grow as if nobody ever was.
         """
         if sent_at >= self._held_at:
             self._pause = 0.0
+        elif sent_at >= self._before_at:
+            self._pause = min(self._pause, self._trip)
 
     def resume(self) -> None:
         """End now a pause that nobody asked for."""

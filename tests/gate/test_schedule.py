@@ -95,6 +95,21 @@ def test_an_answer_to_a_call_from_before_a_pause_says_nothing_of_its_use() -> No
     assert about([schedule.until - clock.now], [8.0])
 
 
+def test_an_answer_to_a_call_from_between_two_pauses_says_that_the_first_had_helped() -> None:
+    clock = Clock()
+    schedule = Schedule(clock)
+    for _ in range(5):
+        sent_at = clock.now
+        clock.now += 0.5
+        schedule.rejected(sent_at, asked=None, trip=1.0)
+        schedule.answered(sent_at)  # sent with it, and answered later
+        clock.now = schedule.until
+
+    schedule.rejected(sent_at=clock.now, asked=None, trip=1.0)
+
+    assert about([schedule.until - clock.now], [2.0])
+
+
 def test_a_wish_of_no_time_at_all_is_no_wish() -> None:
     clock = Clock()
     schedule = Schedule(clock)

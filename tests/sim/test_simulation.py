@@ -38,6 +38,14 @@ def test_two_equal_clients_share_a_rate_evenly_whatever_chance_does() -> None:
     assert not trial.failed, trial.missed
 
 
+def test_nobody_stays_stuck_where_a_tenth_of_the_calls_at_once_is_left() -> None:
+    """Calls that go after a pause are rejected before the others of them are answered."""
+    trial = judged(preset("d-count", seed=0))
+
+    assert not trial.broken
+    assert trial.figures.used > 0.85
+
+
 @pytest.mark.parametrize("seed", [3, 8, 14, 16])
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     scenario = drawn(seed, SMALL)
