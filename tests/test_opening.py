@@ -480,4 +480,3 @@ def test_the_models_that_lines_name_are_noted_if_somebody_asks(tmp_path, begun):
 
     assert place.open(note_models=True).models == {"a", "b"}
     assert place.open().models is None  # nobody asked
-    assert place.open().models is None
