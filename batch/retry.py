@@ -104,7 +104,9 @@ class Rule(msgspec.Struct, frozen=True):
     repeats: float = math.inf
     only: int | None = None  # the repeats are for this HTTP status alone
     at_once: bool = False  # the first repeat does not wait
-    held: bool = False  # the gate's schedule holds all such lines: no wait of the line's own
+    # The gate's schedule holds all such lines, also for as long as a server asks. A line waits by
+    # itself only if it fails again and again while others are answered.
+    held: bool = False
     least: float = 0.0
     initial: float | None = None
     most: float | None = None
@@ -120,7 +122,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     def wait(self, policy: RetryPolicy, done: int, chance: float) -> float:
         """Return the wait before the next repeat: full jitter over a doubling span."""
-        if self.held or (self.at_once and not done):
+        if self.at_once and not done:
             return 0.0
         initial = policy.wait_initial if self.initial is None else self.initial
         most = policy.wait_max if self.most is None else self.most
@@ -145,8 +147,9 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     FileUnread: Rule("file_unread", repeats=3, initial=2.0, budgeted=False),
     # To fetch costs nothing, and a page is often that of a host which is busy. Or it is for good.
     FilePage: Rule("file_page", repeats=2, initial=2.0, budgeted=False),
-    # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little.
-    Throttled: Rule("throttled", held=True, budgeted=False),
+    # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little. In
+    # the second in which a limit is found out, a line would else be unlucky six times.
+    Throttled: Rule("throttled", at_once=True, held=True, budgeted=False),
     # The vendor sheds load and says so: come back late, and not all together.
     Overloaded: Rule("overloaded", least=5.0, initial=10.0, most=60.0),
     ServerTrouble: Rule("server_trouble"),
@@ -199,7 +202,7 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     # An empty account is not the line's fault, whatever the line has been through.
     if spent and case.counts and rule.closes != "account":
         return End(failure)
-    past.repeats[rule.name] = done + 1
+    past.repeats[rule.name] = done + (case.counts or not rule.held)
     wait = rule.wait(policy, done, case.chance)
     if not rule.held:
         asked = failure.retry_after or 0.0

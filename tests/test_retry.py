@@ -55,8 +55,8 @@ CATALOGUE = [
     (errors.FilePage("f"), "2 4 file_page"),
     (errors.FileUnread("f"), "2 4 8 file_unread"),
     (errors.TaskLate("t"), "0.5 task_late"),
-    (errors.Throttled("t"), "0 0 0 0 0 0 0 0 0 0 ..."),
-    (errors.Saturated("s"), "0 0 0 0 0 0 0 0 0 0 ..."),
+    (errors.Throttled("t"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
+    (errors.Saturated("s"), "0 0.5 1 2 4 8 16 32 60 60 ..."),
     (errors.Overloaded("o"), "10 20 40 60 60 60 60 60 60 60 ..."),
     (errors.ServerTrouble("s"), BACKOFF),
     (errors.WebPage("w"), BACKOFF),
@@ -260,6 +260,15 @@ def test_a_refused_poll_is_refused() -> None:
     failure = errors.Refused("no such task")
 
     assert judge(POLICY, failure, Past(), Case(chance=0, safe=True)) == End(failure)
+
+
+def test_a_line_that_is_rejected_with_everybody_waits_for_the_gate_alone() -> None:
+    past = Past()
+    rejected = Case(chance=0.999999, counts=False)
+
+    verdicts = [judge(POLICY, errors.Throttled("t"), past, rejected) for _ in range(50)]
+
+    assert verdicts == [Again(0.0, budgeted=False)] * 50
 
 
 def test_jitter_is_full_above_the_least_wait() -> None:

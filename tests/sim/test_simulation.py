@@ -38,6 +38,22 @@ def test_two_equal_clients_share_a_rate_evenly_whatever_chance_does() -> None:
     assert not trial.failed, trial.missed
 
 
+@pytest.mark.parametrize("seed", [131, 163])
+def test_no_line_is_so_unlucky_that_rejections_are_its_end(seed: int) -> None:
+    """While the limit is found out, a line that knocks again at once is rejected six times."""
+    trial = judged(drawn(seed))
+
+    assert not trial.broken
+    assert trial.figures.errors == 0
+
+
+def test_calls_that_fail_by_chance_slow_nobody_down_for_good() -> None:
+    """A cluster of them looks like load, and what is cut then comes on no size for long."""
+    trial = judged(drawn(314))
+
+    assert not trial.failed, trial.missed
+
+
 def test_nobody_stays_stuck_where_a_tenth_of_the_calls_at_once_is_left() -> None:
     """Calls that go after a pause are rejected before the others of them are answered."""
     trial = judged(preset("d-count", seed=0))
