@@ -69,15 +69,20 @@ class Doubt:
         here = self._at(of, step)
         here.calls += 1
         here.drops += 1
-        return self._compared(of, step, here)
+        return self._compared(of, step)
 
-    def _compared(self, of: Sizes, step: int, here: _Count) -> Opinion:
-        """Compare the share that is dropped here with the one at all clearly larger sizes."""
-        above = _Count()
+    def _compared(self, of: Sizes, step: int) -> Opinion:
+        """Compare the share that is dropped up to this size with the one at clearly larger sizes.
+
+        Up to it, and not only at it: a size that is cut by each drop seldom stays where it is for
+        as many drops as it takes.
+        """
+        here, above = _Count(), _Count()
         for (kind, at), count in self._counts.items():
-            if kind == of and at >= step + APART:
-                above.calls += count.calls
-                above.drops += count.drops
+            if kind == of and at <= step:
+                here.add(count)
+            elif kind == of and at >= step + APART:
+                above.add(count)
         if min(here.drops, above.drops) < DROPS:
             return "sign"
         if not RARE <= here.share <= MOST or above.share > MOST:
@@ -111,6 +116,10 @@ class _Count:
 
     def __init__(self) -> None:
         self.calls = self.drops = 0.0
+
+    def add(self, other: _Count) -> None:
+        self.calls += other.calls
+        self.drops += other.drops
 
     @property
     def share(self) -> float:

@@ -78,6 +78,23 @@ def test_drops_in_the_same_share_at_smaller_sizes_are_no_sign_from_then_on(
     assert later.count("sign") <= 0.1 * len(later)
 
 
+def dropped_beside(doubt: Doubt, size: float, answered: int) -> str:
+    """Hear of one call that is dropped at a size, after so many that were not."""
+    for _ in range(answered):
+        doubt.answered("calls", size)
+    return doubt.dropped("calls", size)
+
+
+def test_smaller_sizes_are_compared_together_as_none_of_them_lasts() -> None:
+    doubt = Doubt()
+    large = [dropped_beside(doubt, SIZE, 19) for _ in range(12)]
+
+    small = [dropped_beside(doubt, size, 19) for size in (70, 45, 60, 50, 55, 65, 40, 70)]
+
+    assert set(large) == {"sign"}
+    assert "vain" in small
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("share", "width"), [(1.0, 0.01), (0.5, 0.1), (0.2, 0.3)])
 def test_load_is_never_taken_for_chance(share: float, width: float, seed: int) -> None:
