@@ -7,8 +7,9 @@ dividing and pricing are loops that name no meter. The nested names that OpenAI 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -62,10 +63,6 @@ FIELDS: Final[Mapping[str, tuple[Meter, ...]]] = {
 # These three stand in every usage object, null when unknown; the others only when known.
 ALWAYS: Final = ("input_tokens", "input_cached_tokens", "output_tokens", "output_reasoning_tokens")
 
-_NAMES: Final[Mapping[Meter, tuple[str, ...]]] = {
-    meter: tuple(name for name, meters in FIELDS.items() if meter in meters) for meter in Meter
-}
-
 
 class Usage(msgspec.Struct, frozen=True):
     """What one call used. A meter that is absent is unknown, which is not zero."""
@@ -118,10 +115,17 @@ def fields(usage: Usage | None) -> dict[str, int | float | None] | None:
     """Write a usage with the names that stand in files; None for a usage nobody reported."""
     if usage is None:
         return None
+    count = usage.counts.__getitem__
     named: dict[str, Any] = dict.fromkeys(ALWAYS)
-    for meter, count in usage.counts.items():
-        for name in _NAMES[meter]:
-            named[name] = (named.get(name) or 0) + count
+    for name, meters in _known(tuple(usage.counts)):
+        named[name] = sum(map(count, meters))
     if "seconds" in named:
         named["seconds"] /= 1000
     return named
+
+
+@lru_cache(maxsize=64)  # nearly all answers of a run know the same ones
+def _known(known: tuple[Meter, ...]) -> Sequence[tuple[str, tuple[Meter, ...]]]:
+    """Return the names that known meters give a value to, and which of them are summed there."""
+    present = [(name, tuple(m for m in meters if m in known)) for name, meters in FIELDS.items()]
+    return [(name, meters) for name, meters in present if meters]
