@@ -76,7 +76,7 @@ class Load:
         if rate is not None:
             self._reach.rejected(in_flight)
             if self._is_of_pace(in_flight):
-                return self._too_often(now, sent_at, rate)
+                return self._too_often(now, sent_at, in_flight, rate)
         return self._too_many(now, sent_at, in_flight, rate)
 
     def overloaded(self, now: float, sent_at: float, in_flight: int) -> int:
@@ -94,8 +94,11 @@ class Load:
             return not self._reach.crowded
         return self._reach.beyond(in_flight)
 
-    def _too_often(self, now: float, sent_at: float, rate: float) -> int:
+    def _too_often(self, now: float, sent_at: float, in_flight: int, rate: float) -> int:
         pace = self._paced(rate)
+        # One call at a time is not too often. With less, so few answers come that a run which
+        # others have pushed aside would never climb again; what holds it back then are pauses.
+        pace.floor = max(SLOWEST, rate / max(1, in_flight))
         at = pace.size if pace.limiting else rate
         drops = pace.dropped(now, sent_at, at)
         if drops:

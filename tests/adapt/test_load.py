@@ -109,6 +109,19 @@ def test_a_rejection_beside_fewer_calls_than_were_answered_sets_a_pace() -> None
     assert load.window.limit == 64
 
 
+def test_a_pace_lets_one_call_at_a_time_go_however_many_are_rejected() -> None:
+    load = Load(256)
+    full(load, 10, among=60)
+    trip = 10.0
+
+    for n in range(60):
+        load.rejected(100 + n, 99.5 + n, 6, 6 / trip)
+        load.answered(100 + n, 6, 6)
+
+    assert load.pace is not None
+    assert load.pace.size >= 0.99 / trip
+
+
 def test_where_the_pace_is_what_is_too_much_the_window_holds_nothing_up() -> None:
     load = Load(200)
     full(load, 500, among=64)

@@ -47,6 +47,14 @@ def test_no_line_is_so_unlucky_that_rejections_are_its_end(seed: int) -> None:
     assert trial.figures.errors == 0
 
 
+@pytest.mark.parametrize("seed", [158, 309])
+def test_a_run_that_another_has_pushed_aside_comes_back(seed: int) -> None:
+    """Where answers take long and others take what there is, it is left with next to nothing."""
+    trial = judged(drawn(seed))
+
+    assert not trial.failed, trial.broken + trial.missed
+
+
 def test_calls_that_fail_by_chance_slow_nobody_down_for_good() -> None:
     """A cluster of them looks like load, and what is cut then comes on no size for long."""
     trial = judged(drawn(314))
