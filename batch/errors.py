@@ -308,6 +308,12 @@ class ProxyRefuses(NoWay):
     code = "proxy_refuses"
 
 
+class Redirected(NoWay):
+    """A redirect in the place of an answer: a wrong base URL, a login, or maintenance."""
+
+    code = "redirected"
+
+
 class Interrupted(CallFailed):
     """The request was sent and the answer did not come whole: it may have been done and billed."""
 

@@ -29,6 +29,8 @@ _SEED: Final = "/mj/task/{id}/image-seed"
 _LIST: Final = "/mj/task/list-by-condition"
 _UPLOAD: Final = "/mj/submit/upload-discord-images"
 _ACTION: Final = "/mj/submit/action"
+_CHANGE: Final = "/mj/submit/change"
+_SIMPLE: Final = "/mj/submit/simple-change"
 _MODAL: Final = "/mj/submit/modal"
 # What of a body each submit needs, and the action that new-api books it as.
 _SUBMITS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
@@ -36,6 +38,10 @@ _SUBMITS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "/mj/submit/blend": (("base64Array",), "BLEND"),
     "/mj/submit/describe": (("base64",), "DESCRIBE"),
     "/mj/submit/edits": (("prompt",), "EDITS"),
+    "/mj/submit/shorten": (("prompt",), "SHORTEN"),
+    "/mj/submit/video": ((), "VIDEO"),
+    _CHANGE: (("taskId", "action"), ""),
+    _SIMPLE: (("content",), ""),
     "/mj/insight-face/swap": (("sourceBase64", "targetBase64"), "SWAP_FACE"),
     _UPLOAD: (("base64Array",), "UPLOAD"),
     _MODAL: (("taskId",), "MODAL"),
@@ -52,6 +58,8 @@ _BUTTONS: Final = (
     ("CustomZoom", "CUSTOM_ZOOM"),
     ("Inpaint", "INPAINT"),
 )
+_CHANGES: Final[Mapping[str, str]] = {"u": "UPSCALE", "v": "VARIATION", "r": "REROLL"}
+_TEXTS: Final = ("DESCRIBE", "SHORTEN")  # what comes of these is no picture
 _OPEN_A_WINDOW: Final = ("CUSTOM_ZOOM", "INPAINT")
 
 
@@ -67,6 +75,8 @@ class _Midjourney(Served):
         "targetBase64": (str,),
         "taskId": (str,),
         "customId": (str,),
+        "action": (str,),
+        "content": (str,),
         "ids": (list,),
         "state": (str,),
     }
@@ -83,12 +93,14 @@ class _Midjourney(Served):
                 raise BadAsk("bad_request", f"{name}_is_required")
         if route == _ACTION and not _action(body["customId"]):
             raise BadAsk("bad_request", f"unknown_action:{body['customId']}")
+        if route == _SIMPLE and not _change(body):
+            raise BadAsk("bad_request", "invalid_request")
 
     def model(self, body: Mapping[str, Any], found: Found) -> str:
         route = found.route.template
         if route not in _SUBMITS:
             return ""
-        action = _SUBMITS[route][1] or _action(body["customId"])
+        action = _booked(route, body)
         return "swap_face" if action == "SWAP_FACE" else f"mj_{action.lower()}"
 
     def answer(self, ask: Ask, plan: Plan) -> Prepared:
@@ -118,13 +130,15 @@ def _submitted(ask: Ask, plan: Plan) -> Prepared:
         return _said(23, "the queue is full, try again later")
     if ask.route == _UPLOAD:
         return _uploaded(ask, plan)
-    action = _SUBMITS[ask.route][1] or _action(ask.body["customId"])
+    action = _booked(ask.route, ask.body)
     task_id, parent = _new_id(plan), ask.body.get("taskId")
+    if ask.route == _SIMPLE:
+        parent = ask.body["content"].split(" ")[0]
     if parent:
         known = _task(plan, parent)
         if known is None:
             return _refused("task_not_found")
-        if ask.route == _ACTION and not (known.done and not known.failed):
+        if ask.route in (_ACTION, _CHANGE, _SIMPLE) and not (known.done and not known.failed):
             return _refused("task_status_not_success")
         if ask.route == _MODAL and known.facts.get("waits"):
             task_id = parent  # it goes on
@@ -132,7 +146,8 @@ def _submitted(ask: Ask, plan: Plan) -> Prepared:
     facts = {"action": action, "prompt": ask.prompt, "state": ask.body.get("state") or ""}
     if waits:
         facts["waits"] = "yes"
-    makes_picture = action != "DESCRIBE" and not waits and not plan.tasks.fails(task_id)
+    is_picture = action not in (*_TEXTS, "VIDEO") and not waits
+    makes_picture = is_picture and not plan.tasks.fails(task_id)
     return Whole(
         body=_begin(plan, task_id, facts),
         billed=_billed(1 if makes_picture else 0),
@@ -196,7 +211,8 @@ def _told(task: Task, plan: Plan) -> _Object:
     facts = task.facts
     status = _status(task)
     done, failed = status == "SUCCESS", status == "FAILURE"
-    text = _described(task, plan) if done and facts["action"] == "DESCRIBE" else facts["prompt"]
+    text = _described(task, plan) if done and facts["action"] in _TEXTS else facts["prompt"]
+    films = _films(task, plan) if done and facts["action"] == "VIDEO" else []
     took = 60_000 if done or failed else 0
     return {
         "id": task.id,
@@ -210,13 +226,13 @@ def _told(task: Task, plan: Plan) -> _Object:
         "submitTime": _SUBMITTED,
         "startTime": _SUBMITTED + 1000 if task.progress else 0,
         "finishTime": _SUBMITTED + took if took else 0,
-        "imageUrl": _image(task, plan, done=done, failed=failed),
-        "videoUrl": "",
-        "videoUrls": None,
+        "imageUrl": "" if films else _image(task, plan, done=done, failed=failed),
+        "videoUrl": films[0] if films else "",
+        "videoUrls": [{"url": film} for film in films] or None,
         "status": status,
         "progress": f"{task.progress}%",
         "failReason": "the mock gave this task up" if failed else "",
-        "buttons": _buttons(task) if done and facts["action"] != "DESCRIBE" else [],
+        "buttons": _buttons(task) if done and facts["action"] not in _TEXTS else [],
         "maskBase64": "",
         "properties": {"finalPrompt": text, "finalZhPrompt": ""},
     }
@@ -242,6 +258,10 @@ def _image(task: Task, plan: Plan, *, done: bool, failed: bool) -> str:
     return own if number >> 7 & 1 else plan.link("png", number)
 
 
+def _films(task: Task, plan: Plan) -> list[str]:
+    return [plan.link("mp4", _number(task.id) + place) for place in range(4)]
+
+
 def _described(task: Task, plan: Plan) -> str:
     words = (murmur(8, plan.dice) for _ in range(4))
     return "\n\n".join(f"{number}. {line} --ar 1:1" for number, line in enumerate(words, 1))
@@ -260,6 +280,21 @@ def _buttons(task: Task) -> list[_Object]:
         }
         for label, job, n in labels
     ]
+
+
+def _booked(route: str, body: Mapping[str, Any]) -> str:
+    """Return the action that new-api books a submit as."""
+    if route in (_CHANGE, _SIMPLE):
+        return _change(body)
+    return _SUBMITS[route][1] or _action(body["customId"])
+
+
+def _change(body: Mapping[str, Any]) -> str:
+    """Return what is done to a picture of a grid; of a content such as ``17 U2``, if it is one."""
+    if "content" not in body:
+        return str(body["action"])
+    pieces = body["content"].split(" ")
+    return _CHANGES.get(pieces[1][:1].lower(), "") if len(pieces) == 2 else ""
 
 
 def _action(custom_id: str) -> str:

@@ -22,6 +22,7 @@ _WRITERS: Final[Mapping[str, Callable[[str], str]]] = {
     "srt": srt,
     "vtt": vtt,
 }
+_SPEAKERS: Final = "diarized_json"
 _TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 
@@ -53,7 +54,7 @@ class _Transcription(Served):
             return Whole(body=body.encode(), content_type=_TEXT_TYPE, billed=billed)
         usage, billed = _tokens(ask, text if whole else "") if by_tokens else _duration(ask)
         told = {"text": text} if whole else {}
-        details = _verbose(ask, text) if shape == "verbose_json" else {}
+        details = _DETAILS[shape](ask, text) if shape in _DETAILS else {}
         return Whole(
             body=orjson.dumps({**told, **details, "usage": usage}),
             billed=billed,
@@ -65,6 +66,8 @@ def _stream(ask: Ask, plan: Plan, text: str) -> Prepared:
     usage, billed = _tokens(ask, "" if plan.flaw == "empty_choices" else text)
     parts = [] if plan.flaw == "empty_choices" else pieces(text)
     events = [event({"type": "transcript.text.delta", "delta": part}) for part in parts]
+    if parts and ask.body.get("response_format") == _SPEAKERS:
+        events += map(event, _diarized(ask, text)["segments"])
     if plan.pings:
         events.insert(1, PING)
     if plan.flaw == "error_200":
@@ -102,6 +105,26 @@ def _verbose(ask: Ask, text: str) -> _Object:
     }
 
 
+def _diarized(ask: Ask, text: str) -> _Object:
+    """Return who said what: two speakers, who share the words."""
+    words, seconds = text.split(" "), float(_seconds(ask))
+    middle = (len(words) + 1) // 2
+    told = [("A", words[:middle], 0.0, seconds / 2), ("B", words[middle:], seconds / 2, seconds)]
+    segments = [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number}",
+            "start": start,
+            "end": end,
+            "speaker": speaker,
+            "text": " ".join(said),
+        }
+        for number, (speaker, said, start, end) in enumerate(told)
+        if said
+    ]
+    return {"task": "transcribe", "duration": seconds, "segments": segments}
+
+
 def _tokens(ask: Ask, text: str) -> tuple[_Object, Billed]:
     """Return what a model of the newer kind says that it took, and what is booked."""
     heard = _seconds(ask) * _TOKENS_A_SECOND
@@ -134,5 +157,10 @@ def _duration(ask: Ask) -> tuple[_Object, Billed]:
 def _seconds(ask: Ask) -> int:
     return 1 + len(ask.body["file"]["data"]) // _BYTES_A_SECOND
 
+
+_DETAILS: Final[Mapping[str, Callable[[Ask, str], _Object]]] = {
+    "verbose_json": _verbose,
+    _SPEAKERS: _diarized,
+}
 
 TWIN: Twin = _Transcription()

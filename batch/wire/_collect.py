@@ -18,6 +18,7 @@ from batch.errors import (
     FileGone,
     FilePage,
     NotAnAnswer,
+    Redirected,
     Refused,
     ServerTrouble,
     WrongUrl,
@@ -94,7 +95,7 @@ def collected(request: Request, state: State, reply: Reply) -> Step:
             following = {**state, "misses": misses + 1}
             return wait(_call(request, following), following, reply)
     # That the gateway knows no such path says nothing of the gateway: a film is asked for here.
-    if isinstance(failure, Refused | WrongUrl):
+    if isinstance(failure, Refused | WrongUrl | Redirected):
         gone = failure if isinstance(failure, FileGone) else _gone(reply, f"HTTP {reply.status}")
         return _next_address(request, state, reply, gone)
     if state["tried"] + 1 < _addresses(state):

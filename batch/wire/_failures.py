@@ -25,6 +25,7 @@ from batch.errors import (
     NoMoney,
     NotAnAnswer,
     Overloaded,
+    Redirected,
     Refused,
     Saturated,
     ServerTrouble,
@@ -50,6 +51,8 @@ _BY_WORD: Final[tuple[tuple[Failure, tuple[str, ...]], ...]] = (
             "billing_error",
             "enforced_spend_limit_reached",
             "contract_spend_limit_reached",
+            *("base_resp:1004", "base_resp:1008", "base_resp:2049", "base_resp:2056"),
+            "base_resp:2061",
         ),
     ),
     (UnknownModel, ("model_not_found", "invalid_model_name", "no_available_channel")),
@@ -76,16 +79,20 @@ _BY_WORD: Final[tuple[tuple[Failure, tuple[str, ...]], ...]] = (
             "violation_fee*",
             # Of a response that failed: what was asked, or a picture in it (OpenAI's types).
             *("invalid_prompt", "bio_policy", "misalignment_policy_violation"),
+            "data_residency_mismatch",
             *("invalid_image*", "invalid_base64_image", "image_too_*", "image_parse_error"),
             *("image_content_policy_violation", "image_file_*", "unsupported_image_media_type"),
             *("empty_image_file", "failed_to_download_image"),
+            *("base_resp:1026", "base_resp:1027", "base_resp:1042", "base_resp:2013"),
         ),
     ),
     (NoChannel, ("get_channel_failed",)),
     (ChannelTrouble, ("channel:*",)),
     (Overloaded, ("overloaded_error", "system_*_overloaded")),
     (Crashed, ("new_api_panic", "one_api_panic")),
-    (Saturated, ("23", "30")),  # Midjourney: the queue, or the group of accounts, is full
+    # Midjourney: the queue, or the group of accounts, is full. MiniMax: a rate, tokens, calls.
+    (Saturated, ("23", "30", *(f"base_resp:{code}" for code in (1002, 1039, 1041, 2045)))),
+    (ServerTrouble, tuple(f"base_resp:{code}" for code in (1000, 1001, 1024, 1033))),
 )
 # Words that mean this only where the status says nothing: ``bad_response_status_code`` comes with
 # the upstream's own status.
@@ -109,6 +116,8 @@ _BY_TEXT: Final[tuple[tuple[int, tuple[Speaker, ...], re.Pattern[str], Failure],
     (500, ("gateway",), _REFUSED_IN_PROSE, Refused),
     (403, ("gateway",), re.compile("model|模型", re.IGNORECASE), UnknownModel),
     (404, ("gateway", "upstream", "nobody"), re.compile("Invalid URL"), WrongUrl),
+    # Anthropic's and Google's words for a model that they do not know.
+    (404, ("upstream",), re.compile(r"\Amodel: \S+|models/\S+ is not found"), UnknownModel),
 )
 _BY_SPEAKER: Final[Mapping[tuple[int, Speaker], Failure]] = {
     (401, "gateway"): BadKey,
@@ -134,7 +143,7 @@ _NO_API: Final[Mapping[int, Failure]] = {404: WrongUrl, 405: WrongUrl}
 # What these say is meant for the key, the moment or the size of this request, whoever says it.
 _TAKEN_AT_THEIR_WORD: Final = frozenset({401, 402, 408, 409, 413, 414, 425, 429, 431})
 # Any other, 1xx or 999, comes of something in the way that is broken: no verdict on the request.
-_BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: WrongUrl, 4: Refused}
+_BY_HUNDRED: Final[Mapping[int, Failure]] = {2: NotAnAnswer, 3: Redirected, 4: Refused}
 _GATEWAY_TYPES: Final = frozenset({"new_api_error", "one_api_error"})
 # The status that a vendor sends with a word, for errors that come inside a 200.
 _STATUS_OF: Final[Mapping[str, int]] = {
@@ -174,6 +183,7 @@ PLAIN_WORDS: Final[Mapping[Failure, str]] = {
     UnknownModel: "this key may not call this model, or there is no such model",
     BadKey: "the gateway refuses this key",
     WrongUrl: "this is not the gateway's API, check the base URL",
+    Redirected: "this is not the gateway's API, check the base URL",
     NoMoney: "the account is empty",
     Barred: "this is no answer of the gateway, check --base-url and any proxy",
 }

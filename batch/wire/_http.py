@@ -24,6 +24,7 @@ from batch.wire._failures import (
     classify_wordless,
     names_itself,
 )
+from batch.wire._lenient import as_dict
 from batch.wire._retry_after import retry_after
 from batch.wire._sse import BOM
 from batch.wording import counted
@@ -37,6 +38,7 @@ _TITLED: Final = 16 << 10  # bytes of a page in which its title is looked for
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]+)", re.IGNORECASE)
 _MIDJOURNEY_ACCEPTED: Final = frozenset({1, 21, 22})
 _KLING_ACCEPTED: Final = frozenset({0, 200})
+_TEXTS: Final = ("message", "description", "detail")  # the last one is FastAPI's
 _NAMELESS: Final = "upstream_error"  # the gateway's own word for an upstream's error without a type
 
 
@@ -127,6 +129,8 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 def _is_error(document: Mapping[str, Any]) -> bool:
     if document.get("error") or document.get("type") == "error":
         return True
+    if "base_resp" in document and _base_resp(document):
+        return True
     code = document.get("code")
     if type(code) is int and "description" in document:
         return code not in _MIDJOURNEY_ACCEPTED
@@ -135,17 +139,28 @@ def _is_error(document: Mapping[str, Any]) -> bool:
     return document.get("success") is False
 
 
+def _base_resp(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what MiniMax says of an error, under a good status; nothing if all went well."""
+    told = as_dict(document.get("base_resp"))
+    return told if type(told.get("status_code")) is int and told["status_code"] else {}
+
+
 def _said(document: object) -> Said:
+    if isinstance(document, list) and document:  # as Google wraps it for OpenAI's clients
+        document = document[0]
     error = document.get("error") if isinstance(document, dict) else None
     if isinstance(error, str):
         return Said(text=error)
     told = error if isinstance(error, dict) else document
     if not isinstance(told, dict):
         return Said()
+    if minimax := _base_resp(told):
+        code = f"base_resp:{minimax['status_code']}"
+        return Said(code=code, text=_word(minimax.get("status_msg")))
     return Said(
         code=_word(told.get("code")),
         kind=_word(told.get("type"), _NAMELESS) or _word(told.get("status")),
-        text=_word(told.get("message")) or _word(told.get("description")),
+        text=next(filter(None, (_word(told.get(key)) for key in _TEXTS)), ""),
     )
 
 

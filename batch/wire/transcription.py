@@ -35,6 +35,7 @@ _PLAIN_TEXT: Final = ("text", "srt", "vtt")
 _PAGES: Final = (b"<!doctype", b"<html")
 _LONGEST_NAME: Final = 2048  # characters; what is longer is no name but the sound itself
 _EXPECTED_OUTPUT: Final = 256  # tokens; how much is said cannot be told from a file's name
+_SEGMENT: Final = "transcript.text.segment"  # what one speaker said at a time
 _CUT: Final = {"cut": True}  # in the place of a last event that is missing
 
 
@@ -108,30 +109,42 @@ class Transcription(Plain):
 
 
 class Fold:
-    """Folds pieces of text; the last event repeats the whole of it and says what it took."""
+    """Folds pieces of text; the last event repeats the whole of it and says what it took.
 
-    __slots__ = ("_pieces", "_whole")
+    Who said what comes in events of its own, and is told nowhere else.
+    """
+
+    __slots__ = ("_pieces", "_segments", "_torn", "_whole")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self._segments: list[dict[str, Any]] = []
+        self._torn = False
         self._whole: dict[str, Any] = _CUT
 
     def feed(self, event: bytes) -> None:
         """Take one event. Raises ``CallFailed`` for an error in its place."""
-        told = event_object(event) or {}  # a cut one may be a piece that the last event repeats
+        told = event_object(event)
+        if told is None:  # a cut one may be a piece that the last event repeats
+            self._torn = True
+            return
         if failure := reported(told, unknown=CutAnswer):
             raise failure
         kind = told.pop("type", None)
         if kind == "transcript.text.delta" and isinstance(told.get("delta"), str):
             self._pieces.append(told["delta"])
+        elif kind == _SEGMENT:
+            self._segments.append({"type": kind, **told})
         elif kind == "transcript.text.done":
             self._whole = told
 
     def body(self) -> bytes:
         """Return the body that the same call would have given; a cut one says so."""
         text = "".join(self._pieces)
+        segments = {"segments": self._segments} if self._segments else {}
+        whole = _CUT if self._torn and segments else self._whole
         try:
-            return dumps({"text": text, **self._whole})
+            return dumps({"text": text, **segments, **whole})
         except (orjson.JSONEncodeError, RecursionError):  # nested deeper than any real answer
             return dumps({"text": text, **_CUT})
 
@@ -196,9 +209,13 @@ def _usage(told: Mapping[str, Any]) -> Usage | None:
     usage = as_dict(told.get("usage"))
     heard, said = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
     if heard is None and said is None:
-        ms = milliseconds(usage.get("seconds"))
-        ms = milliseconds(told.get("duration")) if ms is None else ms
-        return None if ms is None else Usage({Meter.MILLISECONDS: ms})
+        times = (usage.get("seconds"), usage.get("prompt_audio_seconds"), told.get("duration"))
+        ms = next((one for one in map(milliseconds, times) if one is not None), None)
+        # Mistral tells tokens beside the time by which it bills.
+        heard, said = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+        time = {} if ms is None else {Meter.MILLISECONDS: ms}
+        counts = disjoint(Meter.INPUT, heard, ()) | disjoint(Meter.OUTPUT, said, ()) | time
+        return Usage(counts) if counts else None
     details = as_dict(usage.get("input_token_details") or usage.get("input_tokens_details"))
     sound = ((Meter.INPUT_AUDIO, count(details.get("audio_tokens"))),)
     return Usage(disjoint(Meter.INPUT, heard, sound) | disjoint(Meter.OUTPUT, said, ()))

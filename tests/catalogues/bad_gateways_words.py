@@ -110,14 +110,18 @@ STATUSES: Final = (
     ),
 )
 
-# What closes a key or a model: the line waits.
-CLOSERS: Final = (
+# One of several servers sends elsewhere: the others of the key are answered.
+ELSEWHERE: Final = (
     *(
-        Odd(f"{status} away", _says(f"{status} Odd", b"", AWAY), "wrong url", "", (39, 40))
+        Odd(f"{status} away", _says(f"{status} Odd", b"", AWAY), "redirected", "login", (39, 40))
         for status in (301, 302, 303, 307, 308)
     ),
-    Odd("a redirect to itself", _says("302 Odd", b"", "Location: /v1/x"), "wrong url", "", (41,)),
-    Odd("304", _says("304 Not Modified"), "wrong url", "", (21,)),
+    Odd("to itself", _says("302 Odd", b"", "Location: /v1/x"), "redirected", "/v1/x", (41,)),
+    Odd("304", _says("304 Not Modified"), "redirected", "304", (21,)),
+)
+
+# What closes a key or a model: the line waits.
+CLOSERS: Final = (
     Odd("404 with a page", _says("404 Odd", HTML), "wrong url"),
     Odd("401 with nothing", _says("401 Odd"), "bad key", "", (47,)),
     Odd("401 with the gateway's words", _error("401 No", ""), "bad key", "", (47,)),

@@ -102,6 +102,7 @@ ENDS: Final[dict[str, dict[Kind, End]]] = {
     "channel": _ends(End("channel_error", 3), UNKNOWN, AGAIN),
     "panic": _ends(End("gateway_panic", 2), UNKNOWN, AGAIN),
     "refused": _ends(End("refused", 1), End("refused", 1), None, LOST),
+    "redirected": _ends(End("redirected", 3), End("redirected", 3)),
     "wrong url": _ends(End("pending", 1), End("pending", 1)),
     "bad key": _ends(End("pending", 1), End("pending", 1)),
     "unknown model": _ends(End("pending", 1), End("pending", 1)),

@@ -14,7 +14,7 @@ from tests.catalogues.bad_gateways_bytes import BODIES, BORNE, FRAMING
 from tests.catalogues.bad_gateways_media import FETCHES, PICTURES, POLLS, SUBMITS
 from tests.catalogues.bad_gateways_streams import STREAMS, UNASKED
 from tests.catalogues.bad_gateways_time import SLOW, SLOW_STREAMS
-from tests.catalogues.bad_gateways_words import CHATS, CLOSERS, LAST, LIMITS, STATUSES
+from tests.catalogues.bad_gateways_words import CHATS, CLOSERS, ELSEWHERE, LAST, LIMITS, STATUSES
 from tests.catalogues.kit import End, Line, Ran, ask, lines
 
 RUNS: Final[dict[str, tuple[Sequence[Line], Sequence[object]]]] = {
@@ -42,6 +42,7 @@ RUNS: Final[dict[str, tuple[Sequence[Line], Sequence[object]]]] = {
         (*lines(SLOW, "chat", "image"), *lines(SLOW_STREAMS, "stream")),
         ("-c", 7, "--timeout", 1.2, "--media-timeout", 1.2, "--idle-timeout", 0.8),
     ),
+    "what sends elsewhere": (lines(ELSEWHERE, "chat", "submit"), ()),
     "what closes a key or a model": (lines(CLOSERS, "chat", "submit"), ()),
 }
 
@@ -61,7 +62,7 @@ def test_each_row_ends_as_the_table_says(
 
 # Which of the 75 are no rows of these tables, and where they are tested.
 ALONE: Final = "catalogues/test_bad_gateways_alone.py"
-ELSEWHERE: Final = {
+NO_ROWS: Final = {
     **dict.fromkeys((37, 69, 70, 71), f"{ALONE}::test_a_gateway_that_answers_nobody"),
     **dict.fromkeys((45, 46, 48), f"{ALONE}::test_what_no_request_can_mend"),
     47: f"{ALONE}::test_a_key_that_expires_in_the_middle",
@@ -76,8 +77,8 @@ def test_each_behaviour_of_the_list_is_a_row_somewhere() -> None:
     rows = [row for rows, _ in (*RUNS.values(), (LARGE, ())) for row in rows]
     covered = {number for row in rows for number in row.odd.covers}
 
-    assert covered | ELSEWHERE.keys() == set(range(1, COUNT + 1))
-    for place in ELSEWHERE.values():
+    assert covered | NO_ROWS.keys() == set(range(1, COUNT + 1))
+    for place in NO_ROWS.values():
         path, _, name = place.partition("::")
         assert f"def {name}" in (Path(__file__).parents[1] / path).read_text()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pytest
-from openai.types.audio import TranscriptionVerbose
+from openai.types.audio import TranscriptionDiarized, TranscriptionVerbose
 from pydantic import BaseModel
 
 from tests.compat import sdks
@@ -258,6 +258,19 @@ OTHERS = [
         },
         lambda answer: answer.segments[0].text and answer.words[0].word,
         TranscriptionVerbose,
+        streams=False,
+    ),
+    Ask(
+        "transcriptions, with speakers",
+        sdks.TRANSCRIPTIONS,
+        {
+            **HEAR,
+            "model": "gpt-4o-transcribe-diarize",
+            "response_format": "diarized_json",
+            "chunking_strategy": "auto",
+        },
+        lambda answer: {one.speaker for one in answer.segments} == {"A", "B"},
+        TranscriptionDiarized,
         streams=False,
     ),
 ]

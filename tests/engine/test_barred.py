@@ -1,4 +1,4 @@
-"""A way to the gateway that is barred: a certificate, or a proxy, that says no at every try."""
+"""A way to the gateway that is barred: a certificate, a proxy or a redirect at every try."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import CallFailed, ProxyRefuses, Untrusted
+from batch.errors import CallFailed, ProxyRefuses, Redirected, Untrusted
 from batch.records import Call, Reply
 from tests.rig import Rig, Scripted, json_reply, rows
 from tests.toys.formats import TaskToy, Toy
 
 GOOD = json_reply({"say": "yes", "in": 5, "out": 2})
-KINDS = pytest.mark.parametrize("kind", [Untrusted, ProxyRefuses], ids=lambda kind: kind.__name__)
+KINDS = pytest.mark.parametrize(
+    "kind", [Untrusted, ProxyRefuses, Redirected], ids=lambda kind: kind.__name__
+)
 LINES = 500
 
 
@@ -63,14 +65,15 @@ def test_a_way_that_closes_later_is_tried_for_a_minute_at_most_and_fails_no_line
     assert ended < 60
 
 
-def test_one_server_of_five_that_is_not_trusted_ends_no_run(tmp_path: Path) -> None:
+@KINDS
+def test_one_server_of_five_ends_no_run(tmp_path: Path, kind: type[CallFailed]) -> None:
     calls = 0
 
     def reply_to(_: Call) -> Reply:
         nonlocal calls
         calls += 1
         if calls % 5 == 0:
-            raise Untrusted("expired")
+            raise kind("barred")
         return GOOD
 
     rig = Rig(tmp_path, Toy())

@@ -58,6 +58,9 @@ def test_the_twin_is_found_and_serves_every_speed_and_its_own_pictures() -> None
         ("/mj/insight-face/swap", {"sourceBase64": "x", "targetBase64": "y"}, "swap_face"),
         ("/mj/submit/upload-discord-images", {"base64Array": ["x"]}, "mj_upload"),
         ("/mj/submit/action", ZOOM, "mj_custom_zoom"),
+        ("/mj/submit/change", {"taskId": "1", "action": "REROLL"}, "mj_reroll"),
+        ("/mj/submit/simple-change", {"content": "1 V2"}, "mj_variation"),
+        ("/mj/submit/video", {"image": "x"}, "mj_video"),
         ("/mj/task/list-by-condition", {"ids": []}, ""),
     ],
 )
@@ -165,6 +168,35 @@ def test_a_description_is_four_numbered_lines_and_no_picture_is_billed() -> None
     lines = look(clock, task_id)["properties"]["finalPrompt"].split("\n\n")
     assert [line[:2] for line in lines] == ["1.", "2.", "3.", "4."]
     assert "images" not in (submitted.billed or {})
+
+
+def test_a_film_of_a_picture_is_four_films_and_no_picture_is_billed() -> None:
+    clock = Clock()
+    submitted = ask("/mj/submit/video", {"image": "x"}, tasks=clock.tasks)
+    task_id = str(told(submitted)["result"])
+    clock.now = 1.0
+
+    task = look(clock, task_id)
+
+    assert (task["action"], task["imageUrl"], len(task["videoUrls"])) == ("VIDEO", "", 4)
+    assert task["videoUrl"] == task["videoUrls"][0]["url"]
+    assert "images" not in (submitted.billed or {})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "action"),
+    [
+        ("/mj/submit/change", {"action": "UPSCALE", "taskId": "1730000000000001"}, "UPSCALE"),
+        ("/mj/submit/simple-change", {"content": "1730000000000001 u1"}, "UPSCALE"),
+        ("/mj/submit/shorten", {"prompt": "x"}, "SHORTEN"),
+    ],
+)
+def test_other_submits_are_tasks_of_their_action(path: str, body: Any, action: str) -> None:
+    clock = Clock()
+    task_id = submit(clock, path, body)
+    clock.now = 1.0
+
+    assert look(clock, task_id)["action"] == action
 
 
 def test_a_zoom_waits_for_its_window_and_goes_on_when_it_is_answered() -> None:

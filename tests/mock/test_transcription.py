@@ -131,6 +131,17 @@ def test_a_newer_model_streams_pieces_that_join_to_the_text() -> None:
     assert events[-1]["usage"]["output_tokens"] == (got.billed or {})["output_tokens"]
 
 
+def test_speakers_are_told_apart_whole_and_in_events() -> None:
+    model, shape = "gpt-4o-transcribe-diarize", ("response_format", "diarized_json")
+
+    whole = told(hear(shape, model=model))
+    events = chunks(b"".join(hear(shape, ("stream", "true"), model=model).render()))
+
+    assert [one["speaker"] for one in whole["segments"]] == ["A", "B"]
+    assert " ".join(one["text"] for one in whole["segments"]) == whole["text"]
+    assert [one for one in events if one["type"] == "transcript.text.segment"] == whole["segments"]
+
+
 def test_an_older_model_does_not_stream() -> None:
     assert not hear(("stream", "true")).streamed
 

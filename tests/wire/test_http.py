@@ -98,7 +98,8 @@ DECISIONS = [
         (status, b" <!doctype html><p>blocked", errors.Barred)
         for status in (400, 403, 406, 407, 410, 415, 418, 421, 422, 451, 501)
     ),
-    *((status, b"<html>not here</html>", errors.WrongUrl) for status in (302, 404, 405)),
+    *((status, b"<html>not here</html>", errors.WrongUrl) for status in (404, 405)),
+    (302, b"<html>log in</html>", errors.Redirected),
     *((status, b"<html>too large</html>", errors.Refused) for status in (413, 414, 431)),
     (401, b"<html>who are you?</html>", errors.BadKey),
     (402, b"<html>pay</html>", errors.NoMoney),
@@ -115,7 +116,7 @@ DECISIONS = [
     *((status, said(), errors.Refused) for status in (400, 404, 405, 413, 415, 422, 501)),
     (404, said("", "invalid_request_error", "Invalid URL (POST /x)"), errors.WrongUrl),
     (400, said("", "invalid_request_error", "Invalid URL in part 1"), errors.Refused),
-    *((status, b"", errors.WrongUrl) for status in (301, 302, 303, 304, 307, 308)),
+    *((status, b"", errors.Redirected) for status in (301, 302, 303, 304, 307, 308)),
     *((status, said(), errors.ServerTrouble) for status in (408, 409, 425)),
     (429, said(), errors.Throttled),
     (429, b"", errors.Throttled),
@@ -139,6 +140,13 @@ DECISIONS = [
     *((status, said(), errors.ServerTrouble) for status in (500, 502, 520, 521, 522, 523, 525)),
     *((status, said(), errors.Interrupted) for status in (504, 524)),
     (418, b"", errors.Refused),
+    (404, said("", "not_found_error", "model: claude-sonet-4-5"), errors.UnknownModel),
+    (
+        404,
+        said(404, "", "models/gemini-flahs is not found for API version v1beta"),
+        errors.UnknownModel,
+    ),
+    (404, said("", "not_found_error", "no such file, model: x"), errors.Refused),
     *((status, b"", errors.ServerTrouble) for status in (101, 199, 600, 999)),
 ]
 
@@ -169,6 +177,12 @@ SHAPES = [
      errors.NotAnAnswer, "1201", "bad"),
     ("H", 404, b'{"error":"midjourney_task_not_found"}',
      errors.Refused, None, "midjourney_task_not_found"),
+    ("in a list, as Google wraps it", 400,
+     b'[{"error":{"code":400,"message":"Unknown name","status":"INVALID_ARGUMENT"}}]',
+     errors.Refused, "400", "Unknown name"),
+    ("FastAPI", 422, b'{"detail":"n is too large"}', errors.Refused, None, "n is too large"),
+    ("FastAPI, with more", 422, b'{"detail":[{"loc":["body"],"msg":"x"}]}', errors.Refused, None,
+     ""),
     ("I", 200, b'{"success":false,"message":"no models"}', errors.NotAnAnswer, None, "no models"),
     ("J", 500, b'{"error":{"message":"lost","type":"server_error"}}',
      errors.ServerTrouble, "server_error", "lost"),
@@ -196,6 +210,11 @@ def test_every_shape_of_an_error_is_read(
     assert failure.body == (body or None)
 
 
+def minimax(code: int) -> bytes:
+    went = {"status_code": code, "status_msg": "in MiniMax's words"}
+    return json.dumps({"id": "1", "choices": None, "base_resp": went}).encode()
+
+
 INSIDE_200 = [
     (said("insufficient_user_quota"), errors.NoMoney),
     (said("model_not_found"), errors.UnknownModel),
@@ -205,6 +224,12 @@ INSIDE_200 = [
     (said("", "authentication_error"), errors.UpstreamAccount),
     (said(503, "upstream_error"), errors.ServerTrouble),
     (b'{"error":{"status":"DEADLINE_EXCEEDED","code":504,"message":"x"}}', errors.Interrupted),
+    (said("data_residency_mismatch"), errors.Refused),
+    (minimax(1002), errors.Saturated),
+    (minimax(1008), errors.UpstreamAccount),
+    (minimax(1026), errors.Refused),
+    (minimax(1033), errors.ServerTrouble),
+    (minimax(9999), errors.NotAnAnswer),
     (said("never_seen", "never_seen"), errors.NotAnAnswer),
     (b'{"error":"something"}', errors.NotAnAnswer),
     (b"<html>hello</html>", errors.WebPage),
@@ -251,6 +276,9 @@ def test_a_limit_told_in_the_place_of_an_answer_is_no_proof_that_nothing_was_don
     "body",
     [
         b'{"error":null,"id":"x"}',
+        b'{"choices":[],"base_resp":{"status_code":0,"status_msg":""}}',
+        b'{"choices":[],"base_resp":{"status_code":true}}',
+        b'{"choices":[],"base_resp":[1]}',
         b'{"code":1,"description":"submitted","result":"7"}',
         b'{"code":22,"description":"queued","result":"7"}',
         b'{"code":0,"message":"","data":{}}',

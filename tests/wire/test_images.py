@@ -369,7 +369,7 @@ def test_an_answer_without_a_picture_is_none_but_may_be_paid(
         ),
         (
             {"input_tokens": 12, "output_tokens": 272, "input_tokens_details": None},
-            {"input_tokens": 12, "output_tokens": 272},
+            {"input_tokens": 12, "output_tokens": 272, "output_image_tokens": 272},
         ),
         (
             {"input_tokens": 9, "input_tokens_details": {"image_tokens": 20}},
@@ -377,11 +377,19 @@ def test_an_answer_without_a_picture_is_none_but_may_be_paid(
         ),
         (
             {"prompt_tokens": 12, "completion_tokens": 272, "input_tokens": 0, "output_tokens": 0},
-            {"input_tokens": 12, "output_tokens": 272},
+            {"input_tokens": 12, "output_tokens": 272, "output_image_tokens": 272},
         ),
         (
             {"generated_images": 1, "output_tokens": 4096, "total_tokens": 4096},
-            {"input_tokens": None, "output_tokens": 4096},
+            {"input_tokens": None, "output_tokens": 4096, "output_image_tokens": 4096},
+        ),
+        (
+            {
+                "input_tokens": 12,
+                "output_tokens": 272,
+                "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+            },
+            {"input_tokens": 12, "output_tokens": 272, "output_image_tokens": 272},
         ),
         ({"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}, {}),
         ({"input_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0, "output_tokens": 0}, {}),
@@ -406,6 +414,7 @@ def test_tokens_are_counted_where_told_and_pictures_always(
 
 LOOK = {"created_at": 5, "size": "1024x1024", "quality": "low", "output_format": "png"}
 USAGE = {"input_tokens": 5, "output_tokens": 544}
+TOOK = {Meter.INPUT: 5, Meter.OUTPUT: 0, Meter.OUTPUT_IMAGE: 544}
 
 
 def preview(index: int = 0) -> dict[str, Any]:
@@ -437,7 +446,7 @@ def test_several_pictures_of_a_stream_are_all_kept_and_the_call_is_counted_once(
 
     assert [blob.text for blob in got.blobs] == [ONE, TWO]
     assert got.usage is not None
-    assert got.usage.counts == {Meter.INPUT: 5, Meter.OUTPUT: 544, Meter.IMAGES: 2}
+    assert got.usage.counts == {**TOOK, Meter.IMAGES: 2}
 
 
 def test_an_address_in_a_stream_is_fetched() -> None:
@@ -509,7 +518,7 @@ def test_what_a_cut_stream_took_is_known_if_it_was_told() -> None:
     caught = failure(fold(completed(ONE), preview()), streamed=True)
 
     assert caught.usage is not None
-    assert caught.usage.counts == {Meter.INPUT: 5, Meter.OUTPUT: 544}
+    assert caught.usage.counts == TOOK
 
 
 @pytest.mark.parametrize("torn", [b"{", b'{"type":"image_gen', b"[" * 2000])
@@ -546,7 +555,7 @@ def test_an_error_in_a_stream_is_raised_with_what_was_told_before(
 
     assert type(caught.value) is kind
     assert caught.value.usage is not None
-    assert caught.value.usage.counts == {Meter.INPUT: 5, Meter.OUTPUT: 544}
+    assert caught.value.usage.counts == TOOK
 
 
 def test_an_event_nested_deeper_than_any_real_one_leaves_no_answer() -> None:

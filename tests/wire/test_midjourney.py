@@ -145,8 +145,27 @@ def test_an_action_has_the_model_of_its_button(button: str, model: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "body", "model"),
+    [
+        ("/mj/submit/change", {"taskId": "1", "action": "UPSCALE", "index": 2}, "mj_upscale"),
+        ("/mj/submit/change", {"taskId": "1", "action": "VARIATION", "index": 2}, "mj_variation"),
+        ("/mj/submit/change", {"taskId": "1", "action": "REROLL"}, "mj_reroll"),
+        ("/mj/submit/change", {"taskId": "1", "action": "SPIN"}, "mj_change"),
+        ("/mj/submit/simple-change", {"content": "1731 U2"}, "mj_upscale"),
+        ("/mj/submit/simple-change", {"content": "1731 v1"}, "mj_variation"),
+        ("/mj/submit/simple-change", {"content": "1731 R"}, "mj_reroll"),
+        ("/mj/submit/simple-change", {"content": "1731"}, "mj_change"),
+    ],
+)
+def test_a_change_has_the_model_of_what_is_done(url: str, body: Any, model: str) -> None:
+    assert asking(url, orjson.dumps(body)).model == model
+
+
+@pytest.mark.parametrize(
     ("request_", "model", "makes"),
     [
+        (asking("/mj/submit/shorten"), "mj_shorten", "text"),
+        (asking("/mj/submit/video"), "mj_video", "video"),
         (asking(), "mj_imagine", "image"),
         (MODAL, "mj_modal", "image"),
         (DESCRIBE, "mj_describe", "text"),
@@ -180,6 +199,10 @@ def test_a_model_only_chooses_the_key_and_is_not_sent() -> None:
         ("/mj/submit/describe", b'{"botType":"MID_JOURNEY"}', "base64"),
         ("/mj/submit/action", b'{"taskId":"1"}', "customId"),
         ("/mj/submit/modal", b'{"prompt":"x"}', "taskId"),
+        ("/mj/submit/change", b'{"taskId":"1"}', "action"),
+        ("/mj/submit/simple-change", b'{"taskId":"1"}', "content"),
+        ("/mj/submit/shorten", b"{}", "prompt"),
+        ("/mj/submit/video", b'{"motion":"low"}', '"image" or "taskId" or "prompt"'),
         ("/mj/submit/edits", b'{"image":"x"}', "prompt"),
         ("/mj/insight-face/swap", b'{"sourceBase64":"x"}', "targetBase64"),
         ("/mj/submit/upload-discord-images", b"{}", "base64Array"),
@@ -501,10 +524,11 @@ def test_a_line_that_asks_after_a_finished_task_has_its_picture_fetched_again() 
     assert state_of(step)["answer"]["usage"] == {"counts": {}}
 
 
-def test_a_line_that_asks_after_a_description_has_its_text() -> None:
+@pytest.mark.parametrize("action", ["DESCRIBE", "SHORTEN"])
+def test_a_line_that_asks_after_a_description_has_its_text(action: str) -> None:
     told = {
         "status": "SUCCESS",
-        "action": "DESCRIBE",
+        "action": action,
         "imageUrl": "https://h/x",
         "promptEn": "a cat",
     }

@@ -338,6 +338,11 @@ CALLS = {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": ""}}]
         ("content_filter", {}, "filter"),
         ("refusal", {}, "filter"),
         ("pause_turn", {}, "paused"),
+        ("model_length", {"content": "x"}, "length"),
+        ("model_context_window_exceeded", {"content": "x"}, "length"),
+        ("sensitive", {}, "filter"),
+        ("stop", {"content": None, "refusal": "I will not."}, "filter"),
+        ("stop", {"content": "x", "refusal": ""}, "stop"),
         ("", {"content": "x"}, "unknown"),
         ("something_new", {}, "unknown"),
         (7, {}, "unknown"),
@@ -358,6 +363,10 @@ NOT_ANSWERS = [
     ("no message", b'{"choices":[{"finish_reason":"stop"}]}', errors.NotAnAnswer),
     ("no finish_reason", b'{"choices":[{"message":{"content":"x"}}]}', errors.CutAnswer),
     ("a null finish_reason", body_of({"content": "x"}, None), errors.CutAnswer),
+    ("broken off, Zhipu", body_of({"content": "x"}, "network_error"), errors.CutAnswer),
+    ("broken off, DeepSeek", body_of({"content": "x"}, "insufficient_system_resource"),
+     errors.CutAnswer),
+    ("broken off, vLLM", body_of({"content": "x"}, "abort"), errors.CutAnswer),
     ("ended by an error", body_of({"content": "x"}, "error"), errors.CutAnswer),
     ("one of two unfinished",
      b'{"choices":[{"message":{"content":"x"},"finish_reason":"stop"},{"message":{}}]}',
@@ -384,6 +393,8 @@ def test_a_failed_answer_keeps_what_it_cost() -> None:
 
 def test_an_answer_used_up_before_any_text_says_what_to_do() -> None:
     assert "raise max_tokens" in failure(body_of({"content": ""}, "length")).message
+    full = failure(body_of({"content": ""}, "model_context_window_exceeded"))
+    assert "ask with less text" in full.message
 
 
 def test_a_bad_status_is_named() -> None:
@@ -435,7 +446,25 @@ USAGES: list[tuple[str, Any, Usage | None]] = [
       "prompt_tokens_details": {"audio_tokens": 2, "image_tokens": 3},
       "completion_tokens_details": {"audio_tokens": 3}},
      meters(input=4, input_audio=2, input_image=3, output=1, output_audio=3)),
-    ("cached outside, by their sum",
+    ("a picture that was made",
+     {"prompt_tokens": 9, "completion_tokens": 1300, "total_tokens": 1309,
+      "completion_tokens_details": {"text_tokens": 10, "image_tokens": 1290, "audio_tokens": 0}},
+     meters(input=9, output=10, output_audio=0, output_image=1290)),
+    ("read and written at once, by OpenRouter",
+     {"prompt_tokens": 2168, "completion_tokens": 100, "total_tokens": 2268,
+      "prompt_tokens_details": {"cached_tokens": 2161, "cache_write_tokens": 2161}},
+     meters(input=7, cached_input=2161, output=100)),
+    ("cached outside, each of them less than the rest",
+     {"prompt_tokens": 100, "completion_tokens": 4,
+      "prompt_tokens_details": {"cached_tokens": 80, "cache_write_tokens": 60}},
+     meters(input=100, cached_input=80, cache_write=60, output=4)),
+    ("thoughts in the total alone, by Google",
+     {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109},
+     meters(input=35, output=74)),
+    ("a total that what is cached may explain",
+     COUNTS | {"total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 5}},
+     meters(input=4, cached_input=5, output=4)),
+    ("cached outside, by their size",
      COUNTS | {"prompt_tokens_details": {"cached_tokens": 100, "cache_write_tokens": 10}},
      meters(input=9, cached_input=100, cache_write=10, output=4)),
     ("cached outside, by its mark",
@@ -502,6 +531,21 @@ STREAMS = [
     ("usage with a choice", SAID + STOP + chunk({}, usage=COUNTS) + DONE),
     ("usage without a choice", SAID + STOP + event({"choices": [], "usage": COUNTS}) + DONE),
     ("usage on the last content chunk", ROLE + chunk({"content": "Hi"}, "stop", usage=COUNTS)),
+    ("usage within the choice, as Moonshot tells it",
+     SAID + chunk({}, "stop", beside={"usage": COUNTS}) + DONE),
+    ("the whole message once more after its pieces, as MiniMax sends it",
+     chunk({"role": "assistant", "content": "H"}) + chunk({"content": "i"})
+     + event({"id": "c1", "object": "chat.completion", "usage": COUNTS,
+              "choices": [{"index": 0, "finish_reason": "stop",
+                           "message": {"role": "assistant", "content": "Hi"}}]})),
+    ("an empty message after the pieces",
+     SAID + event({"id": "c1", "usage": COUNTS,
+                   "choices": [{"index": 0, "finish_reason": "stop",
+                                "message": {"role": "assistant", "content": ""}}]})),
+    ("pieces that are called messages",
+     event({"id": "c1", "choices": [{"index": 0, "message": {"content": "H"}}]})
+     + event({"id": "c1", "choices": [{"index": 0, "message": {"content": "i"},
+                                       "finish_reason": "stop"}], "usage": COUNTS})),
     ("usage on every chunk, growing",
      chunk({"role": "assistant"}, usage={"prompt_tokens": 9})
      + chunk({"content": "Hi"}, usage={"prompt_tokens": 9, "completion_tokens": 1})
@@ -649,6 +693,11 @@ TOOLS = [
     ("without index",
      call(id="a", name="f", arguments='{"x":1}') + call(id="b", name="g", arguments="{")
      + call(arguments="}")),
+    ("once more as a whole message",
+     call(0, id="a", name="f", arguments='{"x":1}') + call(1, id="b", name="g", arguments="{}")
+     + event({"id": "c1", "choices": [{"index": 0, "message": {"tool_calls": [
+         {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+         {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}}]}}]})),
     ("the id in every piece",
      call(0, id="a", name="f", arguments='{"x":') + call(0, id="a", name="f", arguments="1}")
      + call(1, id="b", name="g", arguments="{}")),
@@ -699,6 +748,52 @@ def test_what_is_rare_is_not_lost() -> None:
             "stop_reason": 7,
             "finish_reason": "stop",
         }
+    ]
+
+
+def thinks(text: str) -> bytes:
+    return chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]})
+
+
+def says(text: str) -> bytes:
+    return chunk({"content": [{"type": "text", "text": text}]})
+
+
+PARTS = [
+    ("texts after thoughts", ROLE + thinks("h") + thinks("m") + chunk({"content": "H"})
+     + chunk({"content": "i"}) + chunk({"content": ""}, "stop")),
+    ("parts after thoughts", ROLE + thinks("h") + thinks("m") + says("H") + says("i")
+     + chunk({"content": ""}, "stop")),
+    ("with empty texts between", ROLE + thinks("h") + chunk({"content": ""}) + thinks("m")
+     + says("H") + chunk({"content": ""}) + says("i") + STOP),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "stream"), PARTS, ids=[row[0] for row in PARTS])
+def test_parts_and_texts_of_a_content_do_not_take_each_other_s_place(
+    name: str, stream: bytes
+) -> None:
+    got = answer_of(stream)
+
+    assert got.content == "Hi"
+    assert json.loads(got.body)["choices"][0]["message"]["content"] == [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hi"},
+    ]
+
+
+def test_a_text_before_other_parts_stays_and_pictures_are_parts_of_their_own() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    named = {"type": "image_url", "image_url": "https://h.example/a.png"}
+    others = [picture, picture, named, named, 7, {"odd": 1}]
+    stream = chunk({"content": "H"}) + chunk({"content": others})
+
+    body = json.loads(fold(stream + says("i") + STOP))
+
+    assert body["choices"][0]["message"]["content"] == [
+        {"type": "text", "text": "H"},
+        *others,
+        {"type": "text", "text": "i"},
     ]
 
 

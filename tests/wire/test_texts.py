@@ -115,6 +115,7 @@ def test_a_prompt_is_shown_turn_by_turn(name, asked, said):
                     {
                         "message": {
                             "reasoning_content": "hm",
+                            "reasoning": "hm",
                             "tool_calls": [{"function": {"name": "f", "arguments": '{"a":1}'}}],
                         }
                     },
@@ -123,16 +124,52 @@ def test_a_prompt_is_shown_turn_by_turn(name, asked, said):
             ),
             [("reasoning", "hm"), ("calls f", '{"a":1}'), ("choice 2", "two"), ("refusal", "no")],
         ),
+        ("chat", body(choices=[{"message": {"reasoning": "hm"}}]), [("reasoning", "hm")]),
+        (
+            "chat",
+            body(
+                choices=[
+                    {
+                        "message": {
+                            "content": [
+                                {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+                                {"type": "text", "text": "Hi"},
+                            ]
+                        }
+                    }
+                ]
+            ),
+            [("reasoning", "hm")],
+        ),
+        (
+            "responses",
+            body(
+                output=[
+                    {
+                        "type": "reasoning",
+                        "summary": [],
+                        "content": [{"type": "reasoning_text", "text": "hm"}],
+                    }
+                ]
+            ),
+            [("reasoning", "hm")],
+        ),
         (
             "responses",
             body(
                 output=[
                     {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
                     {"type": "function_call", "name": "f", "arguments": "{}"},
+                    {"type": "apply_patch_call", "operation": {"path": "a"}},
                     {"type": "message", "content": [{"type": "refusal", "refusal": "no"}]},
                 ]
             ),
-            [("reasoning", "hm"), ("calls f", "{}"), ("refusal", "no")],
+            [
+                ("reasoning", "hm"),
+                ("calls f", "{}"),
+                ("calls apply_patch_call", '{"path":"a"}'),
+                ("refusal", "no"),
+            ],
         ),
         (
             "messages",
@@ -141,9 +178,10 @@ def test_a_prompt_is_shown_turn_by_turn(name, asked, said):
                     {"type": "thinking", "thinking": "hm"},
                     {"type": "tool_use", "name": "f", "input": {"a": 1}},
                     {"type": "tool_use", "name": "answer", "input": {"label": "x"}},
+                    {"type": "mcp_tool_use", "name": "echo", "input": {}},
                 ]
             ),
-            [("thinking", "hm"), ("calls f", '{"a":1}')],
+            [("thinking", "hm"), ("calls f", '{"a":1}'), ("calls echo", "{}")],
         ),
         (
             "gemini",

@@ -220,6 +220,17 @@ def test_json_without_a_text_is_no_answer_and_what_it_took_is_known(told: Any) -
         ({"usage": {"input_tokens": 14, "seconds": 7}, "duration": 7}, {Meter.INPUT: 14}),
         ({"usage": {"type": "duration", "seconds": 7}}, {Meter.MILLISECONDS: 7000}),
         ({"usage": {"seconds": 7.25}, "duration": 9}, {Meter.MILLISECONDS: 7250}),
+        (
+            {
+                "usage": {
+                    "prompt_audio_seconds": 36,
+                    "prompt_tokens": 13,
+                    "completion_tokens": 151,
+                    "total_tokens": 164,
+                }
+            },
+            {Meter.INPUT: 13, Meter.OUTPUT: 151, Meter.MILLISECONDS: 36000},
+        ),
         ({"duration": 7.2504}, {Meter.MILLISECONDS: 7250}),
         ({"duration": "7.25"}, {Meter.MILLISECONDS: 7250}),
         ({"usage": {}, "duration": 0}, {Meter.MILLISECONDS: 0}),
@@ -259,6 +270,24 @@ def test_a_stream_folds_into_the_body_of_the_whole_answer() -> None:
 
     assert orjson.loads(got.body) == {"text": "Ebb.", "usage": {"input_tokens": 3}}
     assert (got.content, got.usage) == ("Ebb.", Usage({Meter.INPUT: 3}))
+
+
+SEGMENT = {"type": "transcript.text.segment", "id": "seg_0", "speaker": "A", "text": "Ebb."}
+
+
+def test_a_stream_keeps_who_said_what_as_the_whole_answer_has_it() -> None:
+    second = {**SEGMENT, "id": "seg_1", "speaker": "B"}
+
+    got = answer(asking(stream=True), fold(DELTA, SEGMENT, second, DONE), streamed=True)
+
+    assert orjson.loads(got.body)["segments"] == [SEGMENT, second]
+    assert got.content == "Ebb."
+
+
+def test_half_a_segment_leaves_no_answer_since_nothing_repeats_it() -> None:
+    got = failure(asking(stream=True), fold(SEGMENT, b'{"type":"trans', DONE), streamed=True)
+
+    assert type(got) is errors.CutAnswer
 
 
 def test_an_end_that_does_not_repeat_the_text_leaves_the_pieces() -> None:

@@ -26,6 +26,7 @@ _FINISH: Final[Mapping[str, Finish]] = {
     "refusal": "filter",
     "content_filter": "filter",  # where the gateway converts, and knows no word for it
     "pause_turn": "paused",
+    "compaction": "paused",  # the vendor summed the talk up, and waits for its caller
 }
 _NOTHING: Final = "the reply has no content: a prompt may have been blocked upstream"
 _THOUGHTS: Final = ("thinking", "redacted_thinking")

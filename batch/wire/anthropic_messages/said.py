@@ -31,6 +31,8 @@ def beside(body: bytes) -> list[Piece]:
         kind = block.get("type")
         if kind == "thinking" and block.get("thinking"):
             pieces.append(Piece("thinking", spelled(block["thinking"])))
-        elif kind in ("tool_use", "server_tool_use") and block.get("name") != ANSWER:
+        elif (
+            kind in ("tool_use", "server_tool_use", "mcp_tool_use") and block.get("name") != ANSWER
+        ):
             pieces += calls([(block.get("name"), block.get("input"))])
     return pieces

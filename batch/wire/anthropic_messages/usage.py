@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from batch.usage import Meter, Usage, disjoint
-from batch.wire._lenient import as_dict, count
+from batch.wire._lenient import as_dict, as_list, count
 
 # An answer that the gateway converted from OpenAI's dialect keeps the id that it had there.
 _CONVERTED: Final = "chatcmpl-"
+# What a message, and each step on the way to it, tells.
+_TOTALS: Final = (
+    *("input_tokens", "output_tokens"),
+    *("cache_read_input_tokens", "cache_creation_input_tokens"),
+)
 
 
 def is_converted(message: dict[str, Any]) -> bool:
@@ -20,6 +26,8 @@ def is_converted(message: dict[str, Any]) -> bool:
 def read_usage(message: dict[str, Any]) -> Usage | None:
     """Return the meters of a message; None if it has no usage, or one that says nothing."""
     told = as_dict(message.get("usage"))
+    if told.get("iterations"):
+        told = _with_compactions(told)
     fresh, output = count(told.get("input_tokens")), count(told.get("output_tokens"))
     cached, written = count(told.get("cache_read_input_tokens")), _written(told)
     if not (fresh or cached or written or output):
@@ -38,11 +46,21 @@ def read_usage(message: dict[str, Any]) -> Usage | None:
     )
 
 
+def _with_compactions(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a usage with what it took to sum the talk up, which the totals leave out."""
+    steps = map(as_dict, as_list(told["iterations"]))
+    parts = [told, *(one for one in steps if one.get("type") == "compaction")]
+    return told | {key: _total(count(part.get(key)) for part in parts) for key in _TOTALS}
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [one for one in counts if one is not None]
+    return sum(known) if known else None
+
+
 def _written(told: dict[str, Any]) -> int | None:
     """Return what was written to a cache; some tell it only by how long it is kept."""
     written = count(told.get("cache_creation_input_tokens"))
     if written is not None:
         return written
-    kept = [count(value) for value in as_dict(told.get("cache_creation")).values()]
-    known = [value for value in kept if value is not None]
-    return sum(known) if known else None
+    return _total(map(count, as_dict(told.get("cache_creation")).values()))

@@ -101,7 +101,7 @@ def description(task: dict[str, Any]) -> str | None:
 
 def is_description(task: dict[str, Any]) -> bool:
     """Return whether what came of it is a text; its picture is the one that was sent."""
-    return task.get("action") == "DESCRIBE"
+    return task.get("action") in ("DESCRIBE", "SHORTEN")
 
 
 def picture(task: dict[str, Any]) -> list[str]:

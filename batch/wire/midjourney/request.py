@@ -31,6 +31,7 @@ class Kind(msgspec.Struct, frozen=True):
     gives: Gives = "task"
     makes: Makes = "image"
     needs: tuple[str, ...] = ()
+    needs_one: tuple[str, ...] = ()
 
     @property
     def is_work(self) -> bool:
@@ -38,13 +39,18 @@ class Kind(msgspec.Struct, frozen=True):
         return self.gives in ("task", "addresses")
 
 
+_STARTS: Final = ("image", "taskId", "prompt")  # what a film may begin with
 KINDS: Final = (
     Kind(Route("POST", "/mj/submit/imagine"), "mj_imagine", needs=("prompt",)),
     Kind(Route("POST", "/mj/submit/blend"), "mj_blend", needs=("base64Array",)),
     Kind(Route("POST", "/mj/submit/describe"), "mj_describe", makes="text", needs=("base64",)),
     Kind(Route("POST", "/mj/submit/action"), "mj_action", needs=("taskId", "customId")),
+    Kind(Route("POST", "/mj/submit/change"), "mj_change", needs=("taskId", "action")),
+    Kind(Route("POST", "/mj/submit/simple-change"), "mj_change", needs=("content",)),
     Kind(Route("POST", "/mj/submit/modal"), "mj_modal", needs=("taskId",)),
     Kind(Route("POST", "/mj/submit/edits"), "mj_edits", needs=("prompt",)),
+    Kind(Route("POST", "/mj/submit/shorten"), "mj_shorten", makes="text", needs=("prompt",)),
+    Kind(Route("POST", "/mj/submit/video"), "mj_video", makes="video", needs_one=_STARTS),
     Kind(
         Route("POST", "/mj/submit/upload-discord-images"),
         "mj_upload",
@@ -82,6 +88,8 @@ _BUTTONS: Final = (
     ("CustomZoom", "mj_custom_zoom"),
     ("Inpaint", "mj_inpaint"),
 )
+# The same of what is done to a picture of a grid: UPSCALE and U2, VARIATION and V2, REROLL and R.
+_CHANGES: Final = (("U", "mj_upscale"), ("V", "mj_variation"), ("R", "mj_reroll"))
 _FILES: Final[Wants] = {
     "base64Array": "data_uri",
     "base64": "data_uri",
@@ -97,12 +105,15 @@ class _Body(msgspec.Struct, frozen=True, rename="camel"):
 
     model: str | None = None
     prompt: str | None = None
+    image: Any = None
     base64: str | None = None
     base64_array: list[str] | None = None
     source_base64: str | None = None
     target_base64: str | None = None
     task_id: str | int | None = None
     custom_id: str | None = None
+    action: str | None = None
+    content: str | None = None
     ids: list[str | int] | None = None
 
 
@@ -135,13 +146,17 @@ def shape(body: bytes, ask: Ask) -> Shaped:
         raise BadBody(f"{ask.method} {ask.url} is no path of this format", "unknown_endpoint")
     speed, found = placed
     kind = _KIND_OF[found.route]
-    needed = ", ".join(f'"{name}"' for name in kind.needs) or "nothing but an object"
+    needed = _needed(kind)
     asked: _Body = checked(body, _decode_body, needed)
     told: dict[str, Any] = msgspec.to_builtins(asked)
     if missing := [name for name in kind.needs if not told[name]]:
         raise BadBody(f"the body needs {needed}; it lacks {missing[0]}")
+    if kind.needs_one and not any(told[name] for name in kind.needs_one):
+        raise BadBody(f"the body needs {needed}; it has none of them")
     posts = found.route.method == "POST"
     pressed = _by_button(asked.custom_id or "") if "customId" in kind.needs else None
+    if kind.model == "mj_change":
+        pressed = _by_change(asked.action or asked.content or "")
     return Shaped(
         model=asked.model or pressed or kind.model,
         body=body if posts else b"",
@@ -150,6 +165,12 @@ def shape(body: bytes, ask: Ask) -> Shaped:
         method=found.route.method,
         makes=kind.makes,
     )
+
+
+def _needed(kind: Kind) -> str:
+    """Return what a body must have, for people."""
+    named = [f'"{name}"' for name in kind.needs or kind.needs_one]
+    return (", " if kind.needs else " or ").join(named) or "nothing but an object"
 
 
 def build(prompt: str, system: str | None, schema: Mapping[str, Any] | None) -> bytes:
@@ -177,6 +198,12 @@ def poll(request: Request, task_id: str) -> Call:
     placed = place(request.method, request.path)
     speed = placed[0] if placed else ""
     return Call(method="GET", path=speed + fill(_FETCH, {"id": task_id}), kind="poll")
+
+
+def _by_change(told: str) -> str | None:
+    """Return the model of a change, which may be told behind the id of a task."""
+    word = told.rpartition(" ")[2].upper()
+    return next((model for start, model in _CHANGES if word.startswith(start)), None)
 
 
 def _by_button(custom_id: str) -> str | None:

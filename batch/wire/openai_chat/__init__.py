@@ -1,7 +1,8 @@
 """Chat completions, the dialect of OpenAI that the gateway speaks for all its models.
 
 ``request`` is what is asked, ``answer`` what counts as answered, ``media`` the pictures, films and
-speech in it, ``usage`` what it took, ``fold`` puts a stream together, ``said`` is what people read.
+speech in it, ``usage`` what it took, ``fold`` puts a stream together, its texts and parts in
+``content``, ``said`` is what people read.
 """
 
 from __future__ import annotations

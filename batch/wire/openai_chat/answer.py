@@ -16,12 +16,18 @@ _FINISH: Final[Mapping[str, Finish]] = {
     "stop": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",  # Mistral
+    "model_context_window_exceeded": "length",
     "tool_calls": "tool",
     "function_call": "tool",
     "content_filter": "filter",
     "refusal": "filter",
+    "sensitive": "filter",  # Zhipu
     "pause_turn": "paused",
 }
+# What stands for a reason where an upstream broke off, the last three at Zhipu, DeepSeek and vLLM.
+_BROKEN: Final = frozenset({"error", "network_error", "insufficient_system_resource", "abort"})
+_FULL: Final = "model_context_window_exceeded"
 _VISIBLE: Final = ("tool_calls", "function_call", "refusal", "audio", "images")
 
 
@@ -73,6 +79,8 @@ def _flaw(choices: Any) -> tuple[type[CallFailed], str] | None:
         visible = visible or _is_visible(choice)
     if not visible:
         # Asking again gives, and costs, the same.
+        if choices[0]["finish_reason"] == _FULL:
+            return Refused, "the model's context was full before any output: ask with less text"
         return Refused, "the output limit was used up before any output: raise max_tokens"
     return None
 
@@ -84,8 +92,8 @@ def _flaw_of_one(choice: Any) -> tuple[type[CallFailed], str] | None:
     reason = choice.get("finish_reason")
     if reason is None:
         return CutAnswer, "the answer stops before its end: it has no finish_reason"
-    if reason == "error":
-        return CutAnswer, "the answer stops before its end: its finish_reason is error"
+    if isinstance(reason, str) and reason in _BROKEN:
+        return CutAnswer, f"the answer stops before its end: its finish_reason is {reason}"
     if not isinstance(choice.get("message"), dict) and not isinstance(choice.get("delta"), dict):
         return NotAnAnswer, "the reply has a choice without a message"
     return None
@@ -104,11 +112,12 @@ def _is_visible(choice: dict[str, Any]) -> bool:
 def _finish(choice: dict[str, Any], message: dict[str, Any]) -> Finish:
     reason = choice["finish_reason"]
     finish = _FINISH.get(reason, "unknown") if isinstance(reason, str) else "unknown"
-    # Some channels say "stop" although they call a tool.
-    calls = finish in ("stop", "unknown") and (
-        message.get("tool_calls") or message.get("function_call")
-    )
-    return "tool" if calls else finish
+    if finish not in ("stop", "unknown"):
+        return finish
+    # Some channels say "stop" although they call a tool, and the vendor where it refuses.
+    if message.get("tool_calls") or message.get("function_call"):
+        return "tool"
+    return "filter" if message.get("refusal") and not message.get("content") else finish
 
 
 def content_of(message: dict[str, Any]) -> str | None:

@@ -12,12 +12,13 @@ from batch.wire._halves import dumps, loads
 from batch.wire._http import reported
 from batch.wire._lenient import BAD_JSON, as_dict, as_list
 from batch.wire._sse import Text, add_text, joined, merge
+from batch.wire.openai_chat.content import add_content, whole_content
 from batch.wire.openai_chat.media import join_base64
 from batch.wire.openai_chat.usage import read_usage
 
 # Keys of a chunk that are folded by themselves, or mean nothing once it is folded.
 _NOT_HEAD: Final = frozenset({"choices", "usage", "error", "obfuscation"})
-_NOT_BESIDE: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_NOT_BESIDE: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs", "usage"})
 
 
 class _Delta(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -60,13 +61,24 @@ _decode_plain: Final = msgspec.json.Decoder(_PlainChunk).decode
 
 
 class _Choice:
-    __slots__ = ("beside", "calls", "finish", "message")
+    __slots__ = ("beside", "calls", "finish", "message", "settled")
 
     def __init__(self) -> None:
         self.message: dict[str, Any] = {"role": None, "content": None}
         self.calls: list[dict[str, Any]] = []
         self.beside: dict[str, Any] = {}  # logprobs, and what else stands beside the message
         self.finish: Any = None
+        self.settled = False  # a message came in the place of a piece
+
+    def settle(self, whole: dict[str, Any]) -> None:
+        """Make room for a message: some send nothing else, MiniMax one more after its pieces."""
+        if self.settled:
+            return
+        self.settled = True
+        for key in (key for key, value in whole.items() if value):
+            self.message.pop(key, None)
+        if whole.get("tool_calls"):
+            self.calls.clear()
 
 
 class Fold:
@@ -108,7 +120,7 @@ class Fold:
                 if type(held) is Text:
                     held.append(delta.content)
                 else:
-                    add_text(choice.message, "content", delta.content)
+                    add_content(choice.message, delta.content)
             if delta.reasoning_content is not None:
                 add_text(choice.message, "reasoning_content", delta.reasoning_content)
             if delta.reasoning is not None:
@@ -171,7 +183,13 @@ class Fold:
     def _take_choice(self, told: dict[str, Any]) -> None:
         choice = self._choice(_index(told))
         choice.finish = told.get("finish_reason") or choice.finish
-        delta = as_dict(told.get("delta") or told.get("message"))  # some send one whole message
+        if isinstance(told.get("usage"), dict) and told["usage"]:  # as Moonshot tells it
+            self._usage = told["usage"]
+        delta = as_dict(told.get("delta"))
+        if not delta and (delta := as_dict(told.get("message"))):
+            choice.settle(delta)
+        if (content := delta.pop("content", None)) is not None:
+            add_content(choice.message, content)
         if pieces := delta.pop("tool_calls", None):
             _add_calls(choice.calls, as_list(pieces))
         merge(choice.message, delta)
@@ -192,6 +210,7 @@ class Fold:
             audio["data"] = join_base64(audio["data"])
         message = joined(choice.message)
         message["role"] = message["role"] or "assistant"
+        message["content"] = whole_content(message["content"])
         if choice.calls:
             message["tool_calls"] = [joined(call) for call in choice.calls]
             for call in message["tool_calls"]:

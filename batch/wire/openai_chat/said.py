@@ -8,7 +8,7 @@ import msgspec
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list, decoded
-from batch.wire._pieces import calls, loaded, turns
+from batch.wire._pieces import calls, loaded, parts, turns
 from batch.wire.openai_chat.answer import content_of
 from batch.wire.openai_chat.media import message_of, messages
 
@@ -28,6 +28,7 @@ class _Plain(msgspec.Struct, gc=False):
 
 
 _plain: Final = msgspec.json.Decoder(_Plain).decode
+_NO_TEXT: Final = _Plain()
 
 
 def prompt(body: bytes) -> list[Piece]:
@@ -37,7 +38,7 @@ def prompt(body: bytes) -> list[Piece]:
 
 def text(body: bytes) -> str | None:
     """Return the text of an answer, of its first choice."""
-    plain = decoded(_plain, body, _Plain()).choices
+    plain = decoded(_plain, body, _NO_TEXT).choices
     if plain and plain[0].message.content:
         return plain[0].message.content
     choices = as_list(loaded(body).get("choices"))
@@ -51,12 +52,17 @@ def beside(body: bytes) -> list[Piece]:
         said = content_of(message)
         if number and said:
             pieces.append(Piece(f"choice {number + 1}", said))
-        for key in ("reasoning_content", "refusal"):
-            told = message.get(key)
+        for who, told in (("reasoning", _thought(message)), ("refusal", message.get("refusal"))):
             if isinstance(told, str) and told:
-                pieces.append(Piece(key.partition("_")[0], told))
+                pieces.append(Piece(who, told))
         pieces += calls([(one.get("name"), one.get("arguments")) for one in _functions(message)])
     return pieces
+
+
+def _thought(message: dict[str, Any]) -> Any:
+    """Return the thoughts beside the text, or in it: Mistral's are parts of the content."""
+    within = [parts(as_dict(one).get("thinking")) for one in as_list(message.get("content"))]
+    return message.get("reasoning_content") or message.get("reasoning") or "".join(within)
 
 
 def _functions(message: dict[str, Any]) -> list[dict[str, Any]]:

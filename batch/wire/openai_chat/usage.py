@@ -13,7 +13,8 @@ _DETAILS: Final = ("prompt_tokens_details", "completion_tokens_details")
 # Named once, because to look a member up on its class is slow.
 _INPUT, _CACHED, _WRITTEN = Meter.INPUT, Meter.CACHED_INPUT, Meter.CACHE_WRITE
 _HEARD, _SEEN = Meter.INPUT_AUDIO, Meter.INPUT_IMAGE
-_OUTPUT, _REASONING, _SPOKEN = Meter.OUTPUT, Meter.REASONING, Meter.OUTPUT_AUDIO
+_OUTPUT, _REASONING = Meter.OUTPUT, Meter.REASONING
+_SPOKEN, _DRAWN = Meter.OUTPUT_AUDIO, Meter.OUTPUT_IMAGE
 
 
 class _Details(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +66,8 @@ def _read(told: _Told, prompt: int | None) -> dict[Meter, int]:
     details = told.prompt_tokens_details or _NONE
     cached = first_count(details.cached_tokens, told.prompt_cache_hit_tokens, told.cached_tokens)
     written = first_count(details.cache_write_tokens, details.cached_creation_tokens)
+    if written and written == cached:
+        written = None  # Gemini's at OpenRouter: the same tokens as read and as written
     beside = (cached or 0) + (written or 0)
     # Claude's own count leaves the cached tokens out, and leaks through in some versions.
     if prompt is not None and (told.usage_semantic == "anthropic" or beside > prompt):
@@ -78,8 +81,17 @@ def _made(told: _Told, prompt: int | None, output: int | None) -> dict[Meter, in
     details = told.completion_tokens_details or _NONE
     reasoning = details.reasoning_tokens
     # Some channels count reasoning beside the output; then only with it does the total add up.
-    if reasoning and output is not None:
-        beside = (prompt or 0) + output + reasoning
-        output += reasoning if told.total_tokens == beside else 0
-    parts = ((_REASONING, reasoning), (_SPOKEN, details.audio_tokens))
+    # Google's own path for OpenAI's clients tells it nowhere but in the total.
+    rest = (told.total_tokens or 0) - (prompt or 0) - (output or 0)
+    if output is not None and rest > 0 and (rest == reasoning or _tells_little(told, prompt)):
+        output += rest
+    audio, image = details.audio_tokens, details.image_tokens
+    parts = ((_REASONING, reasoning), (_SPOKEN, audio), (_DRAWN, image))
     return disjoint(_OUTPUT, output, parts)
+
+
+def _tells_little(told: _Told, prompt: int | None) -> bool:
+    """Return whether nothing told besides the totals could be what is missing in their sum."""
+    return bool(prompt) and not (
+        told.prompt_tokens_details or told.completion_tokens_details or told.cached_tokens
+    )

@@ -29,6 +29,7 @@ CALLS: Final = (
     "apply_patch_call",
     "mcp_approval_request",
 )
+_ASKING: Final = (*CALLS, "tool_search_call")
 
 
 def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequence[str]]]:
@@ -116,11 +117,29 @@ def _finish(document: Mapping[str, Any], items: _Items) -> Finish:
         if reason is None:
             return "length"
         return _REASONS.get(reason, "unknown") if isinstance(reason, str) else "unknown"
-    if any(item.get("type") in CALLS for item in items):
+    if any(item.get("type") in _ASKING for item in items) and _waits(items):
         return "tool"
     if any(part.get("type") == "refusal" for item in items for part in _parts(item)):
         return "filter"
     return "stop" if status == "completed" else "unknown"
+
+
+def _waits(items: _Items) -> bool:
+    """Return whether the model waits for its caller.
+
+    A call that its vendor made has the output beside it, as OpenAI's shells have, or the answer
+    behind it, as xAI's searches have.
+    """
+    done = [item.get("call_id") for item in items if str(item.get("type")).endswith("_output")]
+    last = max((n for n, item in enumerate(items) if item.get("type") == "message"), default=-1)
+    for number, item in enumerate(items):
+        kind = item.get("type")
+        if kind == "tool_search_call" and item.get("execution") == "client":
+            return True
+        made = item.get("call_id") in done or (kind == "custom_tool_call" and number < last)
+        if kind in CALLS and not made:
+            return True
+    return False
 
 
 def texts_of(items: _Items) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from batch.wire import Piece
 from batch.wire._lenient import as_dict, as_list
 from batch.wire._pieces import calls, loaded, parts, told, turns
 from batch.wire.openai_responses.answer import CALLS, texts_of
 from batch.wording import spelled
+
+_GIVEN: Final = ("arguments", "input", "action", "operation")  # what calls are given
 
 
 def prompt(body: bytes) -> list[Piece]:
@@ -31,10 +33,12 @@ def beside(body: bytes) -> list[Piece]:
     for item in _items(body):
         kind = item.get("type")
         if kind == "reasoning":
-            pieces += _said("reasoning", parts(item.get("summary")))
+            # Open models tell their thoughts themselves; others only a summary.
+            thought = parts(item.get("content")) or parts(item.get("summary"))
+            pieces += _said("reasoning", thought)
         elif kind in CALLS:
-            given = item.get("arguments", item.get("input", item.get("action")))
-            pieces += calls([(item.get("name", kind), given)])
+            given = (item[key] for key in _GIVEN if key in item)
+            pieces += calls([(item.get("name", kind), next(given, None))])
         for part in map(as_dict, as_list(item.get("content"))):
             pieces += _said("refusal", part.get("refusal"))
     return pieces

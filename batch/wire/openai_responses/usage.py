@@ -19,6 +19,10 @@ class _Details(msgspec.Struct, frozen=True, gc=False):
     cached_tokens: Count = None
     cache_write_tokens: Count = None
     reasoning_tokens: Count = None
+    # Where the gateway converts, it tells what of the rest was heard, seen and made.
+    cached_creation_tokens: Count = None
+    audio_tokens: Count = None
+    image_tokens: Count = None
 
 
 _NONE: Final = _Details()
@@ -52,9 +56,16 @@ def read_usage(told: object) -> Usage | None:
         return None
     reading = known.input_tokens_details or known.prompt_tokens_details or _NONE
     writing = known.output_tokens_details or known.completion_tokens_details or _NONE
-    cached, written = reading.cached_tokens, reading.cache_write_tokens
-    parts = ((Meter.CACHED_INPUT, cached), (Meter.CACHE_WRITE, written))
-    return Usage(
-        disjoint(Meter.INPUT, taken, parts)
-        | disjoint(Meter.OUTPUT, given, ((Meter.REASONING, writing.reasoning_tokens),))
+    written = first_count(reading.cache_write_tokens, reading.cached_creation_tokens)
+    read = (
+        (Meter.CACHED_INPUT, reading.cached_tokens),
+        (Meter.CACHE_WRITE, written),
+        (Meter.INPUT_AUDIO, reading.audio_tokens),
+        (Meter.INPUT_IMAGE, reading.image_tokens),
     )
+    made = (
+        (Meter.REASONING, writing.reasoning_tokens),
+        (Meter.OUTPUT_AUDIO, writing.audio_tokens),
+        (Meter.OUTPUT_IMAGE, writing.image_tokens),
+    )
+    return Usage(disjoint(Meter.INPUT, taken, read) | disjoint(Meter.OUTPUT, given, made))

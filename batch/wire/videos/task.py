@@ -26,7 +26,7 @@ from batch.wire._http import (
     reported,
     request_id,
 )
-from batch.wire._lenient import at, first_text, milliseconds
+from batch.wire._lenient import at, count, first_text, milliseconds
 from batch.wire._routes import Route, fill
 from batch.wire._tasks import canonical, unknown, wait
 
@@ -50,6 +50,10 @@ _ADDRESSES: Final = (
     *("fail_reason", "data.fail_reason"),
 )
 _LENGTHS: Final = ("seconds", "data.seconds", f"{_OUTSIDE}.duration", f"{_INSIDE}.duration")
+# Seedance is billed by tokens; new-api of 2026 passes them on.
+_TOKENS: Final = tuple(
+    f"{where}usage.completion_tokens" for where in ("", "data.", "data.data.", "data.data.data.")
+)
 _REASONS: Final = (
     *("error.message", "error", "fail_reason"),
     *("data.error.message", "data.error", "data.fail_reason"),
@@ -182,7 +186,10 @@ def _answer(reply: Reply, document: dict[str, Any]) -> Answer:
 
 
 def _usage(document: dict[str, Any]) -> Usage | None:
-    """Return how long the film is; None if nobody says so."""
+    """Return how long the film is, and its tokens; None if nobody says either."""
     lengths = (milliseconds(at(document, path)) for path in _LENGTHS)
-    length = next(filter(None, lengths), None)
-    return None if length is None else Usage({Meter.MILLISECONDS: length})
+    tokens = (count(at(document, path)) for path in _TOKENS)
+    length, made = next(filter(None, lengths), None), next(filter(None, tokens), None)
+    told = ((Meter.MILLISECONDS, length), (Meter.OUTPUT, made))
+    counts = {meter: number for meter, number in told if number is not None}
+    return Usage(counts) if counts else None
