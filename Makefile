@@ -96,7 +96,7 @@ proof-tasks: $(READY) ## Kill a run of 300 video tasks 20 times, and account for
 	$(BIN)/python -m tests.proofs.tasks --lines 300 --kills 20
 
 .PHONY: proof-crash
-proof-crash: $(READY) ## Crash 220 drawn sessions in 800,000 ways, and 38 altered protocols
+proof-crash: $(READY) ## Crash 220 drawn sessions in 800,000 ways, and 47 altered protocols
 	$(BIN)/python -m tests.crash --seeds 20 --images 20000
 	$(BIN)/python -m tests.crash --seeds 200 --images 2000
 	$(BIN)/python -m tests.crash --mutants

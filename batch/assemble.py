@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 
 from batch.deliver import Deliver
 from batch.errors import CAPPED, CallFailed, Refusal
@@ -120,10 +119,6 @@ class Joined:
             run = {"identity": identity(self.plan.settings, self.plan.script, self.plan.texts)}
             await self.book.keep(Entry(kind="settings", run=run))
 
-    async def _reserved(self, amount: Decimal) -> None:
-        """Have the journal say how much of the budget a crash may leave in the dark."""
-        await self.book.keep(self.caps.entry(self.started_at, amount))
-
     async def _close(self) -> None:
         if self.purse is not None:
             with contextlib.suppress(Refusal):  # a disk that fails is told by the close
@@ -153,7 +148,7 @@ class Joined:
         self.halt.listen(gate.halt)
         memory = Memory(inflight_bytes(settings)[0])
         self.halt.listen(memory.halt)
-        purse = Purse(self.caps.budget, self.caps.tariff, self._reserved, self.ending.stop)
+        purse = self.caps.purse(self.book, self.started_at, self.ending.stop)
         self.purse = purse
         self.halt.listen(purse.halt)
         if self.caps.tariff is not None:
@@ -167,7 +162,7 @@ class Joined:
             begun=plan.begun(history),
             memory=memory,
         )
-        self.pipeline = pipeline = Pipeline(flow, self.book, self.halt)
+        self.pipeline = pipeline = Pipeline(flow, self.book, self.halt, self.watch.say)
         self.gauges = Gauges(gate, memory, pipeline, self.book, processor_seconds, TICK_SECONDS)
         redactor = Redactor(way.secrets)
         async with (

@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from batch.pricing import ZERO
+from batch.records import Owed
 
 
 class Reserved(msgspec.Struct):
@@ -18,21 +19,25 @@ class Reserved(msgspec.Struct):
 
     amount: Decimal
     sent: bool = False
+    owed: Owed | None = None  # what the journal's entry of its task says
+    earlier: bool = False  # an earlier session has it on record to be at risk
 
 
 class Budget:
     """Money and requests. None: as much, or as many, as it takes."""
 
     __slots__ = (
+        "_lost",
+        "_most_lost",
         "_unsent",
+        "covered",
         "doubtful",
-        "earlier",
         "most",
-        "postponed",
         "requests",
         "reserved",
         "sent",
         "spent",
+        "to_come",
         "under_way",
     )
 
@@ -42,14 +47,18 @@ class Budget:
         requests: int | None,
         spent: Decimal = ZERO,
         earlier: Decimal = ZERO,
+        to_come: int = 0,
     ) -> None:
         self.most = most
         self.requests = requests
         self.spent = spent  # what is known to have been spent, by all sessions
-        self.earlier = earlier  # the most that earlier ones may have, of which nobody knows
-        self.postponed = ZERO  # of what is doubtful: tasks that the next session goes on with
         self.doubtful = ZERO  # the most that attempts may have cost of which nobody knows
         self.reserved = ZERO
+        self.covered = ZERO  # of these two, what earlier sessions have on record
+        self.to_come = to_come  # tasks of theirs that this one has not gone on with yet
+        self._lost = earlier  # what they have on record beside that
+        # More than there was cannot have been lost, whatever is on record to have been at risk.
+        self._most_lost = earlier if most is None else max(ZERO, most - spent)
         self.sent = 0
         self.under_way = 0  # requests that have something reserved
         self._unsent = 0  # of these, those that have not left
@@ -60,14 +69,19 @@ class Budget:
         return self.most is not None or self.requests is not None
 
     @property
+    def earlier(self) -> Decimal:
+        """Return the most that earlier sessions may have spent of which nobody knows."""
+        return min(self._lost, self._most_lost)
+
+    @property
     def gone(self) -> Decimal:
         """Return the most that may have been spent by now, requests under way left aside."""
         return self.spent + self.earlier + self.doubtful
 
     @property
     def at_risk(self) -> Decimal:
-        """Return the most that attempts may cost of which it is not known, or not yet."""
-        return self.doubtful + self.reserved
+        """Return the most that this session's attempts may cost that is not known, or not yet."""
+        return self.doubtful + self.reserved - self.covered
 
     def fits(self, amount: Decimal) -> bool:
         """Return whether one more request may be sent that costs so much at the most."""
@@ -103,10 +117,14 @@ class Budget:
         self.under_way += 1
         return Reserved(amount, sent=True)
 
-    def postpone(self, one: Reserved) -> None:
-        """Leave what is kept back to the session that will go on with the work."""
-        self.settle(one, None)
-        self.postponed += one.amount
+    def take_over(self, amount: Decimal, owed: Owed) -> Reserved:
+        """Keep back what a task may cost that an earlier session has on record."""
+        self._lost -= amount
+        self.covered += amount
+        self.to_come -= 1
+        one = self.owe(amount)
+        one.owed, one.earlier = owed, True
+        return one
 
     def settle(self, one: Reserved, cost: Decimal | None) -> None:
         """Put what a request did cost in the place of what was kept back; None: nobody knows."""
@@ -118,6 +136,7 @@ class Budget:
             self.doubtful += one.amount
         else:
             self.spent += cost
+            self.covered -= one.amount if one.earlier else ZERO
 
     def _too_dear(self, amount: Decimal, reserved: Decimal) -> bool:
         return self.most is not None and self.gone + reserved + amount > self.most

@@ -113,7 +113,7 @@ class Deliver:
         means = self._means
         step = _first_step(means.formats[request.format], unit, request)
         if not (isinstance(step, Send) and step.call.kind == "submit"):
-            unit.reserved = means.purse.owed(request)  # a task that an earlier session has paid
+            await self._take_over(unit, request)
         try:
             while isinstance(step, Send) and step.call.kind == "submit":
                 step = await self._exchange(unit, request, step.call, step.state)
@@ -124,15 +124,21 @@ class Deliver:
                     step = await self._follow(unit, request, step)
             if unit.reserved is not None:
                 means.purse.answered(unit.spent(), request, step.answer.usage)
-        except (Halted, Blocked, TaskLate):
-            if unit.reserved is not None and unit.state is not None:
-                means.purse.postponed(unit.spent())
-            raise
         finally:
             if unit.reserved is not None:
                 means.purse.lost(unit.spent())
         unit.state = None
         return step.answer
+
+    async def _take_over(self, unit: Unit, request: Request) -> None:
+        """Count what a task may cost that an earlier session has begun, and have that on record."""
+        purse, begun = self._means.purse, unit.begun
+        on_record = begun.owed if begun.part == request.part else None
+        unit.reserved = await purse.take_over(request, on_record)
+        owed = purse.owed(unit.reserved)
+        if owed != on_record:
+            entry = unit.entry("task", request.part, unit.state, owed)
+            await self._means.journal.keep(entry)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -172,7 +178,8 @@ class Deliver:
         """Put on record what a crash must not lose, and rest. Raises TaskLate at the deadline."""
         means = self._means
         if step.state != unit.state:  # a poll that brought no news needs no new entry
-            await means.journal.keep(unit.entry("task", request.part, step.state))
+            owed = means.purse.owed(unit.reserved)
+            await means.journal.keep(unit.entry("task", request.part, step.state, owed))
             unit.state = step.state
         if means.clock() - unit.since > means.policy.task_timeout:
             raise self._late(unit, "did not end")
@@ -257,11 +264,11 @@ class Deliver:
     async def _intend(self, unit: Unit, lane: Lane, request: Request, call: Call) -> None:
         """Put on record that work which must not be done twice is about to be asked for."""
         means = self._means
-        await means.journal.keep(unit.entry("intent", request.part))
         try:
+            await means.journal.keep(unit.entry("intent", request.part))
             # While the disk was waited for, the key may have been refused to somebody else.
             means.gate.check(lane, request.model, call)
-        except Halted:
+        except (Halted, asyncio.CancelledError):  # nothing was sent
             means.journal.note(unit.entry("void", request.part))
             raise
 

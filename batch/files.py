@@ -16,6 +16,7 @@ import fcntl
 import os
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from typing import ClassVar, Final, Protocol
 
 # Memory of a few times this size stays with the process. That of larger pieces goes back to the
@@ -286,6 +287,14 @@ def write_whole(files: Files, path: str, data: bytes, *, everybody: bool = False
         write_all(files, fd, data)
         files.sync(fd)
     files.sync_folder(os.path.dirname(path))
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """Return the lines of what ends with a line break, without their breaks.
+
+    ``split`` would look at each byte by itself, which takes several times as long.
+    """
+    return [line[:-1] for line in BytesIO(data)]
 
 
 def read_whole(files: Files, path: str) -> bytes | None:

@@ -33,6 +33,7 @@ from batch.ledger.state import BLOCK, History
 from batch.wording import agreeing, counted
 
 SHOWN: Final = 3  # changed lines that a message names
+_TEXTS: Final = ("prompt", "system")  # of which the identity has a digest, which tells nobody much
 Identity = Mapping[str, Any]
 
 
@@ -66,11 +67,13 @@ def open_run(files: Files, paths: Paths, found: Found | None, wanted: Wanted) ->
     refuse_output(wanted.inputs, paths)
     # Where nothing is on record, there is nothing that other settings could make wrong.
     keep_answers = wanted.keep_answers or (found is not None and not _has_records(found.history))
-    differs = _differences(found, wanted.identity)
+    differs = _differences(paths, found, wanted.identity)
     if found is not None and _has_records(found.history):
         _refuse_rehearsal(paths, found.history, wanted.identity)
     if differs and not keep_answers:
         raise _other_settings(paths, found, differs)
+    if found is not None:
+        _refuse_other_endpoint(paths, found.history, wanted.identity)
     cap, reading = wanted.max_line_bytes, wanted.reading
     inputs = open_inputs(wanted.inputs, paths.spool, cap, reading=reading)
     try:
@@ -174,10 +177,18 @@ def refuse_output(names: tuple[str, ...], paths: Paths) -> None:
         for output in (paths.results, paths.errors, paths.journal):
             with contextlib.suppress(OSError):
                 if name != "-" and os.path.samefile(name, output):
-                    raise BadData(
-                        f"{name} is both input and output: its prompts would be overwritten. "
-                        "Choose another --output."
-                    )
+                    begun = os.path.exists(paths.journal)
+                    raise BadData(f"{name} is both input and output: {_why_not(begun=begun)}")
+
+
+def _why_not(*, begun: bool) -> str:
+    """Return why a file is not both, and what to do; after a first run a pattern finds its own."""
+    if begun:
+        return (
+            "it is of a run that was begun. Leave it out of the inputs, where a pattern such as "
+            "*.jsonl finds it too, or choose another --output."
+        )
+    return "its prompts would be overwritten. Choose another --output."
 
 
 def _has_records(history: History) -> bool:
@@ -185,15 +196,24 @@ def _has_records(history: History) -> bool:
     return bool(history.answered.count or history.failed.count or history.open)
 
 
-def _differences(found: Found | None, identity: Identity | None) -> list[str]:
+def _differences(paths: Paths, found: Found | None, identity: Identity | None) -> list[str]:
     if found is None or identity is None:
         return []
     then = found.history.identity
     return [
-        f"{name} was {_worded(then.get(name))} and is now {_worded(identity.get(name))}"
+        _difference(paths, name, then.get(name), identity.get(name))
         for name in sorted({*then, *identity})
         if then.get(name) != identity.get(name)
     ]
+
+
+def _difference(paths: Paths, name: str, before: object, now: object) -> str:
+    if name in _TEXTS:
+        if not before:
+            return f"{name} was not set and is now a text"
+        kept = f"the text in {os.path.join(paths.prompts, str(before))}.txt"
+        return f"{name} was {kept} and is now {'another one' if now else 'not set'}"
+    return f"{name} was {_worded(before)} and is now {_worded(now)}"
 
 
 def _refuse_rehearsal(paths: Paths, history: History, identity: Identity | None) -> None:
@@ -209,6 +229,22 @@ def _refuse_rehearsal(paths: Paths, history: History, identity: Identity | None)
     raise BadData(
         f"{paths.results} {both}. Nothing was changed. Name another --output, or --new-run to keep "
         "the old one aside and start over."
+    )
+
+
+def _refuse_other_endpoint(paths: Paths, history: History, identity: Identity | None) -> None:
+    """Refuse to leave tasks behind: they are paid, and go on only in the format that began them."""
+    tasks = sum(one.state is not None for one in history.open.values())
+    was = history.identity.get("endpoint")
+    if identity is None or not tasks or identity.get("endpoint") == was:
+        return
+    are = agreeing(tasks, "is", "are")
+    raise BadData(
+        f"{paths.results} has {counted(tasks, 'task')} under way that {are} paid and {are} known "
+        f"only at the endpoint where they were asked: it was {_worded(was)} and is now "
+        f"{_worded(identity.get('endpoint'))}. Nothing was changed. Give the earlier --endpoint "
+        "until they have ended, those that are late by wbatch retry; or --new-run to keep the old "
+        "output aside and start over."
     )
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from batch.deliver import Deliver, Halves
-from batch.errors import Blocked, Halted
+from batch.errors import Blocked, Halted, Refusal
 from batch.feed import Feed, Lines, Spill
 from batch.gate.memory import Memory
 from batch.halt import Halt
@@ -24,6 +24,8 @@ from batch.pool import Pool
 from batch.records import BadLine, Fault, Result, Row, Timing
 
 DRAIN_SECONDS: Final = 20.0  # for what is on the wire, once the run has been asked to end
+
+T = TypeVar("T")
 
 
 class Records(Protocol):
@@ -63,10 +65,19 @@ class Backlog(msgspec.Struct, frozen=True):
 class Pipeline:
     """One pass over the lines still to be asked."""
 
-    def __init__(self, flow: Flow, records: Records, halt: Halt) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        records: Records,
+        halt: Halt,
+        say: Callable[[str], None] = lambda message: None,
+    ) -> None:
+        """``say`` tells people what takes long."""
         self._flow = flow
         self._records = records
         self._halt = halt
+        self._say = say
+        self._refused: Refusal | None = None  # what the inputs said, if no more can be had of them
         self._pool = Pool(flow.workers, self._work)
         self._feed: Feed
         self._deliver: Deliver
@@ -75,7 +86,7 @@ class Pipeline:
         self.blocked = 0  # lines left pending because key, model or account is hopeless
 
     async def run(self, lines: Lines, deliver: Deliver) -> None:
-        """Deliver every line, or as many as can be. Raises what broke a worker."""
+        """Deliver every line, or as many as can be. Raises what broke a worker, or the inputs."""
         flow, pool = self._flow, self._pool
         self._deliver = deliver
         to = flow.lane_of, flow.width, pool.start, flow.spill, flow.lanes
@@ -93,8 +104,8 @@ class Pipeline:
             halted.cancel()
             await pool.stop()
         self.blocked += feed.blocked
-        if pool.failure is not None:
-            raise pool.failure
+        if broken := pool.failure or self._refused:
+            raise broken
 
     def resting(self, lane: str) -> AbstractContextManager[None]:
         """While one of a lane's units rests in this, another one is worked on in its place."""
@@ -113,8 +124,22 @@ class Pipeline:
         )
 
     async def _read_ahead(self) -> None:
-        while self._halt.reason is None and await self._feed.ahead():
+        while self._halt.reason is None and await self._had(self._feed.ahead()):
             await self._record_bad()
+
+    async def _had(self, wanted: Coroutine[Any, Any, T]) -> T | None:
+        """Return what is wanted of the inputs; None if they refuse, which ends the run.
+
+        It ends in order: what is on the wire may be paid.
+        """
+        try:
+            return await wanted
+        except Refusal as refusal:
+            if self._refused is None:
+                self._refused = refusal
+                self._say(f"{refusal} Sending no more, and waiting for answers under way")
+                self._halt.request(str(refusal), patient=True)
+            return None
 
     async def _work(self, lane: str) -> None:
         while self._halt.reason is None and not self._pool.surplus(lane):
@@ -123,7 +148,7 @@ class Pipeline:
 
     async def _work_once(self, lane: str) -> bool:
         """Take a unit, and deliver it; return whether there may be another one."""
-        unit = await self._feed.take(lane)
+        unit = await self._had(self._feed.take(lane))
         if self._feed.bad:
             await self._record_bad()
         if unit is None:

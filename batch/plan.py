@@ -117,6 +117,13 @@ class Plan(msgspec.Struct, frozen=True):
         return begun
 
     @property
+    def owed(self) -> int:
+        """Return with how many tasks it goes on for which earlier sessions have money kept back."""
+        wanted, changed = self.wanted(self.history), self.opened.dropped
+        begun = self.history.open.items()
+        return sum(one.owed is not None and wanted(n) and n not in changed for n, one in begun)
+
+    @property
     def announcement(self) -> str:
         """Return what is about to happen, and which limits hold, for people."""
         limits, budget = self.settings.limits, self.settings.budget

@@ -185,6 +185,14 @@ class Answer(msgspec.Struct, frozen=True):
     shares: tuple[Answer, ...] = ()  # of a pack: an answer for each of its lines, in order
 
 
+class Owed(msgspec.Struct, frozen=True):
+    """What a task may cost at the most, which a session has on record to be at risk."""
+
+    at: str  # of that session
+    amount: str  # exactly
+    currency: str
+
+
 class Send(msgspec.Struct, frozen=True):
     """Step: put this call on the wire, and hand its reply to ``next`` with this state."""
 

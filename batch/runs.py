@@ -222,7 +222,8 @@ async def _conduct(
     way = access(settings, os.environ) if plan.todo else None
     found = opened.found
     spent = conclude.usage(files, paths, found) if found and plan.todo else ()
-    caps = caps_of(settings, found.history if found else None, spent, time.time())
+    history = found.history if found else None
+    caps = caps_of(settings, history, spent, time.time(), plan.owed)
     with host.reading(watch):
         if plan.todo:
             require_sendable(plan, caps.tariff)

@@ -11,7 +11,10 @@ import msgspec
 from batch.budget import Budget
 from batch.deadline import Deadline, seconds_of
 from batch.errors import BadConfig
-from batch.ledger.entries import Entry, timestamp
+from batch.gate.purse import Purse, Stop
+from batch.ledger.book import Book
+from batch.ledger.entries import timestamp
+from batch.ledger.reserves import Reserves
 from batch.ledger.state import History
 from batch.pricing import ZERO, PriceBook
 from batch.report.buckets import Bucket
@@ -29,12 +32,15 @@ class Caps(msgspec.Struct, frozen=True):
     deadline: Deadline
     tariff: Tariff | None = None  # None: nothing counts money
 
-    def entry(self, started_at: float, amount: Decimal) -> Entry:
-        """Return the journal's entry of how much may be lost of what a session sent."""
-        currency = self.tariff.currency if self.tariff else ""
-        return Entry(
-            kind="reserved", at=timestamp(started_at), amount=str(amount), currency=currency
-        )
+    def purse(self, book: Book, started_at: float, stop: Stop) -> Purse:
+        """Return what gives out what a session may spend, and has the journal say so."""
+        word = None
+        if self.tariff is not None:
+            word = Reserves(book, timestamp(started_at), self.tariff.currency)
+        purse = Purse(self.budget, self.tariff, word, stop)
+        if self.tariff is not None:
+            book.on_safe = purse.saved
+        return purse
 
     def document(self) -> dict[str, Any] | None:
         """Return for run.json what was spent of a budget; None where none was set."""
@@ -45,14 +51,20 @@ class Caps(msgspec.Struct, frozen=True):
             "max_cost": float(budget.most),
             "currency": self.tariff.currency,
             "spent": float(budget.spent),
-            "maybe_spent": float(budget.earlier + budget.at_risk),
+            "maybe_spent": float(budget.gone - budget.spent + budget.reserved),
         }
 
 
 def caps_of(
-    settings: Settings, history: History | None, rows: Iterable[Mapping[str, Any]], now: float
+    settings: Settings,
+    history: History | None,
+    rows: Iterable[Mapping[str, Any]],
+    now: float,
+    owed: int = 0,
 ) -> Caps:
     """Return what a session may spend; ``rows`` are the run's usage totals so far.
+
+    ``owed``: with how many tasks it goes on for which earlier ones have money kept back.
 
     Raises BadConfig where nobody can say what was spent, and a limit of it is set.
     """
@@ -65,10 +77,14 @@ def caps_of(
         return Caps(Budget(None, said.max_requests), deadline)
     book = price_book_of(settings, apart=True)
     tariff = Tariff(book, formats(), now)
-    most, known = exact(said.max_cost), _spent(book, rows)
-    # More than there was cannot have been lost, whatever is on record to have been at risk.
-    earlier = max(ZERO, min(_maybe_lost(book, history), most - known))
-    return Caps(Budget(most, said.max_requests, known, earlier), deadline, tariff)
+    budget = Budget(
+        exact(said.max_cost),
+        said.max_requests,
+        spent=_spent(book, rows),
+        earlier=_maybe_lost(book, history),
+        to_come=owed,
+    )
+    return Caps(budget, deadline, tariff)
 
 
 def _spent(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:

@@ -51,6 +51,11 @@ class Tariff:
             return None
         return cost.amount
 
+    def exchanged(self, amount: str, currency: str) -> Decimal | None:
+        """Return an amount of another currency in this one; None if nobody says its rate."""
+        exchange = self._book.exchange(currency)
+        return None if exchange is None else Decimal(amount) * exchange
+
     def price(self, model: str) -> tuple[Price, Decimal] | None:
         """Return a model's price, and how much of the tariff's currency one of its own is."""
         if model not in self._prices:

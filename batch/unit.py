@@ -15,7 +15,7 @@ from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
 from batch.gate.memory import Held
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
-from batch.records import Answer, Fault, Flaw, Result, Row, State, Timing
+from batch.records import Answer, Fault, Flaw, Owed, Result, Row, State, Timing
 from batch.retry import Past, retryable
 from batch.script import Verdict
 from batch.usage import Usage, fields
@@ -77,7 +77,9 @@ class Unit:
             raise TypeError("nothing is reserved")
         return reserved
 
-    def entry(self, kind: EntryKind, part: int, state: State | None = None) -> Entry:
+    def entry(
+        self, kind: EntryKind, part: int, state: State | None = None, owed: Owed | None = None
+    ) -> Entry:
         """Return a journal entry about one of the unit's requests."""
         row = self.rows[0]
         return Entry(
@@ -91,6 +93,7 @@ class Unit:
             endpoint=self.endpoint,
             key=self.key,
             state=state,
+            owed=owed,
         )
 
     def billed(self, part: int, usage: Usage, why: str) -> Entry:

@@ -7,7 +7,7 @@ next one finds only what was written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from batch.deliver import Deliver
+from batch.errors import Refusal
 from batch.files import OsFiles
 from batch.gate.gate import Gate
 from batch.gate.memory import Memory
@@ -134,6 +135,7 @@ class Rig:
         # Where lines that come out of files are read again; others are spilled whole.
         self.sources: Sequence[Source] = ()
         self.parse: Parse = unread
+        self.broken: Refusal | None = None  # what the inputs say where they break off
 
     def session(
         self,
@@ -208,7 +210,7 @@ class Rig:
         )
         done = book.history.answered if redo else book.history
         ended = done.__contains__ if redo else done.ended
-        todo = iter([row for row in lines if not ended(row.ordinal)])
+        todo = self._until_broken([row for row in lines if not ended(row.ordinal)])
         deliver = Deliver(means)
         work = loop.create_task(pipeline.run(todo, deliver))
         if self.watched:
@@ -230,6 +232,11 @@ class Rig:
         finally:
             await book.close(compact=True)
             book.release()
+
+    def _until_broken(self, lines: Sequence[Row]) -> Iterator[Row]:
+        yield from lines
+        if self.broken is not None:
+            raise self.broken
 
     async def _watch(self, gauges: Gauges, book: Book, deliver: Deliver, total: int) -> None:
         loop = asyncio.get_running_loop()

@@ -28,6 +28,19 @@ listed = false
 input_per_mtok = 20
 output_per_mtok = 100
 """
+FILMS: Final = """
+inputs = ["in.jsonl"]
+output = "out.jsonl"
+
+[budget]
+max_cost = 5.0
+
+[prices]
+listed = false
+
+[prices.models."sora-2"]
+per_second = 0.1
+"""
 # Answers of 90 words where 100 are allowed: the worst case is some 1.4 times what they cost.
 WORDS: Final = 90
 ALLOWED: Final = 100
@@ -145,6 +158,41 @@ def test_more_money_goes_on_where_the_budget_ended(tmp_path):
         arrived = len(mock.rows())
     assert (short, rest) == (4, 0), said
     assert arrived == 100
+
+
+def test_films_that_nobody_goes_on_with_count_as_spent(tmp_path):
+    # Given: three films of eight seconds that go on when the session is told to end
+    def write_scenes(text: str) -> None:
+        lines = [
+            {"url": "/v1/videos", "body": {"model": "sora-2", "prompt": text, "seconds": "8"}}
+            for _ in range(12)
+        ]
+        (tmp_path / "in.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+
+    (tmp_path / "job.toml").write_text(FILMS)
+    write_scenes("A ship.")
+    journal = tmp_path / "out.run" / "journal.jsonl"
+    with gateway(tmp_path, "--task", 1500) as mock:
+        command = ("-q", "run", "job.toml", "--base-url", mock.url, "--head", 3)
+        process = wbatch(tmp_path, *command)
+        wait_until(
+            lambda: journal.exists() and journal.read_bytes().count(b'"task"') == 3,
+            "the films are begun",
+        )
+        process.terminate()
+        process.wait()
+        begun = len(mock.rows())
+
+        # When: their lines are others by then
+        write_scenes("A boat.")
+        code, said = run(tmp_path, mock, "--keep-answers")
+
+        films = sum(row["method"] == "POST" for row in mock.rows())
+    # Then: the budget has room for six, and so three more are asked
+    known, doubtful = told(tmp_path)
+    assert begun >= 3
+    assert (code, films) == (4, 6), said
+    assert (known, doubtful) == (Decimal("2.4"), Decimal("2.43"))
 
 
 def test_a_line_without_a_bound_is_refused_under_a_budget_before_it_is_sent(tmp_path):

@@ -314,6 +314,29 @@ def test_other_settings_are_to_be_noted_with_keep_answers(place):
     assert members(opened.found.history.answered) == {1}
 
 
+OTHER_ENDPOINT = {**IDENTITY, "endpoint": "/v1/images/generations"}
+
+
+def test_tasks_under_way_are_not_left_behind_for_another_endpoint(place):
+    place.did(answered(1), entry("task", 2, state={"id": "t"}))
+
+    said = place.refused("1 task under way", identity=OTHER_ENDPOINT, keep_answers=True)
+
+    assert 'it was not set and is now "/v1/images/generations"' in said
+    assert "--new-run" in said
+
+
+@pytest.mark.parametrize(
+    ("last", "identity"),
+    [(answered(2), OTHER_ENDPOINT), (answered(1), {**IDENTITY, "model": "gpt-4o"})],
+    ids=["ended", "other model"],
+)
+def test_what_asks_no_task_at_another_endpoint_goes_on_under_other_settings(place, last, identity):
+    place.did(entry("task", 2, state={"id": "t"}), last)
+
+    assert place.open(identity=identity, keep_answers=True).new_identity
+
+
 @pytest.mark.parametrize("keep_answers", [False, True])
 def test_a_rehearsal_and_a_real_run_never_share_a_file(place, keep_answers):
     place.did(answered(1))
@@ -396,6 +419,7 @@ def test_a_log_of_the_run_is_no_input_of_it(place, log):
     place.did(answered(1), failed(2))
 
     place.refused("is both input and output", inputs=(getattr(place.paths, log),))
+    place.refused("a pattern such as \\*.jsonl finds it too", inputs=(getattr(place.paths, log),))
 
 
 def test_an_output_that_is_a_folder_is_refused(place):

@@ -3,31 +3,45 @@
 What a crash would leave in the dark is on record before it is at risk, so that a budget holds over
 kills too: the journal says how much may be under way, and is told when that is not enough. What an
 answer cost is in the dark as well until its record is on stable storage.
+
+A task outlives its session, which leaves on record what it may cost. Whoever goes on with it, and
+has what it did cost on record, takes that off; if nobody ever does, it counts as spent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from batch.budget import Budget, Reserved
-from batch.errors import CAPPED, BadConfig, CallFailed, Halted
+from batch.errors import CAPPED, BadConfig, Blocked, CallFailed, Halted
 from batch.gate.waits import Bell, Door, Waiter
 from batch.pricing import ZERO
-from batch.records import Request
+from batch.records import Owed, Request
 from batch.tariff import Tariff
 from batch.usage import Usage
 
 AHEAD: Final = 2  # put on record so many times what is at risk: a few entries in all
 FIRST: Final = 8  # and so many requests' worth at the least, as a run begins with that many
 
-Keep = Callable[[Decimal], Awaitable[None]]  # puts on record, durably, how much may be at risk
 Stop = Callable[[int, str], None]  # ends the run in order, with an exit code and a reason
 
 
-async def _nothing(_amount: Decimal) -> None:
-    """Put nothing on record: where nothing is reserved, nothing is at risk."""
+class Word(Protocol):
+    """What the journal says that sessions have at risk, each by its last word."""
+
+    def owed(self, amount: Decimal) -> Owed:
+        """Return how a task's entry says what of this session's word is for that task."""
+        ...
+
+    async def keep(self, amount: Decimal) -> None:
+        """Say how much may be at risk; return when that is on stable storage."""
+        ...
+
+    def settle(self, owed: Owed) -> None:
+        """Take off what a task was owed by an earlier session, whose cost is on record now."""
+        ...
 
 
 class Purse:
@@ -37,14 +51,15 @@ class Purse:
         "_bell",
         "_door",
         "_halted",
-        "_keep",
-        "_left",
         "_on_record",
+        "_passed_over",
+        "_settled",
         "_stop",
         "_tariff",
         "_unsaved",
         "_unsaved_by_line",
         "_waiting",
+        "_word",
         "budget",
         "limited",
     )
@@ -53,19 +68,19 @@ class Purse:
         self,
         budget: Budget | None = None,
         tariff: Tariff | None = None,
-        keep: Keep = _nothing,
+        word: Word | None = None,
         stop: Stop = lambda code, reason: None,
     ) -> None:
         self.budget = budget or Budget(None, None)
         self.limited = tariff is not None or self.budget.limited  # else nothing needs reserving
         self._tariff = tariff  # None: nothing counts money
-        self._keep = keep
+        self._word = word  # None: nothing is put on record
         self._stop = stop
         self._on_record = ZERO
-        most = self.budget.most  # more than what is left of it is never at risk
-        self._left = None if most is None else max(ZERO, most - self.budget.gone)
         self._unsaved = ZERO  # what was spent on lines whose records are not safe yet
         self._unsaved_by_line: dict[int, Decimal] = {}
+        self._settled: dict[int, Owed] = {}  # of lines whose records are not safe yet either
+        self._passed_over = ""  # why lines were left, while tasks were to come that may free money
         self._door = Door()
         self._bell = Bell()
         self._halted = False
@@ -90,17 +105,42 @@ class Purse:
             del self._waiting[waiter]
 
     async def _turn(self, waiter: Waiter, amount: Decimal) -> Reserved:
-        while not self.budget.fits(amount):
-            why = self.budget.refuses(amount)
-            if why is not None:
-                self._stop(CAPPED, why)
-                raise Halted(why)
-            await self._bell.wait(waiter, None)
-        if self._short(amount):
-            ahead = max(AHEAD * (self.at_risk + amount), FIRST * amount)
-            self._on_record = ahead if self._left is None else min(ahead, self._left)
-            await self._keep(self._on_record)
-        return self.budget.reserve(amount)
+        while True:
+            if not self.budget.fits(amount):
+                if (why := self.budget.refuses(amount)) is not None:
+                    self._refuse(why)
+                await self._bell.wait(waiter, None)
+            elif self._short(amount):
+                await self._cover(amount)
+            else:
+                return self.budget.reserve(amount)
+
+    def _refuse(self, why: str) -> None:
+        """Raise Halted, as the run ends; Blocked while a task is to come that has money kept back.
+
+        Its line may be any of those that follow. The run ends when all have been passed over.
+        """
+        if self.budget.to_come:
+            self._passed_over = why
+            raise Blocked(why)
+        self._stop(CAPPED, why)
+        raise Halted(why)
+
+    async def _cover(self, amount: Decimal) -> None:
+        """Have the journal say how much may be at risk from here on, so much more among it."""
+        risk = self.at_risk + amount
+        ahead = max(AHEAD * risk, FIRST * amount)
+        left = self._most_at_risk()
+        self._on_record = ahead if left is None else max(risk, min(ahead, left))
+        if self._word is not None:
+            await self._word.keep(self._on_record)
+
+    def _most_at_risk(self) -> Decimal | None:
+        """Return what is left of the budget, with what is at risk now: it will never be more."""
+        budget = self.budget
+        if budget.most is None:
+            return None
+        return budget.most - budget.spent - budget.earlier - budget.covered + self._unsaved
 
     @property
     def at_risk(self) -> Decimal:
@@ -109,13 +149,17 @@ class Purse:
 
     async def close(self) -> None:
         """Put on record what the session leaves in the dark, once its records are safe."""
-        if self._tariff is not None:
-            await self._keep(self.at_risk - self.budget.postponed)
+        if self._passed_over:
+            self._stop(CAPPED, self._passed_over)
+        if self._word is not None:
+            await self._word.keep(self.at_risk)
 
     def saved(self, line: int) -> None:
         """Take note that all is on stable storage which a line has cost by now."""
         if self._unsaved_by_line:
             self._unsaved -= self._unsaved_by_line.pop(line, ZERO)
+        if self._settled and self._word is not None and (owed := self._settled.pop(line, None)):
+            self._word.settle(owed)
 
     def leaves(self, kept: Reserved | None) -> None:
         """Take note that a call is sent."""
@@ -134,15 +178,33 @@ class Purse:
         answered = failure.status is not None and failure.status < 300
         self._settle(kept, None if failure.doubtful or answered else ZERO)
 
-    def owed(self, request: Request) -> Reserved | None:
-        """Keep back what a task may cost that an earlier session began; None: nobody can say."""
-        worst = self._tariff.worst(request) if self._tariff is not None else ZERO
-        return None if worst is None else self.budget.owe(worst)
+    def owed(self, kept: Reserved | None) -> Owed | None:
+        """Return what a task's entry is to say of what was kept back for it."""
+        if kept is None or self._word is None or not kept.amount:
+            return kept.owed if kept is not None else None
+        if kept.owed is None:
+            kept.owed = self._word.owed(kept.amount)
+        return kept.owed
 
-    def postponed(self, kept: Reserved) -> None:
-        """Leave a task that goes on to whoever will go on with it."""
-        self.budget.postpone(kept)
-        self._bell.ring()
+    async def take_over(self, request: Request, owed: Owed | None) -> Reserved | None:
+        """Keep back what a task may cost that an earlier session began; None: nobody can say.
+
+        ``owed``: what that has on record. Of a session without a budget there is nothing.
+        """
+        if self._tariff is None:
+            kept = self.budget.owe(ZERO)
+            kept.owed = owed
+            return kept
+        told = self._tariff.exchanged(owed.amount, owed.currency) if owed is not None else None
+        if owed is not None and told is not None:
+            return self.budget.take_over(told, owed)
+        worst = self._tariff.worst(request)
+        if worst is None:
+            return None
+        kept = self.budget.owe(worst)
+        if self._short(ZERO):
+            await self._cover(ZERO)
+        return kept
 
     def lost(self, kept: Reserved) -> None:
         """Give up on a call: of one that has left nobody will know what it cost."""
@@ -156,10 +218,15 @@ class Purse:
 
     def _spend(self, kept: Reserved, request: Request, usage: Usage | None) -> None:
         cost = self._cost(request, usage)
-        if cost:
-            line = request.ordinals[0]  # the lines of a pack are recorded together
-            self._unsaved_by_line[line] = self._unsaved_by_line.get(line, ZERO) + cost
-            self._unsaved += cost
+        line = request.ordinals[0]  # the lines of a pack are recorded together
+        if kept.earlier and kept.owed is not None:
+            if cost is not None:
+                self._settled[line] = kept.owed
+        elif cost:
+            # Until its record is safe a task may be gone on with, and all is taken off then.
+            unsaved = cost if kept.owed is None else max(cost, kept.amount)
+            self._unsaved_by_line[line] = self._unsaved_by_line.get(line, ZERO) + unsaved
+            self._unsaved += unsaved
         self._settle(kept, cost)
 
     def _settle(self, kept: Reserved, cost: Decimal | None) -> None:
@@ -169,7 +236,7 @@ class Purse:
 
     def _short(self, amount: Decimal) -> bool:
         """Return whether more would be at risk than the journal says."""
-        return self._tariff is not None and self.at_risk + amount > self._on_record
+        return self._word is not None and self.at_risk + amount > self._on_record
 
     def _worst(self, request: Request) -> Decimal:
         if self._tariff is None:

@@ -67,8 +67,11 @@ class Reader:
         self._id_places = id_places(formats)
         self._fallback = None if settings.endpoint is None else self._named(settings.endpoint)
 
-    def parse(self, line: RawLine) -> Row | BadLine:
-        """Return what a line asks, or why it asks nothing. Costs no request, raises nothing."""
+    def parse(self, line: RawLine, *, summed: bool = True) -> Row | BadLine:
+        """Return what a line asks, or why it asks nothing. Costs no request, raises nothing.
+
+        A row that nobody will ask needs no hash of its line: it is then not ``summed``.
+        """
         custom_id = None
         try:
             raw, form = self._short_enough(line), self._form(line)
@@ -90,7 +93,7 @@ class Reader:
             return _bad(line, custom_id, "invalid_json", "The line is nested too deeply.")
         return Row(
             ordinal=line.ordinal,
-            sum=line.sum,
+            sum=line.sum if summed else 0,
             custom_id=custom_id or generated_id(line.ordinal),
             format=route[0].name,
             model=shaped.model,

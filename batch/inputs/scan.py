@@ -56,7 +56,10 @@ class Look:
 
     def __call__(self, line: RawLine) -> str | None:
         """Look at a line for the first time."""
-        return self.id_of(line, self._fresh is None or self._fresh(line))
+        form = self._forms[line.place]
+        if form.kind == "requests":  # which is filled already, whether it has ended or not
+            return _id_of(line, form)
+        return self._filler.look(line, form, self._fresh is None or self._fresh(line))
 
 
 def scan(

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 import orjson
 
-from batch.records import Answer, Fault, Label, Result, State
+from batch.records import Answer, Fault, Label, Owed, Result, State
 from batch.usage import fields
 
 HEAD: Final = b'{"x_run":'
@@ -83,6 +83,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     why: str = ""
     state: State | None = None
     answer: Answer | None = None
+    owed: Owed | None = None
     amount: str = ""  # of money, exactly
     currency: str = ""
     run: dict[str, Any] | None = None

@@ -52,17 +52,18 @@ def writing(files: Files, paths: Paths) -> Iterator[None]:
         _let_go(files, lock)
 
 
-def keep_aside(files: Files, paths: Paths) -> str | None:
+def keep_aside(files: Files, paths: Paths, now: float | None = None) -> str | None:
     """Move an earlier run's files aside; return the suffix they got, or None if there are none.
 
-    Raises CannotWrite. The folder goes first: answers without their journal are refused, should
-    this be cut short, while a journal without its answers would have them paid again.
+    ``now``: seconds since the epoch, if that is not the clock's. Raises CannotWrite. The folder
+    goes first: answers without their journal are refused, should this be cut short, while a journal
+    without its answers would have them paid again.
     """
     told = (paths.journal, paths.errors, paths.manifest, paths.live, paths.checkpoint)
     begun = any(map(files.length, told))
     if not begun and not files.length(paths.results):
         return None
-    suffix = _unused_suffix(files, paths)
+    suffix = _unused_suffix(files, paths, now)
     try:
         if begun:
             files.replace(paths.folder, f"{paths.folder}.{suffix}")
@@ -154,9 +155,9 @@ def _shuts_all_out(files: Files, lock: str) -> bool:
     return False
 
 
-def _unused_suffix(files: Files, paths: Paths) -> str:
+def _unused_suffix(files: Files, paths: Paths, at: float | None) -> str:
     """Return a suffix that sorts by time and that nothing has yet."""
-    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     for suffix in (now, *(f"{now}-{n}" for n in range(2, SAME_SECOND))):
         kept = (f"{paths.results}.{suffix}", f"{paths.folder}.{suffix}")
         if not any(files.identity(path) for path in kept):

@@ -7,14 +7,13 @@ yet synced. Anything else is damage, which is refused: to guess would lose answe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from io import BytesIO
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 import orjson
 
 from batch.errors import BadData
-from batch.files import Files
+from batch.files import Files, lines_of
 from batch.ledger.entries import Entry, Mark, decode_entry, decode_mark, decode_marks
 from batch.ledger.lines import Repeated
 
@@ -38,8 +37,7 @@ class Stretch(NamedTuple):
         """Return them, without the line breaks."""
         if not self.whole:
             return [self.data]
-        # ``split`` would look at each byte by itself, which takes several times as long.
-        return [line[:-1] for line in BytesIO(self.data[: self.stop])]
+        return lines_of(self.data[: self.stop])
 
 
 class Marked(NamedTuple):

@@ -15,7 +15,7 @@ import msgspec
 from batch.ledger.entries import Counts, Entry, Mark
 from batch.ledger.lines import LineSet
 from batch.ledger.totals import Key, Totals, hour_of
-from batch.records import Answer, State
+from batch.records import Answer, Owed, State
 
 BLOCK: Final = 4096  # lines that share one sum of hashes
 WORD: Final = (1 << 64) - 1
@@ -35,6 +35,7 @@ class Open(msgspec.Struct):
     intent: int = 0  # attempt of a submit that may have reached the gateway, and no more is known
     part: int = 0  # which request of the line that submit was
     state: State | None = None  # of a task that is known by its id
+    owed: Owed | None = None  # what that may cost
     parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
     answered_at: list[int] = msgspec.field(default_factory=list)  # attempt of each of these
     attempts: int = 0  # sent so far, as far as the journal says
@@ -165,7 +166,7 @@ class History:
         if entry.line in self.answered:
             return
         begun = self.opened(entry)
-        begun.intent, begun.part, begun.state = entry.attempt, entry.part, None
+        begun.intent, begun.part, begun.state, begun.owed = entry.attempt, entry.part, None, None
 
     def _void(self, entry: Entry) -> None:
         begun = self.open.get(entry.line)
@@ -175,7 +176,8 @@ class History:
     def _task(self, entry: Entry) -> None:
         if entry.line not in self.answered:
             begun = self.opened(entry)
-            begun.intent, begun.part, begun.state = 0, entry.part, entry.state
+            begun.intent, begun.part = 0, entry.part
+            begun.state, begun.owed = entry.state, entry.owed
 
     def _part(self, entry: Entry) -> None:
         self._bill(entry, "part")
@@ -184,7 +186,7 @@ class History:
             # Whoever asked this one began anew after those before it: a retry, or other settings.
             begun.parts[entry.part :] = [entry.answer]
             begun.answered_at[entry.part :] = [entry.attempt]
-            begun.intent, begun.part, begun.state = 0, 0, None
+            begun.intent, begun.part, begun.state, begun.owed = 0, 0, None, None
 
     def _billed(self, entry: Entry) -> None:
         self._bill(entry, "billed")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from io import BytesIO
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -13,6 +12,7 @@ import msgspec
 import orjson
 
 from batch.errors import NoInput
+from batch.files import lines_of
 from batch.ledger.paths import Paths, folder_of
 from batch.report.buckets import Bucket, decode, place_of
 from batch.wording import counted, shown
@@ -174,7 +174,7 @@ def _lines(path: str) -> list[bytes]:
     if data and not data.endswith(b"\n"):
         number = data.count(b"\n") + 1
         raise ValueError(f":{number}: the file ends in the middle of a line: a part of it is gone")
-    return list(filter(bytes.strip, BytesIO(data)))
+    return list(filter(bytes.strip, lines_of(data)))
 
 
 def _from_logs(path: str, fresh: Fresh) -> Iterable[Mapping[str, Any]] | None:

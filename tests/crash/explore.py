@@ -22,6 +22,7 @@ from tests.crash.known import Known
 from tests.crash.oracle import (
     Image,
     Oracle,
+    check_counted_once,
     check_end,
     check_to_the_end,
     mend,
@@ -100,6 +101,8 @@ class Explorer:
         self.count.rounds += 1
         self.count.moments += len(moments)
         check_end(files, self._story, books, code)
+        if not begin.books.sessions:
+            check_counted_once(files, books)
         return moments
 
     def _look(self, moment: Image) -> None:

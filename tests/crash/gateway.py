@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +37,7 @@ from batch.transport import nobody
 from batch.usage import Meter, Usage
 from batch.wire import Folder
 from tests.crash.broken import Broken
+from tests.crash.known import Known
 from tests.toys.formats import Toy
 
 ONCE: Final = ("film", "picture")  # kinds of lines whose work is not to be paid twice
@@ -58,12 +59,13 @@ class Books(msgspec.Struct):
     asked: dict[int, int] = {}  # line → submits so far
     polls: dict[str, int] = {}  # task → polls so far
     tasks: dict[int, str] = {}  # line → task whose name it was told a while ago
-    films: dict[int, int] = {}  # line → bill of the task that it has
-    forgone: frozenset[int] = frozenset()  # bills of films that failed, or nobody waits for
     owed: frozenset[int] = frozenset()  # bills whose lines went on to their next request
-    # And what was done to the input meanwhile, which no crash undoes either.
+    # And what was done meanwhile to the input and to an older run, which no crash undoes either.
     edited: frozenset[int] = frozenset()  # commands before which it was
     changed: frozenset[int] = frozenset()  # lines that have other texts since
+    afresh: frozenset[int] = frozenset()  # commands that have put an older run aside
+    aside: Known = Known()  # what was known of that run
+    kept: frozenset[tuple[str, bytes]] = frozenset()  # each of its logs, as far as it was safe
 
     def copy(self) -> Books:
         """Return what is known now, whatever comes later."""
@@ -73,15 +75,20 @@ class Books(msgspec.Struct):
             asked=dict(self.asked),
             polls=dict(self.polls),
             tasks=dict(self.tasks),
-            films=dict(self.films),
         )
 
     def ask_anew(self, line: int) -> None:
         """Take note that a line is asked as new work, because somebody said so."""
         self.paid.pop(line, None)
         self.tasks.pop(line, None)
-        if line in self.films:
-            self.forgone |= {self.films.pop(line)}
+
+    def begin_afresh(self, known: Known, logs: Iterable[tuple[str, bytes]]) -> None:
+        """Take note that all lines are asked as new work, and what there is of the older run."""
+        self.billed = self.owed = frozenset()
+        self.paid, self.tasks = {}, {}
+        if known.begun:
+            self.aside = known
+            self.kept |= {*logs}
 
     def bill(self) -> int:
         """Return the number of a new bill."""
@@ -219,7 +226,6 @@ class Gateway:
         if fate == "cut":
             return {"cut": True, "bill": bill}
         if kind == "film":
-            books.films[line] = bill
             return {"id": str(bill)}
         body = {"say": "no use" if chance.random() < 0.1 else f"line {line}", "bill": bill}
         if kind == "picture":
@@ -237,8 +243,7 @@ class Gateway:
         chance = self._chance("film", task)
         if polls < chance.choice(POLLS):
             return {"id": task}
-        if chance.random() < 0.1:
-            self._books.forgone |= {int(task)}  # what failed is paid back
+        if chance.random() < 0.2:
             return {"id": task, "failed": True}
         return {"id": task, "url": f"https://files.example/{task}"}
 

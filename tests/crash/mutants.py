@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
 # What is looked at before a mutant counts as surviving: stories in which much happens.
-SEEDS, IMAGES = (3, 9, 0), 1_000
+SEEDS, IMAGES = (3, 9, 0, 1), 1_000
 CAUGHT, SURVIVED = 1, 0  # exit codes
 
 
@@ -74,6 +74,7 @@ def alter(mutant: Mutant, folder: Path) -> None:
 
 WRITER, BOOK, LOG = "ledger/writer.py", "ledger/book.py", "ledger/log.py"
 SCAN, RECOVER, COMPACT = "ledger/scan.py", "ledger/recover.py", "ledger/compact.py"
+HOLD = "ledger/hold.py"
 
 HARMFUL: Final = (
     Mutant(
@@ -237,14 +238,49 @@ HARMFUL: Final = (
     Mutant(
         "a request is sent before it is on record that it is at risk",
         "gate/purse.py",
-        "            await self._keep(self._on_record)\n",
-        '            __import__("asyncio").ensure_future(self._keep(self._on_record))\n',
+        "            await self._word.keep(self._on_record)\n",
+        '            __import__("asyncio").ensure_future(self._word.keep(self._on_record))\n',
     ),
     Mutant(
         "a session that ends in order says nothing of what faults left in the dark",
         "gate/purse.py",
-        "            await self._keep(self.at_risk - self.budget.postponed)\n",
-        "            await self._keep(ZERO)\n",
+        "            await self._word.keep(self.at_risk)\n",
+        "            await self._word.keep(ZERO)\n",
+    ),
+    Mutant(
+        "what a task may cost is left to whoever goes on with it",
+        "deliver.py",
+        "                means.purse.lost(unit.spent())\n        unit.state = None\n",
+        """\
+                left = means.purse.at_risk * 0 if unit.state is not None else None
+                means.purse._settle(unit.spent(), left)
+        unit.state = None
+""",
+    ),
+    Mutant(
+        "what a task was owed is taken off as soon as it goes on",
+        "gate/purse.py",
+        "            return self.budget.take_over(told, owed)\n",
+        "            self._word.settle(owed)\n"
+        "            return self.budget.take_over(told, owed)\n",
+    ),
+    Mutant(
+        "what a task was owed is taken off where nobody knows its cost",
+        "gate/purse.py",
+        '        """Give up on a call: of one that has left nobody will know what it cost."""\n',
+        "        if kept.earlier:\n            self._word.settle(kept.owed)\n",
+    ),
+    Mutant(
+        "what a task was owed stays on record beside what it did cost",
+        "gate/purse.py",
+        "            self._word.settle(owed)\n",
+        "            pass\n",
+    ),
+    Mutant(
+        "more is taken off a session's word than its task was owed",
+        "ledger/reserves.py",
+        "        self._earlier[owed.at] = left, currency\n",
+        "        self._earlier[owed.at] = str(Decimal(left) - 1), currency\n",
     ),
     Mutant(
         "an intent that an earlier session left is passed over",
@@ -276,6 +312,42 @@ HARMFUL: Final = (
         "deliver.py",
         "                if len(answers) > len(on_record):\n",
         "                if answers:\n",
+    ),
+    Mutant(
+        "answers are put aside before their journal",
+        HOLD,
+        """\
+        if begun:
+            files.replace(paths.folder, f"{paths.folder}.{suffix}")
+            files.sync_folder(paths.parent)  # else a power loss may take back this one alone
+        if files.identity(paths.results):
+            files.replace(paths.results, f"{paths.results}.{suffix}")
+""",
+        """\
+        if files.identity(paths.results):
+            files.replace(paths.results, f"{paths.results}.{suffix}")
+        if begun:
+            files.replace(paths.folder, f"{paths.folder}.{suffix}")
+""",
+    ),
+    Mutant(
+        "a journal is put aside, and its answers before that is safe",
+        HOLD,
+        "            files.sync_folder(paths.parent)  # else a power loss may take back this "
+        "one alone\n",
+        "",
+    ),
+    Mutant(
+        "the names of what was put aside are not synced",
+        HOLD,
+        "        files.sync_folder(paths.parent)\n    except",
+        "    except",
+    ),
+    Mutant(
+        "the answers of an older run are removed",
+        HOLD,
+        '            files.replace(paths.results, f"{paths.results}.{suffix}")\n',
+        "            files.remove(paths.results)\n",
     ),
     Mutant(
         "a file is named before it is synced",

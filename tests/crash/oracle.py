@@ -7,6 +7,7 @@ own, and held against what the process knew and against the books of the gateway
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,7 +25,16 @@ from batch.nightly.shelf import tidy
 from tests.crash.broken import Broken, demand
 from tests.crash.gateway import Books
 from tests.crash.known import Known, bits
-from tests.crash.process import BUILDING, DAY, EPOCH, PUBLISHED, SESSION_SECONDS, Process
+from tests.crash.process import (
+    BUILDING,
+    DAY,
+    EPOCH,
+    PUBLISHED,
+    SESSION_SECONDS,
+    Process,
+    begins_anew,
+    put_aside,
+)
 from tests.crash.story import Story
 from tests.ledger.kit import said
 from tests.ledger.memory_files import MemoryFiles, taking
@@ -42,8 +52,8 @@ class Image(NamedTuple):
         """Return all that is to be found again on the disk."""
         books = self.books
         paid, tasks = tuple(books.paid.items()), tuple(books.tasks.items())
-        spent = books.billed - books.forgone
-        return self.known, self.step, books.owed, spent, paid, tasks
+        spent = books.owed, books.billed
+        return self.known, self.step, *spent, paid, tasks, books.afresh, books.kept
 
 
 class Told(NamedTuple):
@@ -64,6 +74,10 @@ class Oracle:
     def check(self, image: Image) -> None:
         """Have the same command look at an image and mend it. Raises ``Broken``."""
         files = image.files.killed()
+        _check_kept(files, image.books)
+        if begins_anew(self._story.commands[image.step], image.step, image.books):
+            _check_aside(files, image)
+            image = image._replace(known=Known())  # of the run that is to begin
         paths, found = mend(files, image, self._story)
         _check_found(found, image.known)
         if found is None:
@@ -92,7 +106,7 @@ class Oracle:
 
 def is_told(paths: Paths, image: Image, story: Story) -> bool:
     """Return whether the command only tells that the day is published."""
-    return paths is PUBLISHED and story.commands[image.step].kind == "run"
+    return paths is PUBLISHED and story.commands[image.step].kind in ("run", "new")
 
 
 def mend(files: MemoryFiles, image: Image, story: Story) -> tuple[Paths, Found | None]:
@@ -101,6 +115,8 @@ def mend(files: MemoryFiles, image: Image, story: Story) -> tuple[Paths, Found |
     if is_told(paths, image, story):
         tidy(files, DAY)
         return paths, _recovered(files, paths)
+    if begins_anew(story.commands[image.step], image.step, image.books):
+        put_aside(files, EPOCH)
     found = _recovered(files, paths)
     if found is not None:
         book = Book(files, paths, found.run_id, 10)
@@ -118,6 +134,14 @@ def check_to_the_end(image: Image, story: Story) -> None:
         code = run_process(process)
         known = process.knows()
     check_end(files, story, books, code)
+
+
+def check_counted_once(files: MemoryFiles, books: Books) -> None:
+    """Where nothing crashed, no more counts as lost than is: tasks that went on, too."""
+    found = _recovered(files, PUBLISHED)
+    assert found is not None
+    counts = _reserved(found.history), _dark(_read(files, PUBLISHED), books)
+    demand(counts[0] == counts[1], f"{counts[0]} requests count as lost, and {counts[1]} are")
 
 
 def check_end(files: MemoryFiles, story: Story, books: Books, code: int) -> None:
@@ -198,6 +222,27 @@ def _check_found(found: Found | None, known: Known) -> None:
     demand(known.tokens <= (history.totals.sum()["input_tokens"] or 0), "a bill is lost")
 
 
+def _check_kept(files: MemoryFiles, books: Books) -> None:
+    """Of a run that is put aside nothing is lost, wherever its logs are by now."""
+    for log, data in books.kept:
+        name = os.path.basename(log)
+        found = any(
+            os.path.basename(path).startswith(name) and inode.data.startswith(data)
+            for path, inode in files.names.items()
+        )
+        demand(found, f"{name} of the run that is put aside is not there any more")
+
+
+def _check_aside(files: MemoryFiles, image: Image) -> None:
+    """Whoever leaves --new-run out meanwhile has the old run, or is refused, or begins another."""
+    try:
+        found = recover(files.killed(), BUILDING)
+    except Refusal:
+        return
+    if found is not None:
+        _check_found(found, image.known if image.known.begun else image.books.aside)
+
+
 def _check_bills(told: Told, history: History, books: Books) -> None:
     """Each bill is in one place, and the totals say what the records say."""
     bills = _bills(told)
@@ -240,11 +285,18 @@ def _check_paid(told: Told, history: History, books: Books) -> None:
 
 
 def _check_reserved(told: Told, history: History, books: Books) -> None:
-    """What was billed and is not on record was on record to be at risk, or a task goes on."""
-    dark = books.billed - books.forgone - set(_bills(told))
-    tasks = sum(one.state is not None for one in history.open.values())
-    reserved = sum(int(amount) for amount, _ in history.reserved.values())
-    demand(len(dark) <= reserved + tasks, "more was at risk than the journal says")
+    """What was billed and is not on record, be it of a task, is on record to be at risk."""
+    demand(_dark(told, books) <= _reserved(history), "more was at risk than the journal says")
+
+
+def _dark(told: Told, books: Books) -> int:
+    """Return how many bills are not on record."""
+    return len(books.billed - set(_bills(told)))
+
+
+def _reserved(history: History) -> int:
+    """Return how many requests count as spent of which nobody knows."""
+    return sum(int(amount) for amount, _ in history.reserved.values())
 
 
 def _check_media(told: Told, files: MemoryFiles, paths: Paths) -> None:

@@ -28,10 +28,11 @@ from batch.ledger.book import Book
 from batch.ledger.compact import compact_errors
 from batch.ledger.compare import Comparison, changed_since, sums_of
 from batch.ledger.entries import Entry, timestamp
-from batch.ledger.hold import held, writing
+from batch.ledger.hold import held, keep_aside, writing
 from batch.ledger.paths import Paths
 from batch.ledger.publish import failed_lines
 from batch.ledger.recover import Found, recover, take_up
+from batch.ledger.reserves import Reserves
 from batch.ledger.state import BLOCK, History, Open
 from batch.means import Means
 from batch.media import MediaFolder
@@ -49,6 +50,7 @@ from batch.usage import Usage
 from tests.crash.gateway import Books, Dialect, Gateway
 from tests.crash.known import Known
 from tests.crash.story import Command, Story
+from tests.ledger.memory_files import MemoryFiles
 from tests.virtual import run
 
 PARENT: Final = "/nowhere/days"
@@ -67,7 +69,9 @@ T = TypeVar("T")
 class Process:
     """A process that was given one command. It ends, unless the disk it works on stops before."""
 
-    def __init__(self, files: Files, story: Story, step: int, known: Known, books: Books) -> None:
+    def __init__(
+        self, files: MemoryFiles, story: Story, step: int, known: Known, books: Books
+    ) -> None:
         self.step = step  # which of the story's commands
         self._files = files
         self._story = story
@@ -88,7 +92,7 @@ class Process:
     def run(self) -> int:
         """Do what was told, and return the exit code."""
         published = bool(self._files.length(PUBLISHED.journal))
-        if published and self.command.kind == "run":
+        if published and self.command.kind in ("run", "new"):
             tidy(self._files, DAY)
             code = self._standing().exit_code
             self._known = msgspec.structs.replace(self._known, published=True)
@@ -105,12 +109,24 @@ class Process:
 
     async def _make(self) -> int:
         with claimed(self._files, DAY):
+            if begins_anew(self.command, self.step, self._books):
+                self._put_aside()
             outcome = await self._ran(BUILDING)
             pending = outcome.summary["x_run"]["pending"]
             if publishes(outcome.exit_code, pending, self.command.on_failed):
                 publish(self._files, DAY, outcome.summary)
                 self._known = msgspec.structs.replace(self._known, published=True)
         return outcome.exit_code
+
+    def _put_aside(self) -> None:
+        """Begin anew, as with --new-run: once, since who gives the command again then goes on."""
+        files = self._files
+        logs = (BUILDING.journal, BUILDING.results, BUILDING.errors)
+        safe = [(log, files.names[log].stable) for log in logs if log in files.names]
+        self._books.begin_afresh(self._known, safe)
+        self._known = Known()
+        put_aside(files, self._now())
+        self._books.afresh |= {self.step}
 
     async def _mend(self) -> int:
         return (await self._ran(PUBLISHED)).exit_code
@@ -258,12 +274,22 @@ class Process:
 
     def _purse(self, book: Book) -> Purse:
         """Return what has the journal say how much a crash may leave in the dark."""
-        now = timestamp(self._now())
+        word = Reserves(book, timestamp(self._now()), "USD")
+        lost = sum((Decimal(amount) for amount, _ in book.history.reserved.values()), Decimal(0))
+        purse = Purse(Budget(PLENTY, None, earlier=lost), OneEach(), word)  # type: ignore[arg-type]
+        book.on_safe = purse.saved
+        return purse
 
-        async def keep(amount: Decimal) -> None:
-            await book.keep(Entry(kind="reserved", at=now, amount=str(amount), currency="USD"))
 
-        return Purse(Budget(PLENTY, None), OneEach(), keep)  # type: ignore[arg-type]
+def begins_anew(command: Command, step: int, books: Books) -> bool:
+    """Return whether a command has yet to put an older run aside."""
+    return command.kind == "new" and step not in books.afresh
+
+
+def put_aside(files: Files, now: float) -> None:
+    """Do what a command does with --new-run before it begins."""
+    with held(files, BUILDING):
+        keep_aside(files, BUILDING, now)
 
 
 class OneEach:
@@ -274,6 +300,9 @@ class OneEach:
 
     def cost(self, model: str, usage: Usage) -> Decimal:
         return Decimal(1)
+
+    def exchanged(self, amount: str, currency: str) -> Decimal:
+        return Decimal(amount)
 
 
 class MediaAtOnce(MediaFolder):

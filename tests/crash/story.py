@@ -19,7 +19,8 @@ from batch.records import Answer, Flaw, Row
 from batch.script import Ask, Identity, Pack, Script, Verdict, request
 from tests.crash.gateway import Dialect
 
-Kind: TypeAlias = Literal["run", "retry", "keep"]  # keep: after lines that failed were changed
+# keep: after lines that failed were changed; new: a run that puts aside what is there.
+Kind: TypeAlias = Literal["run", "retry", "keep", "new"]
 ENDPOINT: Final = "/toy"
 KINDS: Final = {"text": 6, "film": 3, "picture": 2}  # of lines, and how often
 
@@ -106,7 +107,7 @@ def drawn(seed: int) -> Story:
     chance = random.Random(seed)
     width = 3 if chance.random() < 0.3 else 1
     lines = tuple(_line(n, chance, width) for n in range(1, chance.randint(6, 11)))
-    return Story(seed, lines, _commands(chance), width)
+    return Story(seed, lines, _afresh(_commands(chance), random.Random(f"new {seed}")), width)
 
 
 def _line(ordinal: int, chance: random.Random, width: int) -> Line:
@@ -115,6 +116,14 @@ def _line(ordinal: int, chance: random.Random, width: int) -> Line:
         return Line(ordinal, kind, 1)
     asks = 1 if width > 1 else chance.choice((1, 1, 1, 2, 3))
     return Line(ordinal, kind, asks, "texts" if width > 1 else "")
+
+
+def _afresh(said: tuple[Command, ...], chance: random.Random) -> tuple[Command, ...]:
+    """Return the commands, of which the second may begin anew if the first was stopped."""
+    if said[0].stop_after is None or chance.random() < 0.5:
+        return said
+    new = Command("new", stop_after=chance.choice((None, chance.uniform(0.02, 25))))
+    return (said[0], new, *said[1:])
 
 
 def _commands(chance: random.Random) -> tuple[Command, ...]:

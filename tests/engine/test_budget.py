@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import orjson
 import pytest
 
 from batch.budget import Budget
-from batch.errors import Interrupted, Refused, Throttled
+from batch.errors import Interrupted, Refused, TaskFailed, Throttled
 from batch.files import OsFiles
-from batch.gate.purse import Purse
+from batch.gate.purse import FIRST, Purse
 from batch.halt import Halt
 from batch.ledger.book import Book
-from batch.ledger.entries import Entry
 from batch.ledger.recover import recover
+from batch.ledger.reserves import Reserves
 from batch.pricing import Price, PriceBook, Rate
-from batch.records import Answer, Call, Done, Reply, Request, State, Step
+from batch.records import Answer, Call, Done, Owed, Reply, Request, Row, State, Step
 from batch.tariff import Tariff
 from batch.usage import Meter, Usage
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
@@ -101,13 +104,12 @@ class Stops:
                 self.reasons[code] = reason
                 halt.request(reason)
 
-            async def keep(amount: Decimal) -> None:
-                await book.keep(Entry(kind="reserved", at=session, amount=str(amount)))
-
             tariff = Tariff(BOOK, {"toy": Bounded(), "task": BoundedTask()}, 0.0)
-            budget = Budget(most, requests, spent, lost)
-            self.budget = budget
-            purse = Purse(budget, tariff if most is not None else None, keep, stop)
+            to_come = sum(one.owed is not None for one in book.history.open.values())
+            self.budget = Budget(most, requests, spent, lost, to_come)
+            word = Reserves(book, session, BOOK.currency)
+            money = (tariff, word) if most is not None else (None, None)
+            purse = Purse(self.budget, *money, stop)
             book.on_safe = purse.saved
             return purse
 
@@ -227,10 +229,209 @@ def test_tasks_that_go_on_in_the_next_session_are_paid_once_in_its_budget(tmp_pa
     # When: the next one goes on with them
     made.session(rows(8, "task"), Scripted(done))
 
-    # Then: what they may cost was kept back again, and in the end they cost what they did
-    assert between == {"session-1": Decimal(0)}
+    # Then: what they may cost stood on record meanwhile, and in the end they cost what they did
+    assert between == {"session-1": 8 * FILM}
+    assert on_record(made) == {"session-1": 0, "session-2": 0}
     assert stops.budget.spent == 8 * (5 * READ + 15 * WROTE)
     assert stops.budget.gone == stops.budget.spent
+
+
+class Films:
+    """A gateway that bills a film when it is submitted, all that it may cost."""
+
+    def __init__(self, ends: str = "done") -> None:
+        self.ends = ends
+        self.billed = Decimal(0)
+        self.tasks = 0
+
+    def __call__(self, call: Call) -> Reply:
+        if call.kind == "submit":
+            self.tasks += 1
+            self.billed += FILM
+            return json_reply({"id": self.tasks})
+        if self.ends == "failed":
+            raise TaskFailed("the film failed")
+        return json_reply({"say": "done", "in": 10, "out": MOST})
+
+
+def left_behind(made: Rig, films: Films, lines: Sequence[Row]) -> None:
+    """Have a session submit films, and end in order while they go on."""
+    halt = Halt()
+
+    def reply_to(call: Call) -> Reply:
+        if call.kind == "submit":
+            return films(call)
+        halt.request("stopped by hand")
+        return json_reply({"id": int(call.path.rpartition("/")[2])})
+
+    made.session(lines, Scripted(reply_to), halt=halt)
+
+
+FILM: Final = 10 * READ + MOST * WROTE
+# What becomes of lines 1 to 4, whose films a session has left: the lines of the next one, and how
+# their films end.
+LATER: Final[dict[str, tuple[Callable[[list[Row]], list[Row]], str]]] = {
+    "they are other lines now": (
+        lambda lines: [msgspec.structs.replace(row, sum=row.sum + 1) for row in lines],
+        "done",
+    ),
+    "they are gone": (lambda lines: lines[4:], "done"),
+    "they come last": (lambda lines: [*lines[4:], *lines[:4]], "done"),
+    "their films fail": (lambda lines: lines, "failed"),
+}
+
+
+@pytest.mark.parametrize("became", LATER)
+def test_films_that_a_session_left_never_cost_more_than_the_budget(
+    tmp_path: Path, became: str
+) -> None:
+    # Given: half of a budget is spent on films that go on when the session ends
+    change, ends = LATER[became]
+    lines, stops, films = rows(20, "task"), Stops(), Films(ends)
+    made = Rig(tmp_path, BoundedTask(), concurrency=4)
+    made.purse = stops.purse(8 * FILM)  # type: ignore[assignment]
+    left_behind(made, films, lines[:4])
+
+    # When: more is asked than can be paid, in as many sessions as it takes
+    for _ in range(3):
+        made.session(change(lines), Scripted(films))
+
+    # Then: all of it is used, and no more
+    assert films.billed == 8 * FILM
+    assert 4 in stops.reasons
+
+
+def test_lines_before_films_that_hold_all_the_money_keep_nobody_from_going_on_with_them(
+    tmp_path: Path,
+) -> None:
+    # Given: films that have all of a budget kept back, and cost half of it in the end
+    def cheap(call: Call) -> Reply:
+        assert call.kind == "poll"
+        return json_reply({"say": "done", "in": 5, "out": 15})
+
+    lines, stops, films = rows(6, "task"), Stops(), Films()
+    made = Rig(tmp_path, BoundedTask(), concurrency=1)
+    made.purse = stops.purse(4 * FILM)  # type: ignore[assignment]
+    left_behind(made, films, lines[2:])
+
+    # When: lines that were not asked stand before them
+    made.session(lines, Scripted(cheap))
+    between, why = set(made.results()), dict(stops.reasons)
+    made.session(lines, Scripted(films))
+
+    # Then: these are passed over, the run says why it ends, and asks them the next time
+    assert between == {3, 4, 5, 6}
+    assert "--max-cost" in why[4]
+    assert set(made.results()) == {1, 2, 3, 4, 5, 6}
+
+
+def test_films_of_a_session_without_a_budget_are_on_record_once_one_with_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    lines, stops, films = rows(3, "task"), Stops(), Films()
+    made = Rig(tmp_path, BoundedTask(), concurrency=4)
+    left_behind(made, films, lines)
+    made.purse = stops.purse(8 * FILM)  # type: ignore[assignment]
+
+    left_behind(made, films, lines)
+    between = on_record(made)
+    made.session(lines, Scripted(films))
+
+    assert between == {"session-1": 3 * FILM}
+    assert on_record(made) == {"session-1": 0, "session-2": 0}
+    assert stops.budget.gone == 3 * FILM == films.billed
+
+
+def test_films_that_go_on_after_a_kill_are_taken_off_what_it_may_have_cost(tmp_path: Path) -> None:
+    # Given: three of them are begun when it comes
+    lines, stops, films = rows(3, "task"), Stops(), Films()
+    made = Rig(tmp_path, BoundedTask(), concurrency=4)
+    made.purse = stops.purse(8 * FILM)  # type: ignore[assignment]
+    begun = Scripted(lambda call: films(call) if call.kind == "submit" else json_reply({"id": 1}))
+    with pytest.raises(Crashed):
+        made.session(lines, begun, crash=lambda: len(begun.calls) > 3)
+    (after_kill,) = on_record(made).values()
+
+    # When
+    made.session(lines, Scripted(films))
+
+    # Then
+    assert on_record(made) == {"session-1": after_kill - 3 * FILM, "session-2": 0}
+    assert stops.budget.spent == 3 * FILM == films.billed
+
+
+def test_a_session_without_a_budget_leaves_what_films_are_owed_as_it_is(tmp_path: Path) -> None:
+    lines, stops, films = rows(3, "task"), Stops(), Films()
+    made = Rig(tmp_path, BoundedTask(), concurrency=4)
+    with_budget, without = stops.purse(8 * FILM), made.purse
+    made.purse = with_budget  # type: ignore[assignment]
+    left_behind(made, films, lines)
+
+    made.purse = without
+    left_behind(made, films, lines)
+    made.purse = with_budget  # type: ignore[assignment]
+    made.session(lines, Scripted(films))
+
+    assert on_record(made) == {"session-1": 0, "session-2": 0}
+    assert stops.budget.gone == 3 * FILM == films.billed
+
+
+def test_a_film_is_at_risk_with_all_it_may_cost_until_what_it_did_is_on_record() -> None:
+    # Given: one that the journal names, so that whoever finds it there takes all that off
+    async def main() -> None:
+        request = Request((1,), ("a",), "task", "toy", b"{}")
+        tariff = Tariff(BOOK, {"task": BoundedTask()}, 0.0)
+        purse = Purse(Budget(Decimal(1), None), tariff, Unwritten())
+        kept = await purse.reserve(request)
+        purse.leaves(kept)
+        purse.owed(kept)
+
+        purse.answered(kept, request, Usage({Meter.INPUT: 5, Meter.OUTPUT: 5}))
+        before = purse.at_risk
+        purse.saved(1)
+
+        assert (before, purse.at_risk) == (FILM, 0)
+        assert purse.budget.gone == 5 * READ + 5 * WROTE
+
+    asyncio.run(main())
+
+
+class Unwritten:
+    """A session's word that nobody keeps."""
+
+    def owed(self, amount: Decimal) -> Owed:
+        return Owed("now", str(amount), "USD")
+
+    async def keep(self, amount: Decimal) -> None:
+        pass
+
+    def settle(self, owed: Owed) -> None:
+        raise AssertionError("no earlier session has it at risk")
+
+
+class Cutter(Biller):
+    """A gateway that cuts every answer: nobody but it knows what that cost."""
+
+    def __call__(self, call: Call) -> Reply:
+        raise Interrupted("cut off")
+
+
+def test_more_and_more_at_risk_takes_a_few_entries_each_of_twice_as_much(tmp_path: Path) -> None:
+    # Given: two hundred attempts of which nobody knows what they cost
+    stops = Stops()
+    made = rig(tmp_path, stops, Decimal(100))
+
+    # When
+    made.session(rows(100, "toy"), Scripted(Cutter(1)))
+
+    # Then: requests waited for the disk a few times, and a kill would never have cost much more
+    # than twice what it left in the dark
+    *said, last = [Decimal(entry["amount"]) for entry in made.journal("reserved")]
+    worst = said[0] / FIRST
+    assert last == stops.budget.doubtful > 190 * (worst - READ)
+    assert len(said) <= 6
+    for before, after in itertools.pairwise(said):
+        assert 2 * before < after <= 2 * before + 4 * worst
 
 
 def test_a_request_without_a_bound_stops_the_run_before_it_is_sent(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from batch.errors import (
+    BadData,
     BadKey,
     CallFailed,
     Interrupted,
@@ -213,6 +214,24 @@ def test_at_a_limit_of_the_runs_own_all_that_was_sent_is_answered_however_long_i
     rig.session(rows(10, "toy"), Slow(lambda call: GOOD), halt=halt)
 
     assert len(rig.results()) == 4
+
+
+def test_inputs_that_break_off_end_the_run_and_what_was_sent_is_answered_all_the_same(
+    tmp_path: Path,
+) -> None:
+    class Slow(Scripted):
+        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+            self.calls.append(call)
+            await asyncio.sleep(300 + len(self.calls))
+            return GOOD
+
+    rig = Rig(tmp_path, Toy(), concurrency=4)
+    rig.broken = BadData("the file was cut while the run was reading it.")
+
+    with pytest.raises(BadData, match="was cut"):
+        rig.session(rows(23, "toy"), Slow(lambda call: GOOD))
+
+    assert len(rig.results()) == 23
 
 
 def test_whoever_then_asks_for_the_end_waits_only_so_long(tmp_path: Path) -> None:

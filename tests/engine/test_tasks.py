@@ -23,6 +23,9 @@ from batch.errors import (
     Unreachable,
 )
 from batch.files import OsFiles
+from batch.gate.gate import Gate
+from batch.gate.visit import Visit
+from batch.halt import Halt
 from batch.ledger.recover import recover
 from batch.records import Call, Reply, Request, Saved, Send, State, Step
 from batch.secret import Secret
@@ -67,6 +70,28 @@ def test_polls_that_bring_no_news_write_nothing(tmp_path: Path) -> None:
 
     assert len(rig.results()) == 1
     assert [entry["state"] for entry in rig.journal("task")] == [{"id": "t1"}]
+
+
+def test_what_is_given_up_before_it_was_sent_leaves_no_doubt(tmp_path: Path) -> None:
+    halt = Halt()
+
+    class Hurried(Gate):
+        def admit(self, *given: Any) -> Visit:
+            loop = asyncio.get_running_loop()
+            loop.call_later(1, halt.request, "by SIGINT")
+            loop.call_later(2, halt.hurry)
+            return super().admit(*given)
+
+    rig = patient(tmp_path)
+    rig.gate, rig.stall = Hurried, 5.0  # seconds in which the disk takes the intents
+    silent = Gateway(polls=1)
+    rig.session(rows(3, "task"), silent, halt=halt)
+
+    rig.gate, rig.stall = Gate, 0.0
+    rig.session(rows(3, "task"), Gateway(polls=1))
+
+    assert silent.calls == []
+    assert len(rig.results()) == 3
 
 
 def test_hundreds_of_tasks_wait_at_once_and_hold_no_slot(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def said(history: History) -> dict[str, Any]:
         "sums": sums,
         "totals": {key: repr(sorted(sums.items())) for key, sums in history.totals.buckets.items()},
         "open": {line: msgspec.to_builtins(begun) for line, begun in history.open.items()},
+        "reserved": history.reserved,
         "header": history.header,
         "identity": history.identity,
     }

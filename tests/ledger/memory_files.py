@@ -3,7 +3,7 @@
 What was written survives a kill; only what was synced is sure to survive a power loss. Of a tail
 that was not synced a power loss leaves nothing, a part, zeros, or a hole; of a name that was not
 synced, the old or the new one. A folder that was renamed has its old or its new name, with all that
-is in it.
+is in it, and so has a file.
 """
 
 from __future__ import annotations
@@ -116,6 +116,11 @@ class MemoryFiles:
             inode = new if old is new else choose([old, new])
             if isinstance(inode, Inode):
                 names[path] = inode
+        left_over = {inode.number for inode in names.values()}
+        was = {inode.number for inode in after.stable_names.values()}
+        for path, inode in after.names.items():
+            if inode.number in was - left_over and path not in names:
+                names[path] = inode  # a rename is one step: there is the old name or the new one
         for inode in {inode.number: inode for inode in names.values()}.values():
             left = choose(inode.remains())
             assert isinstance(left, bytes)

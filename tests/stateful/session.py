@@ -19,7 +19,6 @@ from batch.errors import BadUsage, NoInput, Refusal
 from batch.files import Files
 from batch.gate.gate import Gate
 from batch.gate.memory import Memory
-from batch.gate.purse import Purse
 from batch.gauges import Gauges
 from batch.halt import Halt
 from batch.host import COMMAND, Host
@@ -148,9 +147,7 @@ class Session(Joined):
         self.halt.listen(gate.halt)
         memory = Memory(inflight_bytes(settings)[0])
         self.halt.listen(memory.halt)
-        self.purse = purse = Purse(
-            self.caps.budget, self.caps.tariff, self._reserved, self.ending.stop
-        )
+        self.purse = purse = self.caps.purse(self.book, self.begun_at, self.ending.stop)
         self.halt.listen(purse.halt)
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),
