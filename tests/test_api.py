@@ -302,6 +302,20 @@ def test_what_refuses_a_run_is_raised_with_the_names_of_the_arguments(folder: Pa
         batch.run_sync("in.jsonl", "out.jsonl", model="another", mock=True)
 
 
+def test_flags_with_a_name_and_a_value_are_said_as_dicts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    write(folder / "in.jsonl", 1)
+
+    with pytest.raises(batch.BadConfig) as refused:
+        batch.run_sync("in.jsonl", "out.jsonl", model="m", config="/dev/null")
+
+    assert 'with keys={"MODELS": "env:NAME"} or keys={"MODELS": "file:PATH"}, or' in str(
+        refused.value
+    )
+
+
 def test_the_settings_of_the_command_hold_here_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,6 +500,8 @@ def test_results_are_read_while_they_are_few_and_by_id(folder: Path) -> None:
         results["r2"]
     with pytest.raises(IndexError):
         results[2]
+    assert "r0" in results
+    assert "r2" not in results
 
 
 def test_a_table_without_pandas_says_what_to_install(folder: Path) -> None:

@@ -91,8 +91,8 @@ def run_sync(
         engine.start()
         engine.wait()
     except KeyboardInterrupt:
-        engine.guest.stop()
         try:
+            engine.guest.stop()
             log.warning(
                 "sending no more, and waiting for answers under way. Interrupt again to stop now"
             )

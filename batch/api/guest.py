@@ -85,9 +85,10 @@ class Guest:
                 self._tell(lambda ending: ending.stop(CANCELLED, _WHY))
 
     def hurry(self) -> None:
-        """Give up what is on the wire, too."""
+        """Give up what is on the wire, too. This counts also if ``stop`` was cut short."""
         with self._lock:
-            self._tell(lambda ending: ending.halt.hurry())
+            self.stopping = True
+            self._tell(_at_once)
 
     def _tell(self, act: Callable[[Ending], None]) -> None:
         if self._sending is not None:
@@ -118,7 +119,10 @@ class Engine:
         return self._over.is_set()
 
     def wait(self) -> None:
-        """Return when the run has ended."""
+        """Return when the run has ended. One that was kept from beginning has no end to come."""
+        if self._thread.ident is None:
+            self._work.rows.settle(taken=False)
+            return
         self._over.wait()
 
     def _live(self) -> None:
@@ -143,3 +147,8 @@ class Engine:
             watch.end()
             self._over.set()
             self._wake()
+
+
+def _at_once(ending: Ending) -> None:
+    ending.stop(CANCELLED, _WHY)
+    ending.halt.hurry()

@@ -61,6 +61,12 @@ class Results(Sequence[Result]):
     def __len__(self) -> int:
         return self.answered + self.failed
 
+    def __contains__(self, which: object) -> bool:
+        """Return whether a line with this custom_id has ended."""
+        if isinstance(which, str):
+            return self._logs.find(which, None) is not None
+        return super().__contains__(which)
+
     def __iter__(self) -> Iterator[Result]:
         return map(self._at, self._ordered())
 

@@ -100,6 +100,8 @@ _PLURALS: Final[Mapping[str, str]] = {"params": "param", "keys": "key", "tags": 
 _SINGULARS: Final = {flag: name for name, flag in _PLURALS.items()}
 _TEXTS: Final = ("prompt", "system")
 _FILE_LOOK: Final = re.compile(r"\S+\.(?:txt|md|j2|jinja2?|prompt|tmpl)")
+# A flag that takes a name and a value, with both: --param max_tokens=500.
+_PAIR: Final = re.compile(r"--([a-z]+) '?([^\s'=]+)=([^\s',;()]*\w)'?")
 _FLAG: Final = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 
 
@@ -188,7 +190,16 @@ def as_told(refusal: Refusal) -> Refusal:
 
 def in_python(message: str) -> str:
     """Return a message in which keyword arguments stand for the flags of the command."""
+    message = _PAIR.sub(_as_dict, message)
     return _FLAG.sub(lambda found: _keywords().get(found[0], found[0]), message)
+
+
+def _as_dict(found: re.Match[str]) -> str:
+    flag, name, value = found.groups()
+    if flag not in _SINGULARS:
+        return found[0]
+    said = value if value.isdecimal() else f'"{value}"'
+    return f'{_SINGULARS[flag]}={{"{name}": {said}}}'
 
 
 @cache

@@ -34,7 +34,7 @@ from batch.errors import (
 )
 from batch.secret import Redactor
 from batch.transport.address import host_of
-from batch.transport.posts import Unused
+from batch.transport.kept import Unused
 from batch.transport.proxy import Proxy
 from batch.transport.trust import Distrust
 from batch.transport.tunnel import NoTunnel, no_tunnel

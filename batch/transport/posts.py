@@ -32,10 +32,6 @@ UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what aiohttp refu
 MOST_PREPARED: Final = 1000  # some formats have the model in the path
 
 
-class Unused(aiohttp.ClientConnectionResetError):
-    """A connection was closed before it was used: nothing was sent."""
-
-
 class Prepared(NamedTuple):
     """What calls with one key to one path share."""
 
@@ -183,8 +179,8 @@ class Posts:
 def _write(connection: Connection, head: bytes, body: bytes) -> ResponseHandler:
     """Write a request out, and return who reads its answer."""
     protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None or transport.is_closing():
-        raise Unused
+    assert protocol is not None  # nobody else ran since it was found open
+    assert transport is not None
     protocol.set_response_params(
         read_until_eof=True, max_line_size=HEADER_BYTES, max_field_size=HEADER_BYTES
     )

@@ -14,13 +14,16 @@ from typing import Self
 import pytest
 
 from batch.errors import CallFailed, Interrupted, TimedOut, Unreachable
-from batch.records import Call
+from batch.records import Call, Field, Form
 from tests.raw_server import Act, Forever, RawServer, Script, head, http, read_request
 from tests.transport.kit import ASK, KEY, TLS_FILE, Joined, run, transport
 
 READ, CLOSE, RESET, HOLD = Act.READ, Act.CLOSE, Act.RESET, Act.HOLD
 BOTH = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 LARGEST = Call("POST", "/v1/x", b'"' + b"x" * 900_000 + b'"')  # that is sent in this way
+LARGE = Call("POST", "/v1/x", b'"' + b"x" * 2_000_000 + b'"')  # which goes by a session of aiohttp
+FORM = Call("POST", "/v1/images/edits", Form((Field("prompt", "a cat"),)), repeat="once")  # as well
+LARGE_FORM = Call("POST", "/v1/x", Form((Field("prompt", "x" * 900_000),)))
 STREAM = http(b"data: 1\n\n", "Content-Type: text/event-stream", length=99)  # which goes no further
 TLS_DATA = b"\x17"  # the first byte of a record with something of ours, RFC 5246 6.2.1
 BUSY = http(b"busy", status="503 Busy")
@@ -116,7 +119,8 @@ async def hang_up_at_once(server: socket.socket) -> bytes:
     return bytes(got)
 
 
-def test_on_a_connection_that_is_gone_before_its_use_nothing_was_sent() -> None:
+@pytest.mark.parametrize("call", [ASK, FORM, LARGE], ids=["ask", "form", "large"])
+def test_on_a_connection_that_is_gone_before_its_use_nothing_was_sent(call: Call) -> None:
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.setblocking(False)
@@ -124,7 +128,7 @@ def test_on_a_connection_that_is_gone_before_its_use_nothing_was_sent() -> None:
             async with transport(url) as network:
                 other = asyncio.create_task(hang_up_at_once(server))
                 with pytest.raises(Unreachable, match="closed the connection before") as caught:
-                    await network.send(ASK, KEY)
+                    await network.send(call, KEY)
 
                 assert caught.value.precedes_work
                 assert not caught.value.ambiguous
@@ -177,19 +181,20 @@ def test_who_answers_before_the_request_is_sent_is_sent_no_more_of_it(loop: str)
 
 @BOTH
 @pytest.mark.parametrize("ends", ["cancelled", "its time is over"])
-def test_a_call_that_is_given_up_is_not_sent_to_its_end(loop: str, ends: str) -> None:
+@pytest.mark.parametrize("given", [LARGEST, LARGE_FORM], ids=["json", "form"])
+def test_a_call_that_is_given_up_is_not_sent_to_its_end(given: Call, loop: str, ends: str) -> None:
     async def main() -> None:
         patience = 5.0 if ends == "cancelled" else 0.05
         with Narrow() as server:
             async with transport(server.url, total_seconds=patience) as network:
-                call = asyncio.create_task(network.send(LARGEST, KEY))
+                call = asyncio.create_task(network.send(given, KEY))
                 theirs = await server.accept()
                 if ends == "cancelled":
                     call.cancel()
                 with pytest.raises(asyncio.CancelledError if ends == "cancelled" else TimedOut):
                     await call
 
-                assert len(await server.rest(theirs)) < len(LARGEST.payload)
+                assert len(await server.rest(theirs)) < 900_000
 
     run(main(), loop)
 
