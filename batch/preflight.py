@@ -119,8 +119,11 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
             watched = True
             for line in inputs.lines():
                 report.lines += 1
-                _note(report, reader.parse(line), way, asking, how_often)
-                if watched and repeats.add(look.called(line), line.ordinal):
+                row = reader.parse(line, summed=False)
+                _note(report, row, way, asking, how_often)
+                # What is no row may still give an id, which another line may have too.
+                called = row.custom_id if isinstance(row, Row) else look.called(line)
+                if watched and repeats.add(called, line.ordinal):
                     watched = False  # some stand twice: they are enough to be told
             _note_repeats(report, inputs, look, repeats.suspects())
     _note_keys(report, way)

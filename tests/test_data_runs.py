@@ -141,8 +141,11 @@ def test_a_template_that_a_row_cannot_fill_is_refused_and_leaves_nothing(desk):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"prompt": "other.txt"}, "prompt was"),
-        ({"system": "other.txt"}, "system was not set"),
+        (
+            {"prompt": "other.txt"},
+            r"prompt was the text in .*/out\.run/prompts/\w+\.txt and is now another one",
+        ),
+        ({"system": "other.txt"}, "system was not set and is now a text"),
         ({"params": {"max_tokens": 5}}, "params was not set"),
         ({"encoding": "gb18030"}, "encoding was not set"),
         ({"id_column": "text"}, "id_column was not set"),

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Final, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from batch.cli.caller import Caller
 from batch.cli.failing import complain_of
@@ -134,7 +135,17 @@ def _heed_log(args: Sequence[str], caller: Caller) -> None:
 def _misused(wrong: click.ClickException, args: Sequence[str], caller: Caller) -> int:
     caller.no_color |= "--no-color" in args  # nothing noted it: the line was not understood
     _heed_log(args, caller)
-    caller.complain(wrong.format_message())
+    caller.complain(wrong.format_message() + _of_variable(wrong))
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
         caller.tell(f"help: {wrong.ctx.command_path} --help")
     return wrong.exit_code
+
+
+def _of_variable(wrong: click.ClickException) -> str:
+    """Return which variable says what is wrong; "" if none does."""
+    if not isinstance(wrong, click.BadParameter) or wrong.ctx is None or wrong.param is None:
+        return ""
+    if wrong.ctx.get_parameter_source(wrong.param.name or "") is not ParameterSource.ENVIRONMENT:
+        return ""
+    named = f"{wrong.ctx.auto_envvar_prefix}_{wrong.param.name or ''}".upper()
+    return f" The variable {named} says so."

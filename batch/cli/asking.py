@@ -12,7 +12,7 @@ from batch.outlook.look import outlook
 from batch.outlook.words import cost_in_words, sentences, unbounded
 from batch.plan import Plan
 from batch.pricing import PriceBook
-from batch.settings.pricelist import exact, price_book_of
+from batch.settings.pricelist import exact, price_book_of, read_prices, unlisted
 from batch.settings.tree import Settings
 from batch.wording import counted
 
@@ -33,6 +33,8 @@ class Asking:
     def __call__(self, plan: Plan) -> None:
         """Say what it is likely to cost. Raises ``Exit`` if a person says no."""
         caller, settings = self._caller, plan.settings
+        for path in settings.prices.files:
+            read_prices(path)  # also of a rehearsal, and where nothing is said: it may be mistyped
         asks = not self._yes and not settings.run.mock and caller.attended
         if caller.quiet and not asks:
             return  # the look at all lines is saved
@@ -44,6 +46,8 @@ class Asking:
             said = unbounded(estimated) if settings.run.mock else sentences(estimated)
             for line in said:
                 caller.tell(line)
+            if estimated.unpriced and not settings.run.mock and (hint := unlisted(settings.prices)):
+                caller.tell(hint)
         if asks and _is_much(estimated, settings):
             # Where it is to be quiet nothing was said before, and the question stands for itself.
             what = f"{counted(estimated.lines, 'line')}, {cost_in_words(estimated)}. "

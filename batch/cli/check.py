@@ -22,6 +22,7 @@ from batch.cli.options import (
     way_options,
 )
 from batch.cli.shape import argument, make_command, option
+from batch.collector import lean_collector
 from batch.errors import BadConfig
 from batch.preflight import MOST, compare, lines, preflight
 from batch.session.snapshot import visible
@@ -84,10 +85,12 @@ def command(ctx: click.Context, /, online: bool, most: int, **_flags: Any) -> in
     and line. Then how many lines go to which model, and how many tokens they may take.
     """
     caller = ctx.ensure_object(Caller)
-    settings = built({"output": _NO_OUTPUT, **gather(ctx, caller).layer.tree}, Settings)
+    layer = gather(ctx, caller).layer
+    settings = built({"output": _NO_OUTPUT, **layer.tree}, Settings, layer)
     if not settings.inputs:
         raise BadConfig('the job names no inputs. Write inputs = ["in.jsonl"] at its top')
-    report = preflight(settings, caller.environ, most)
+    with lean_collector():
+        report = preflight(settings, caller.environ, most)
     if online and not settings.run.mock:
         compare(report, in_loop(engine_of(caller).models(settings, ())))
     if caller.json:

@@ -97,7 +97,7 @@ def command(ctx: click.Context, /, what: str, job: str | None, **_flags: Any) ->
     if job is not None and not job.endswith(".toml"):
         raise BadUsage(f"{job}: a job is a file that ends with .toml")
     found = gather(ctx, caller)
-    built({"output": "", **found.layer.tree}, Settings)
+    built({"output": "", **found.layer.tree}, Settings, found.layer)
     shown = list(settings_shown(found, caller.environ))
     places = list(key_places(found, caller.environ))
     if caller.json:
@@ -156,7 +156,7 @@ def _proxy(found: Gathered, environ: Mapping[str, str], said: str | None) -> Sho
     """Return the proxy that leads to the gateway, and who says so; of a login nothing."""
     around = found.env.under(environ)
     path = ("gateway", "proxy")
-    gateway = built({"output": "", **found.layer.tree}, Settings).gateway
+    gateway = built({"output": "", **found.layer.tree}, Settings, found.layer).gateway
     url = resolve_base_url(gateway, around)
     proxies = resolve_proxies(gateway, around)
     proxy = proxies.to(url)

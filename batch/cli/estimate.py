@@ -88,11 +88,12 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     from batch.outlook import lasting, look, request, words  # noqa: PLC0415
     from batch.outlook.table import as_table  # noqa: PLC0415
     from batch.session.snapshot import visible  # noqa: PLC0415
-    from batch.settings.pricelist import price_book_of  # noqa: PLC0415
+    from batch.settings.pricelist import price_book_of, unlisted  # noqa: PLC0415
 
     caller = ctx.ensure_object(Caller)
-    tree = gather(ctx, caller).layer.tree
-    settings = built({"output": _NO_OUTPUT, **tree}, Settings)
+    layer = gather(ctx, caller).layer
+    tree = layer.tree
+    settings = built({"output": _NO_OUTPUT, **tree}, Settings, layer)
     if not settings.inputs:
         raise BadConfig('the job names no inputs. Write inputs = ["in.jsonl"] at its top')
     book = price_book_of(settings)
@@ -118,7 +119,10 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     said = [*map(visible, told), *_counts(estimated, time, asked - todo)]
     if estimated.parts:
         said += ["", *as_table(estimated, _width(), styled=caller.paints(sys.stdout)), ""]
-    said += [*words.remarks(estimated), *_assumed(estimated)]
+    said += words.remarks(estimated)
+    if estimated.unpriced and (hint := unlisted(settings.prices)):
+        said.append(hint)
+    said += _assumed(estimated)
     if one is not None:
         said += ["", f"the first request, of {one.where}:", "", *request.lines(one)]
     caller.emit("".join(f"{line}\n" for line in said).encode(), "the estimate")

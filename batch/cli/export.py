@@ -110,6 +110,10 @@ def _standing(caller: Caller, looked: Looked, run: str) -> dict[str, Any]:
 
 
 def _wanted(output: str, flags: dict[str, Any]) -> Wanted:
+    if output == "-":
+        raise BadUsage(
+            "an export is there whole or not at all, and so goes into a file. Write -o answers.csv"
+        )
     kind = format_of_path(output, cast("Format | None", flags["kind"]))
     said = flags["columns"]
     columns = tuple(name.strip() for name in (said or "").split(",") if name.strip())

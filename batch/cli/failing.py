@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from typing import Final
 
@@ -20,8 +21,7 @@ def complain_of(error: BaseException, caller: Caller) -> int:
     from batch.session.snapshot import visible  # noqa: PLC0415
 
     if isinstance(error, OSError) and error.strerror:
-        where = error.filename or "what was to be written"
-        caller.complain(f"{where}: {error.strerror}. {AGAIN}", CANNOT_WRITE)
+        caller.complain(f"{_told(error)}. {AGAIN}", CANNOT_WRITE)
         return CANNOT_WRITE
     if not isinstance(error, Refusal):
         # What it quotes may be a key, or an order to a terminal.
@@ -35,3 +35,13 @@ def complain_of(error: BaseException, caller: Caller) -> int:
         caller.tell(f"because: {type(cause).__name__}: {cause}")
         cause = cause.__cause__
     return error.exit_code
+
+
+def _told(error: OSError) -> str:
+    """Return what the system says, and of what: it names no folder that is gone."""
+    where = error.filename or "what was to be written"
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        where = "this folder, in which the command was called"
+    return f"{where}: {error.strerror}"

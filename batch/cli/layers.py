@@ -19,18 +19,20 @@ from click.core import ParameterSource
 from batch.cli.caller import Caller
 from batch.cli.dates import Dates
 from batch.cli.options import PLACES
-from batch.cli.spoken import JOB_ENDING, job_of, noted, spoken
+from batch.cli.spoken import JOB_ENDING, job_of, noted, spoken, variable
 from batch.errors import BadConfig, BadUsage
 from batch.fill import Values, fill
 from batch.nightly.shelf import whereabouts
 from batch.settings.checker import Layer, Origin, Path, Tree, dotted
 from batch.settings.config import JOB, USER, laid, read_layer, user_file
 from batch.settings.envfile import EnvFile, read_env_file
-from batch.settings.tree import BadSetting, S, Settings, build
+from batch.settings.tree import BadSetting, S, Settings, build, is_date, is_time_zone
+from batch.wording import shown
 
 ENV_FILE: Final = ".env"
 # What of a job is part of the run's identity; plan.py says it in full.
 _IDENTITY: Final = ("request", "label")
+_NOWHERE: Final = Layer()
 
 
 class Gathered(msgspec.Struct, frozen=True):
@@ -76,7 +78,7 @@ def settings_of(ctx: click.Context, caller: Caller, shape: type[S], day: str | N
             caller.tell(remark)
     # A command may have options of its own under names that are those of a run's settings.
     kept = {name: one for name, one in found.layer.tree.items() if name in shape.__struct_fields__}
-    return built(kept, shape)
+    return built(kept, shape, found.layer)
 
 
 def _logs_to_stderr(ctx: click.Context, tree: Tree) -> bool:
@@ -84,14 +86,25 @@ def _logs_to_stderr(ctx: click.Context, tree: Tree) -> bool:
     return "log_format" in ctx.params and log.get("format") == "json" and not log.get("file")
 
 
-def built(tree: Mapping[str, Any], shape: type[S]) -> S:
-    """Return a tree as settings. Raises ``BadUsage``, naming the flag that may have been meant."""
+def built(tree: Mapping[str, Any], shape: type[S], layer: Layer = _NOWHERE) -> S:
+    """Return a tree as settings.
+
+    Raises ``BadUsage``, naming the variable of ``layer`` or the flag that may have been meant.
+    """
     try:
         return build(tree, shape)
     except BadSetting as wrong:
         names = [name for name, place in PLACES.items() if wrong.path[: len(place)] == place]
-        flag = f"--{names[0].replace('_', '-')}: " if names else ""
-        raise BadUsage(flag + _in_flags(wrong.what)) from None
+        where = f"{_said_by(names[0], layer)}: " if names else ""
+        raise BadUsage(where + _in_flags(wrong.what)) from None
+
+
+def _said_by(name: str, layer: Layer) -> str:
+    """Return what a person would mend: the variable that says it, else the flag."""
+    origin = layer.origins.get(PLACES[name])
+    if origin is not None and variable(name) in origin.where:
+        return origin.where
+    return f"--{name.replace('_', '-')}"
 
 
 def gather(ctx: click.Context, caller: Caller, day: str | None = None) -> Gathered:
@@ -101,6 +114,7 @@ def gather(ctx: click.Context, caller: Caller, day: str | None = None) -> Gather
     """
     job = job_of(ctx)
     said = spoken(ctx, job)
+    _require_day(said)
     if caller.verbose:
         said = laid(_verbose(caller.verbose), said)
     user = _user(ctx, caller)
@@ -127,6 +141,17 @@ def gather(ctx: click.Context, caller: Caller, day: str | None = None) -> Gather
     _require_use_of_date(ctx, job, dates)
     layer = laid(said, laid(variables, laid(of_job, user)))
     return Gathered(_completed(_named(layer, job), env, dates), job, env, dates)
+
+
+def _require_day(said: Layer) -> None:
+    """Refuse a day or a zone that is none here, before a path of the job seems to be wrong."""
+    run = said.tree.get("run", {})
+    for name, is_one, example in (
+        ("date", is_date, "day such as 2026-11-26"),
+        ("tz", is_time_zone, "time zone such as Europe/Berlin"),
+    ):
+        if name in run and not is_one(run[name]):
+            raise BadUsage(f"{_said_by(name, said)}: {shown(run[name])} is no {example}")
 
 
 def _verbose(level: int) -> Layer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from batch.report.condense import Condensed
 from batch.report.periods import day_of, first_day, last_day, zone
 from batch.report.sources import Found, read_all, told
 from batch.report.tally import BY, Tally, dimensions, grain, tally
-from batch.settings.pricelist import price_book_of
+from batch.settings.pricelist import price_book_of, unlisted
 from batch.settings.tree import UserSettings, is_currency
 from batch.wording import agreeing, counted
 
@@ -100,7 +101,7 @@ def _next_dimension(_ctx: click.Context, _param: click.Parameter, incomplete: st
     type=click.Choice(FORMATS),
     allow_from_autoenv=False,  # the variable is that of the inputs' format
     metavar="FORMAT",
-    help="table, csv, json or md; a table if nothing is said.",
+    help="table, csv, json or md; else as the ending of the file tells, else a table.",
 )
 @option(
     WRITTEN,
@@ -109,7 +110,7 @@ def _next_dimension(_ctx: click.Context, _param: click.Parameter, incomplete: st
     "target",
     allow_from_autoenv=False,
     metavar="FILE",
-    help="There instead of to stdout.",
+    help="There instead of to stdout, which is also -.",
 )
 @option(WRITTEN, "--html", metavar="FILE", help="A page with charts, one file, which needs no net.")
 @click.pass_context
@@ -122,7 +123,7 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     """
     caller = ctx.ensure_object(Caller)
     by, tz = dimensions(flags["by"]), zone(flags["tz"])
-    book = _book(ctx, caller, flags)
+    book, hint = _book(ctx, caller, flags)
     now = caller.clock()
     condense = partial(Condensed, by, book, tz)
     choice = _Choice(condense, _days(flags, tz, now), mock=flags["mock"])
@@ -133,27 +134,32 @@ def command(ctx: click.Context, /, paths: tuple[str, ...], **flags: Any) -> int:
     wanted = list(choice.condensed.buckets())
     report = tally(wanted, by, book, tz)
     models = report if by == ("model",) else tally(wanted, ("model",), book, tz)
+    if hint and not caller.quiet and any(gap.why == "no_price" for gap in models.gaps):
+        caller.tell(f"note: {hint}")
     if flags["html"] is not None:
         times = tally(wanted, (grain(models.first, models.last), "model"), book, tz)
         read = told(found.runs, found.files)
         page = _page(report, times, models, read, datetime.fromtimestamp(now, tz))
         caller.write(flags["html"], page, paths)
+    target = None if flags["target"] == "-" else flags["target"]
     kind = "json" if caller.json else flags["kind"]
     if kind is None and flags["html"] is not None and flags["target"] is None:
         return PARTIAL if found.skipped else 0  # the page is what was asked for
-    text = _formatted(kind or "table", report, models, found, caller, flags["target"])
-    if flags["target"] is not None:
-        caller.write(flags["target"], text, paths)
+    text = _formatted(kind or _told_by(target), report, models, found, caller, target)
+    if target is not None:
+        caller.write(target, text, paths)
     else:
         caller.emit(text, "the report")
     return PARTIAL if found.skipped else 0
 
 
-def _book(ctx: click.Context, caller: Caller, flags: Mapping[str, Any]) -> PriceBook:
+def _book(ctx: click.Context, caller: Caller, flags: Mapping[str, Any]) -> tuple[PriceBook, str]:
+    """Return the prices, and how to have those that are not installed."""
     currency = flags["currency"]
     if currency is not None and not is_currency(currency):
         raise BadUsage("--currency takes a code of three letters, such as USD")
-    return price_book_of(settings_of(ctx, caller, UserSettings), currency)
+    settings = settings_of(ctx, caller, UserSettings)
+    return price_book_of(settings, currency), unlisted(settings.prices)
 
 
 def _tell_of_files(caller: Caller, found: Found) -> None:
@@ -225,6 +231,12 @@ def _page(report: Tally, times: Tally, models: Tally, read: str, written: dateti
             f"--html needs {error.name}, which is not installed: pip install 'wenwen-batch[report]'"
         ) from None
     return as_page(report, times, models, read, written).encode()
+
+
+def _told_by(target: str | None) -> str:
+    """Return the format that the ending of a file tells; a table where it tells none."""
+    ending = os.path.splitext(target or "")[1].removeprefix(".").lower()
+    return ending if ending in FORMATS else "table"
 
 
 def _formatted(

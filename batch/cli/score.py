@@ -84,7 +84,7 @@ def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) 
     caller = ctx.ensure_object(Caller)
     gold = flags["gold"], flags["id_column"], flags["gold_column"]
     output = output_of(ctx, caller, output)
-    found = _compared(output, gold, flags["label_field"])
+    found, inputs = _compared(output, gold, flags["label_field"])
     gates = [
         (f"{name} of at least {100 * least:g} %", (share.value or 0.0) >= least)
         for name, least, share in (
@@ -97,7 +97,7 @@ def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) 
         from batch.labeling.page import page  # noqa: PLC0415 - only here
 
         text = page(f"Labels of {os.path.basename(output)}", found, gates)
-        caller.write(html, text.encode(errors="replace"), (output, flags["gold"]))
+        caller.write(html, text.encode(errors="replace"), (output, flags["gold"], *inputs))
     passed = all(met for _, met in gates)
     if caller.json:
         document = {**found.document(), "passed": passed if gates else None}
@@ -112,7 +112,8 @@ def command(ctx: click.Context, /, output: str, html: str | None, **flags: Any) 
 
 def _compared(
     output: str, gold: tuple[str, str | None, str | None], field: str | None
-) -> Comparison:
+) -> tuple[Comparison, tuple[str, ...]]:
+    """Return what labels and gold come to, and the paths of the inputs."""
     # Loaded now: help can do without.
     from batch.labeling.compare import compare, with_texts  # noqa: PLC0415
     from batch.labeling.finished import read_finished  # noqa: PLC0415
@@ -124,7 +125,9 @@ def _compared(
     with looked_at(paths_of(output)) as looked:
         found = compare(people, read_finished(looked.logs, people.lines, field))
         without = {one.line for one in found.disagreements if not one.text}
-        return with_texts(found, _texts(looked.asked, without)) if without else found
+        if without:
+            found = with_texts(found, _texts(looked.asked, without))
+        return found, looked.kept
 
 
 def _texts(asked: Asked | None, wanted: set[int]) -> dict[int, str]:
@@ -171,6 +174,7 @@ def _drawn(caller: Caller, found: Comparison) -> str:
 
 
 def _parts(found: Comparison) -> Iterator[RenderableType]:
+    from batch.labeling.compare import UNANSWERED  # noqa: PLC0415 - as above
     from batch.labeling.page import interval, percent  # noqa: PLC0415
 
     score = found.score
@@ -188,6 +192,11 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
         f"kappa     {kappa}; F1 macro {percent(score.macro.f1)}, micro "
         f"{percent(score.micro.f1)}, weighted {percent(score.weighted.f1)}"
     )
+    if found.missing.get(UNANSWERED) == found.gold:
+        yield (
+            "note      no line of the gold file has a record in the run. If that has begun, ids "
+            "are not the same in both: --id-column names another column of the gold file"
+        )
     if found.strange:
         labels = ", ".join(f"{visible(one)} ({count:,})" for one, count in found.strange.items())
         yield f"note      the run could not give these labels of the gold file: {labels}"

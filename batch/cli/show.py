@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -79,7 +80,7 @@ def command(ctx: click.Context, /, run: str, most: int, **flags: Any) -> int:
             count += 1
             text = "".join(f"{line}\n" for line in lines(one, frame, paint))
             caller.emit(f"{text}\n".encode(), "what is shown")
-        if not caller.quiet:
+        if not caller.quiet and flags["custom_id"] is None and flags["line"] is None:
             for remark in _remarks(looked, run, count, errors=flags["errors"]):
                 caller.tell(remark)
     return 0
@@ -132,6 +133,7 @@ def _prompts(looked: Looked, records: Sequence[Record]) -> dict[int, Sequence[Pi
 def _remarks(looked: Looked, run: str, count: int, *, errors: bool) -> Iterator[str]:
     """Yield what there is beside what was shown."""
     answered, failed = looked.logs.answered.count, looked.logs.failed.count
+    run = shlex.quote(run)
     every = failed if errors else answered
     what = "line that failed" if errors else "answer"
     several = "lines that failed" if errors else "answers"

@@ -61,7 +61,7 @@ def spoken(ctx: click.Context, job: str | None) -> Layer:
             if not value:
                 continue
         if source is ParameterSource.ENVIRONMENT:
-            where = _variable(name)
+            where = variable(name)
         else:
             where = max(param.opts, key=len) if isinstance(param, click.Option) else "argument"
         _put(tree, origins, name, value, Origin(where))
@@ -71,29 +71,30 @@ def spoken(ctx: click.Context, job: str | None) -> Layer:
 def noted(ctx: click.Context, env: EnvFile) -> Layer:
     """Return what the variables in .env say, read as click reads those of the environment."""
     for early in _TOO_EARLY:
-        if _variable(early) in env.values:
+        if variable(early) in env.values:
             raise BadConfig(
-                f"{env.path}:{env.lines[_variable(early)]}: {_variable(early)} is needed before "
+                f"{env.path}:{env.lines[variable(early)]}: {variable(early)} is needed before "
                 f"this file is read. Export it, or give --{early.replace('_', '-')}"
             )
     tree: Tree = {}
     origins: dict[Path, Origin] = {}
     for param in ctx.command.params:
         name = str(param.name)
-        text = env.values.get(_variable(name))
+        text = env.values.get(variable(name))
         if not text or name not in PLACES or name not in ctx.params:
             continue
-        where = f"{env.path}:{env.lines[_variable(name)]}"
+        where = f"{env.path}:{env.lines[variable(name)]}"
         try:
             given = param.type.split_envvar_value(text) if param.multiple else text
             value = param.process_value(ctx, given)
         except (click.BadParameter, BadUsage) as wrong:
-            raise BadConfig(f"{where}: {_variable(name)}: {wrong}") from None
-        _put(tree, origins, name, value, Origin(f"{where}, {_variable(name)}"))
+            raise BadConfig(f"{where}: {variable(name)}: {wrong}") from None
+        _put(tree, origins, name, value, Origin(f"{where}, {variable(name)}"))
     return Layer(tree, origins)
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """Return the variable that says what a flag would."""
     return f"{PREFIX}_{name.upper()}"
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from batch.labeling.finished import Finished
 from batch.labeling.gold import Gold
 from batch.labeling.metrics import Score, Share, score, wilson
+
+UNANSWERED: Final = "not answered"
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ def compare(gold: Gold, run: Finished) -> Comparison:
     for custom_id, person in gold.lines.items():
         found = run.lines.get(custom_id)
         if found is None:
-            missing["not answered"] += 1
+            missing[UNANSWERED] += 1
             continue
         if found.fate != "label":
             missing[found.fate] += 1

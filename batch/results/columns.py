@@ -38,7 +38,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _usage(name: str) -> Callable[[Row], Any]:
-    return lambda row: (row.record.x_run.usage or {}).get(name)
+    return lambda row: getattr(row.record.x_run.counts, name, None)
 
 
 def _told(name: str) -> Callable[[Row], Any]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from batch.ledger.entries import seconds_of
+from batch.ledger.entries import Counts, seconds_of
 from batch.ledger.totals import hour_of
 from batch.pricing import PriceBook, Used
 from batch.report.buckets import Amounts
@@ -33,22 +33,13 @@ class Costs:
         Earlier requests for the line are not in it, nor what a failed line cost: the totals know.
         """
         told = record.x_run
-        usage = told.usage
-        if told.class_ is not None or usage is None:
+        if told.class_ is not None or told.counts is None:
             return None
         requests = 1 if told.pack is None or told.pack[0] == 0 else 0
-        hour = hour_of(told.started_at)
-        return self._cost(told.model, hour, requests, tuple(usage), tuple(usage.values()))
+        return self._cost(told.model, hour_of(told.started_at), requests, told.counts)
 
-    def _priced(
-        self,
-        model: str,
-        hour: str,
-        requests: int,
-        names: tuple[str, ...],
-        values: tuple[int | float | None, ...],
-    ) -> float | None:
-        amounts = msgspec.convert(dict(zip(names, values, strict=True)), Amounts)
+    def _priced(self, model: str, hour: str, requests: int, counts: Counts) -> float | None:
+        amounts = msgspec.convert(counts, Amounts, from_attributes=True)
         at = seconds_of(f"{hour}:00:00Z")
         used = Used(model, at, amounts.counts(), requests, longest=amounts.input_tokens)
         cost = self._book.cost(used)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from batch.errors import BadUsage, CannotWrite
+from batch.errors import BadUsage, Busy, CannotWrite
 from batch.files import Files, write_all
 from batch.ledger.paths import Paths
 from batch.wording import shown
@@ -27,9 +27,11 @@ class Target:
         self.aside = f"{path}.tmp"
         self._zip = zlib.compressobj(_LEVEL, wbits=_GZIP_BITS) if path.endswith(GZIP) else None
         self.fd = -1
+        self._made: tuple[int, int] | None = None
 
     def __enter__(self) -> Self:
         self.fd = self._files.create(self.aside)
+        self._made = self._files.identity(self.aside)
         return self
 
     def __exit__(
@@ -39,8 +41,10 @@ class Target:
         at: TracebackType | None,
     ) -> None:
         if self.fd >= 0:
+            mine = self._is_mine()
             self._close()
-            self._files.remove(self.aside)
+            if mine:
+                self._files.remove(self.aside)
 
     def write(self, data: bytes) -> None:
         """Write at the end."""
@@ -49,13 +53,22 @@ class Target:
             write_all(self._files, self.fd, packed)
 
     def place(self) -> None:
-        """Put the file in its place."""
+        """Put the file in its place. Raises Busy if somebody else writes one aside by now."""
         if self._zip:
             write_all(self._files, self.fd, self._zip.flush())
         self._files.sync(self.fd)
+        if not self._is_mine():
+            raise Busy(
+                f"{shown(self._path, 300)} is being written by somebody else too. Wait until that "
+                "has ended"
+            )
         self._close()
         self._files.replace(self.aside, self._path)
         self._files.sync_folder(os.path.dirname(self._path))
+
+    def _is_mine(self) -> bool:
+        """Return whether the name still leads to this file: whoever comes later takes it."""
+        return self._files.identity(self.aside) == self._made
 
     def _close(self) -> None:
         self._files.close(self.fd)
@@ -83,6 +96,12 @@ def refuse_kept(path: str, kept: Sequence[str]) -> None:
     Raises BadUsage or CannotWrite.
     """
     name = shown(path, 300)
+    if path == "-":
+        raise BadUsage(
+            "- is no file, and this does not go to stdout. Name a file: ./- if that is it"
+        )
+    if path.endswith(".toml") and os.path.exists(path):
+        raise BadUsage(f"{name} holds settings: a job, or prices. Choose another file")
     if any(os.path.exists(one) and _same(one, path) for one in kept):
         raise BadUsage(f"{name} is a file of the run itself, or its input. Choose another file")
     if _is_of_a_run(os.path.realpath(path)):

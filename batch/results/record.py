@@ -12,6 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from batch.errors import BadData
+from batch.ledger.entries import Counts
+from batch.usage import ALWAYS
 from batch.wire import WireFormat, formats
 
 _NOTHING: Final = msgspec.Raw(b"null")
@@ -38,7 +40,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     started_at: str | None = None
     ms: int = 0
     model_answered: str | None = None
-    usage: dict[str, int | float | None] | None = None
+    counts: Counts | None = msgspec.field(name="usage", default=None)
     finish: str = ""
     files: tuple[File, ...] = ()
     maybe_billed: int = 0
@@ -47,6 +49,15 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
     retryable: bool = False
     label: dict[str, Any] | None = None  # of a labeling run: value, confidence
+
+    @property
+    def usage(self) -> dict[str, int | float | None] | None:
+        """Return the counts by name, as they stand in files; None if nobody reported any."""
+        if self.counts is None:
+            return None
+        told = msgspec.structs.asdict(self.counts)
+        known = {name: value for name, value in told.items() if value is not None}
+        return {**dict.fromkeys(ALWAYS), **known}
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):

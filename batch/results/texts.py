@@ -41,8 +41,10 @@ class Jsonl:
     def write(self, rows: Sequence[Row]) -> None:
         """Write an object for each row, its columns in their order."""
         option = orjson.OPT_APPEND_NEWLINE
-        names, getters = self._names, self._getters
-        objects = [dict(zip(names, [get(row) for get in getters], strict=True)) for row in rows]
+        columns = [map(get, rows) for get in self._getters]
+        objects = [
+            dict(zip(self._names, values, strict=True)) for values in zip(*columns, strict=True)
+        ]
         self._target.write(b"".join([orjson.dumps(one, _plain, option) for one in objects]))
 
     def finish(self) -> None:

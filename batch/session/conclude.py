@@ -192,8 +192,11 @@ def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
 
 def _from_here(path: str) -> str:
     """Return a path as people would type it from where they are."""
-    near = os.path.relpath(path)
-    return path if near.startswith("..") else near
+    try:
+        near = os.path.relpath(path)
+    except FileNotFoundError:  # that folder is gone
+        return path
+    return path if near.startswith("..") else f"./{near}" if near.startswith("-") else near
 
 
 def _tags(files: Files, paths: Paths, header: Mapping[str, Any]) -> dict[str, str]:

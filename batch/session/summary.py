@@ -5,6 +5,7 @@ Functions of what the ledger says and of why this session ended. No files, no cl
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ class Standing(msgspec.Struct, frozen=True):
     run_id: str
     output: str
     folder: str
-    shown: str  # the output as people would type it from where they are
+    shown: str  # the output as people would name it from where they are
     created_at: int  # Unix seconds
     total: int | None  # lines that ask something; None if the inputs were not read
     ok: int
@@ -66,6 +67,11 @@ class Standing(msgspec.Struct, frozen=True):
     usage: Mapping[str, Any]
     header: Mapping[str, Any]
     tags: Mapping[str, str] = {}
+
+    @property
+    def typed(self) -> str:
+        """The output as it stands in a command."""
+        return shlex.quote(self.shown)
 
     @property
     def labels(self) -> dict[str, Any]:
@@ -269,19 +275,19 @@ def _next(standing: Standing, session: Session | None) -> str:
     if session is not None and session.unasked and session.unasked == standing.pending:
         others = "other line" if session.unasked == 1 else f"other {session.unasked:,} lines"
         return (
-            f"wbatch show {standing.shown}; without {session.chosen} the same command asks the "
+            f"wbatch show {standing.typed}; without {session.chosen} the same command asks the "
             f"{others}"
         )
     if standing.pending:
         return f"{_first(session)}the same command again goes on from here"
     if standing.retryable:
         where = ", which asks the mock again" if standing.labels.get("mock") else ""
-        return f"wbatch retry {standing.shown}{where}"
+        return f"wbatch retry {standing.typed}{where}"
     if standing.failed:
         return "; ".join(_mending(standing))
     if session is None:
         return "nothing: every line is answered"
-    return f"wbatch show {standing.shown}, or wbatch export {standing.shown} -o answers.csv"
+    return f"wbatch show {standing.typed}, or wbatch export {standing.typed} -o answers.csv"
 
 
 def _first(session: Session | None) -> str:
@@ -294,7 +300,7 @@ def _first(session: Session | None) -> str:
 
 def _mending(standing: Standing) -> list[str]:
     """Return what helps lines that it does not help to ask again just so, by what is wrong."""
-    errors, retry = f"{folder_of(standing.shown)}/errors.jsonl", f"wbatch retry {standing.shown}"
+    errors, retry = f"{folder_of(standing.shown)}/errors.jsonl", f"wbatch retry {standing.typed}"
     steps = []
     lines_own = standing.classes.keys() - {"outcome_unknown", "bad_file", "file_gone", *_NEW_WORK}
     if lines_own or not standing.classes:

@@ -117,6 +117,8 @@ class Checker:
         kinds = {one.name: one.type for one in fields(shape)}
         for name in tree:
             if name not in kinds:
+                if isinstance(tree[name], dict):
+                    self._refuse_dots((*path, name))
                 self._refuse((*path, name), self._unknown((*path, name), kinds))
         section = {
             name: self._value(value, kinds[name], (*path, name)) for name, value in tree.items()
@@ -188,6 +190,14 @@ class Checker:
         if place == "-" and path == ("inputs",):
             return place  # standard input
         return os.path.join(os.path.dirname(self._name), os.path.expanduser(place))
+
+    def _refuse_dots(self, path: Path) -> None:
+        """Refuse a model like gpt-4.1 that stands without quotes, which is a table in a table."""
+        if path[:2] == ("prices", "models") and len(path) > 3:
+            model = ".".join(path[2:])
+            self._refuse(
+                path, f'a name with dots in it stands in quotes: [prices.models."{model}"]'
+            )
 
     def _unknown(self, path: Path, kinds: Mapping[str, Any]) -> str:
         name = dotted(path)

@@ -106,7 +106,9 @@ def _read_key_file(path: str) -> str:
     except OSError as error:
         raise BadConfig(f"cannot read key file {path}: {error.strerror}") from None
     if stat.S_ISREG(mode) and mode & stat.S_IRWXO:
-        raise BadConfig(f"every user of this machine can read key file {path}. Run: chmod 600 it")
+        raise BadConfig(
+            f"every user of this machine can read key file {path}. Run: chmod 600 {path}"
+        )
     if len(content) > KEY_FILE_LIMIT:
         raise BadConfig(f"key file {path} is too large to be a key")
     return content.decode("latin-1")

@@ -126,6 +126,13 @@ def price_book(
     return PriceBook(tuple(own), found, chosen.upper(), per_base)
 
 
+def unlisted(settings: PriceSettings) -> str:
+    """Return how to get the list prices that are wanted and not installed; "" if that is not so."""
+    if not settings.listed or find_spec(_LIST) is not None:
+        return ""
+    return "list prices come with another package: pip install 'wenwen-batch[report]'"
+
+
 def exact(number: float) -> Decimal:
     """Return a number as it was written: 0.15, not the binary fraction that is nearest to it."""
     return Decimal(repr(number))

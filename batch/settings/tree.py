@@ -205,6 +205,8 @@ class GatewaySettings(_Section, frozen=True, kw_only=True):
     task_timeout: Seconds = RetryPolicy().task_timeout  # until a task has ended
 
     def __post_init__(self) -> None:
+        if self.base_url is not None and not self.base_url.strip():
+            raise ValueError("base_url is empty: write the address of the gateway, or leave it out")
         named = self.proxy is not None and self.proxy.strip().lower() not in ("", "none")
         if named and "${" not in str(self.proxy):
             fault = read_proxy(self.proxy or "", "proxy").fault
@@ -419,6 +421,10 @@ class Settings(UserSettings, frozen=True, kw_only=True):
     label: LabelSettings = LabelSettings()
     run: RunSettings = RunSettings()
     nightly: NightlySettings | None = None  # None: a run like any other
+
+    def __post_init__(self) -> None:
+        if self.output.endswith("/"):
+            raise ValueError("output is a folder: name a file in it, such as out.jsonl")
 
 
 def build(tree: Mapping[str, Any], shape: type[S]) -> S:

@@ -154,6 +154,18 @@ def test_without_a_terminal_it_is_said_and_never_asked(desk: Desk) -> None:
     assert desk.sent == 20
 
 
+@pytest.mark.parametrize("how", ["-q", "--mock"])
+def test_prices_that_cannot_be_read_are_no_matter_of_what_is_said(desk: Desk, how: str) -> None:
+    desk.write(1)
+
+    code, said = desk.piped("--prices", "mistyped.toml", how)
+
+    assert code == 78
+    assert "cannot read the settings in mistyped.toml" in said
+    assert desk.sent == 0
+    assert not desk.left
+
+
 def test_a_quiet_run_says_nothing_and_asks_in_full_where_somebody_sits(desk: Desk) -> None:
     desk.write(20, max_tokens=500)
 

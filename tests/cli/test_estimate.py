@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,18 @@ def test_a_price_file_names_no_other_price_files(desk: Desk) -> None:
     assert "prices.files has no place in a price file" in desk.estimate(
         "in.jsonl", "--prices", "more.toml", code=78
     )
+
+
+@pytest.mark.parametrize(("listed", "told"), [("true", True), ("false", False)])
+def test_how_to_get_list_prices_is_said_where_they_would_help(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, listed: str, told: bool
+) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)  # as if it were not installed
+    desk.write(chat(model="of-nobody"))
+    Path("own.toml").write_text(
+        f'inputs = ["in.jsonl"]\noutput = "out.jsonl"\n[prices]\nlisted = {listed}\n'
+    )
+
+    said = desk.estimate("own.toml")
+
+    assert ("pip install 'wenwen-batch[report]'" in said) == told

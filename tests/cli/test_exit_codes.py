@@ -80,6 +80,27 @@ def test_ctrl_c_outside_of_a_run_is_130_and_quiet(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("WBATCH_RPM", "many", "not a valid integer. The variable WBATCH_RPM says so."),
+        ("WBATCH_RPM", "0", "error: WBATCH_RPM: give a whole number of at least 1"),
+        ("WBATCH_TIE", "odd", "The variable WBATCH_TIE says so."),
+    ],
+)
+def test_what_a_variable_says_wrong_is_not_blamed_on_a_flag(
+    name: str,
+    value: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert answer(RUN, Caller(FakeEngine())) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("args", "says"),
     [
         (["runn"], "No such command 'runn'. Did you mean 'run'?"),
@@ -94,6 +115,8 @@ def test_ctrl_c_outside_of_a_run_is_130_and_quiet(capsys: pytest.CaptureFixture[
         ([*RUN, "--endpoint", "chat"], "endpoint is a path"),
         ([*RUN, "--new-run", "--keep-answers"], "--new-run and --keep-answers exclude each other"),
         ([*RUN, "--mock-fail", "500=1%"], "only a mock run takes --mock-fail"),
+        ([*RUN, "--date", "tomorrow"], "--date: tomorrow is no day such as 2026-11-26"),
+        ([*RUN, "--tz", "Mars/Olympus"], "--tz: Mars/Olympus is no time zone such as"),
         (["retry"], "Missing argument 'OUT | JOB.toml'"),
         (["retry", "out.jsonl", "--mock"], "one of a rehearsal asks the mock again"),
         (["retry", "out.jsonl", "--only", " , "], "--only names no error code"),

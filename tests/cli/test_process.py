@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -187,3 +189,50 @@ def test_ctrl_c_stays_ignored_where_a_shell_means_it_so() -> None:
     done = python("-c", code, "click", str(int(signal.SIGINT)), "--version")
 
     assert done.returncode == 0
+
+
+def in_a_folder_that_is_gone(gone: Path, *args: object) -> subprocess.CompletedProcess[bytes]:
+    """Call the command in a folder that was removed, as a clean-up beside cron may do."""
+    gone.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    command = [sys.executable, "-m", "batch", *map(str, args)]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        ["sh", "-c", script, "sh", str(gone), *command],
+        check=False,
+        timeout=30,
+        capture_output=True,
+        env=environ,
+    )
+
+
+def test_whole_paths_need_no_folder_to_be_called_in(tmp_path: Path) -> None:
+    prompts, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    prompts.write_text('{"prompt": "Say hello."}\n')
+
+    done = in_a_folder_that_is_gone(
+        tmp_path / "gone", "run", prompts, "-o", output, "-m", "gpt-4o-mini", "--mock"
+    )
+
+    assert done.returncode == 0
+    assert f"next     wbatch show {output}, or " in done.stderr.decode()
+
+
+def test_a_path_from_a_folder_that_is_gone_is_told_as_such(tmp_path: Path) -> None:
+    done = in_a_folder_that_is_gone(tmp_path / "gone", "status", "out.jsonl")
+
+    assert done.returncode == 73
+    assert "this folder, in which the command was called: No such file" in done.stderr.decode()
+
+
+def test_an_output_that_looks_like_a_flag_is_named_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.jsonl").write_text('{"prompt": "Say hello."}\n')
+
+    answer(["run", "in.jsonl", "-o", "./-v.jsonl", "-m", "gpt-4o-mini", "--mock"], Caller())
+    command = capsys.readouterr().err.splitlines()[-1].split(", or ")[0]
+
+    assert command == "next     wbatch show ./-v.jsonl"
+    assert answer(shlex.split(command)[2:], Caller()) == 0

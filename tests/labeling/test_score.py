@@ -179,10 +179,13 @@ def test_a_gate_that_is_met_is_silent_if_told_so(
     assert score(capfd, "-q", "--min-accuracy", "0.9")[1] != ""
 
 
-@pytest.mark.parametrize("target", ["out.jsonl", "gold.jsonl", "out.run/page.html"])
+@pytest.mark.parametrize(
+    "target", ["in.jsonl", "out.jsonl", "gold.jsonl", "job.toml", "out.run/page.html"]
+)
 def test_a_page_replaces_no_file_that_somebody_paid_for_or_made(
     scored: Path, capfd: pytest.CaptureFixture[str], target: str
 ) -> None:
+    (scored / "job.toml").write_text('output = "out.jsonl"\n')
     before = {one: one.read_bytes() for one in scored.rglob("*") if one.is_file()}
 
     code, _, said = score(capfd, "--html", target)
@@ -190,6 +193,18 @@ def test_a_page_replaces_no_file_that_somebody_paid_for_or_made(
     assert code == 2
     assert "Choose another file" in said
     assert {one: one.read_bytes() for one in scored.rglob("*") if one.is_file()} == before
+
+
+def test_a_gold_file_of_other_ids_is_said_to_be_one(
+    scored: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (scored / "gold.jsonl").write_text('{"id": "elsewhere", "label": "good"}\n')
+
+    code, told, _ = score(capfd)
+
+    assert code == 0
+    assert "no line of the gold file has a record in the run" in told
+    assert "--id-column" in told
 
 
 def test_a_run_whose_last_line_is_torn_is_scored_like_any_that_goes_on(

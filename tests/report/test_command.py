@@ -262,3 +262,29 @@ def test_a_report_replaces_no_file_of_a_run(here, capsys, flag):
     assert code == 2
     assert "Choose another file" in capsys.readouterr().err
     assert usage.read_bytes() == before
+
+
+def test_a_report_replaces_no_job(here, capsys):
+    (here / "job.toml").write_text('output = "out.jsonl"\n')
+
+    code = run(here, "-o", here / "job.toml")
+
+    assert code == 2
+    assert "holds settings" in capsys.readouterr().err
+    assert (here / "job.toml").read_text() == 'output = "out.jsonl"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("costs.csv", "model,"), ("costs.json", "{"), ("costs.md", "| ")]
+)
+def test_the_ending_of_a_file_tells_the_format(here, name, begins):
+    assert run(here, "-o", here / name) == 0
+    assert (here / name).read_text().startswith(begins)
+
+
+def test_a_file_called_dash_is_standard_output(here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+
+    assert run(here, "-o", "-", "--format", "md") == 0
+    assert capsys.readouterr().out.startswith("| ")
+    assert not (here / "-").exists()

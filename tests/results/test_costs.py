@@ -11,7 +11,7 @@ from batch.results.logs import Logs
 from tests.counting import FEW, MANY, for_each
 from tests.results.desk import Run, answer
 
-CALLS_A_RECORD = 25  # of ours: six are looks at what is near the end of a log
+CALLS_A_RECORD = 24  # of ours: six are looks at what is near the end of a log
 
 
 def test_a_record_takes_few_calls_to_be_exported_and_what_it_cost_is_reckoned_once(

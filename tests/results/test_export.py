@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from batch.errors import BadData, BadUsage, CannotWrite
+from batch.errors import BadData, BadUsage, Busy, CannotWrite
 from batch.inputs.lines import line_sum
 from batch.pricing import Price, PriceBook, Rate
 from batch.records import Label, Timing, Vote
@@ -319,6 +319,21 @@ def test_a_failure_on_the_way_leaves_neither_half_a_file_nor_a_helper(tmp_path):
         file.write(b"half")  # and is not put in its place
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_that_write_one_file_at_once_the_first_leaves_it_to_the_second(tmp_path):
+    target = str(tmp_path / "a.csv")
+
+    with Target(FILES, target) as first, Target(FILES, target) as second:
+        first.write(b"first\n")
+        second.write(b"sec")
+        with pytest.raises(Busy, match="by somebody else too"):
+            first.place()
+        second.write(b"ond\n")
+        second.place()
+
+    assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
+    assert (tmp_path / "a.csv").read_bytes() == b"second\n"
 
 
 def test_an_export_is_readable_by_its_owner_alone(run):

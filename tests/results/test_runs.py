@@ -238,3 +238,23 @@ def test_a_kill_leaves_no_half_file_and_the_next_export_is_whole(tmp_path: Path)
     assert wbatch(*export) == 0
     assert len(rows_of(target)) == 30_000
     assert not aside.exists()
+
+
+def test_an_export_goes_into_a_file_and_not_into_one_called_dash(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert wbatch("export", finished, "-o", "-", "--format", "csv") == 2
+    assert "Write -o answers.csv" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_of_one_line_that_is_looked_at_no_others_are_counted(
+    finished: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert wbatch("show", finished, "--line", "1") == 0
+    assert "more: " not in capfd.readouterr().err

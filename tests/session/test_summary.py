@@ -183,6 +183,15 @@ def test_what_was_spent_is_told_with_the_decimals_that_tell_something(
     assert f"cost     {told}" in closing_lines(STANDING, session)
 
 
+def test_a_command_that_is_said_can_be_copied_whatever_the_output_is_called() -> None:
+    standing = msgspec.structs.replace(STANDING, shown="my run/out;1.jsonl", retryable=1)
+
+    lines = closing_lines(standing, SESSION)
+
+    assert lines[-1] == "next     wbatch retry 'my run/out;1.jsonl'"
+    assert lines[-2].startswith("files    my run/out;1.jsonl · my run/out;1.run/ ")
+
+
 def test_answers_that_are_all_there_are_to_be_looked_at_next() -> None:
     standing = msgspec.structs.replace(STANDING, ok=3, failed=0)
 

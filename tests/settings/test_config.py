@@ -139,6 +139,10 @@ UNKNOWN = [
     ("[limits]\nrmp = 5", "2: unknown setting limits.rmp. Did you mean limits.rpm?"),
     ("[limit]\nrpm = 5", "1: unknown setting limit. Did you mean limits?"),
     ("[[key]]\nmatch = 'a'", "1: unknown setting key. Did you mean keys?"),
+    (
+        "[prices.models.gpt-4.1]\ninput_per_mtok = 1",
+        '1: a name with dots in it stands in quotes: [prices.models."gpt-4.1"]',
+    ),
     ("rpm = 5", "1: unknown setting rpm. Did you mean keys.rpm or limits.rpm?"),
     ("[gateway.timeouts]", "1: unknown setting gateway.timeouts. Did you mean gateway.timeout?"),
     (

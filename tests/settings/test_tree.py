@@ -19,6 +19,8 @@ PARAM = ("request", "params", "a", "0", "b")
         ({}, (), "missing required field output"),
         ({"limits": {"rpm": 0}}, ("limits", "rpm"), "give a whole number of at least 1"),
         ({"limits": {"max_attempts": "6"}}, ("limits", "max_attempts"), "give a whole number of"),
+        ({"output": "answers/"}, (), "output is a folder: name a file in it"),
+        ({"gateway": {"base_url": " "}}, ("gateway",), "base_url is empty: write the address"),
         ({"limits": {"rmp": 1}}, ("limits",), "unknown field rmp"),
         ({"gateway": {"idle_timeout": 0}}, ("gateway", "idle_timeout"), "give a number above 0"),
         ({"keys": [{"match": "*"}]}, ("keys", "0"), "either env or file"),
