@@ -151,8 +151,6 @@ class Joined:
         purse = self.caps.purse(self.book, self.started_at, self.ending.stop)
         self.purse = purse
         self.halt.listen(purse.halt)
-        if self.caps.tariff is not None:
-            self.book.on_safe = purse.saved
         flow = Flow(
             workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
             lane_of=lambda model: gate.lane(model).name,

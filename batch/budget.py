@@ -119,7 +119,7 @@ class Budget:
 
     def take_over(self, amount: Decimal, owed: Owed) -> Reserved:
         """Keep back what a task may cost that an earlier session has on record."""
-        self._lost -= amount
+        self._lost = max(ZERO, self._lost - amount)
         self.covered += amount
         self.to_come -= 1
         one = self.owe(amount)

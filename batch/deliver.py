@@ -231,9 +231,7 @@ class Deliver:
             await means.journal.room()
             gate.check(lane, request.model, call)
             if submit:
-                unit.attempts += 1
-                unit.started_at = means.now()
-                unit.sent_at = clock()
+                unit.sends(clock(), means.now())
                 if call.repeat == "once":
                     await self._intend(unit, lane, request, call)
                 means.purse.leaves(unit.reserved)

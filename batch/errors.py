@@ -25,7 +25,8 @@
         ├── Unreachable       no connection, DNS, TLS: nothing was sent
         │   └── NoWay         nor ever will be, until a setting or somebody else mends it
         │       ├── Untrusted     the certificate is not accepted
-        │       └── ProxyRefuses  the proxy lets nothing through
+        │       ├── ProxyRefuses  the proxy lets nothing through
+        │       └── Redirected    a redirect in the place of an answer
         ├── Interrupted       ambiguous: sent, then timeout, reset, cut, 504, 524
         ├── NotAnAnswer       a 200 that is no complete answer; it may be billed
         ├── UpstreamAccount   the upstream's key or money behind the gateway

@@ -44,7 +44,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     """How patient a line is. Times in seconds."""
 
     attempts: int = 6  # in all, of those that count
-    timeout: float = 3600.0  # since work on the line began
+    timeout: float = 3600.0  # since its first attempt was sent
     wait_initial: float = 0.5
     wait_max: float = 60.0
     wait_exp_base: float = 2.0
@@ -63,7 +63,7 @@ class Case(msgspec.Struct, frozen=True):
     """What is known of a failed attempt beside the failure."""
 
     chance: float  # uniform in [0, 1)
-    elapsed: float = 0.0  # seconds since work on the line began
+    elapsed: float = 0.0  # seconds since the first attempt was sent, or the task was there
     # Work that must not be done, and paid, a second time.
     once: bool = False
     # The call does no work at all, a poll or a fetch: it may be repeated after anything.
@@ -198,7 +198,9 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     if case.safe and rule.closes is None and case.elapsed >= policy.task_timeout:
         return End(_late(policy, failure))
     most = min(policy.attempts, rule.attempts)
-    spent = past.attempts >= most or case.elapsed >= policy.timeout
+    # Behind a low limit a line may wait for hours in the gate: that is no time it was tried in.
+    late = case.elapsed >= policy.timeout and not rule.held
+    spent = late or past.attempts >= most
     # An empty account is not the line's fault, whatever the line has been through.
     if spent and case.counts and rule.closes != "account":
         return End(failure)

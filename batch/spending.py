@@ -34,12 +34,11 @@ class Caps(msgspec.Struct, frozen=True):
 
     def purse(self, book: Book, started_at: float, stop: Stop) -> Purse:
         """Return what gives out what a session may spend, and has the journal say so."""
-        word = None
-        if self.tariff is not None:
-            word = Reserves(book, timestamp(started_at), self.tariff.currency)
+        if self.tariff is None:
+            return Purse(self.budget, stop=stop)
+        word = Reserves(book, timestamp(started_at), self.tariff.currency)
         purse = Purse(self.budget, self.tariff, word, stop)
-        if self.tariff is not None:
-            book.on_safe = purse.saved
+        book.on_safe = purse.saved
         return purse
 
     def document(self) -> dict[str, Any] | None:

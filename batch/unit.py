@@ -60,7 +60,7 @@ class Unit:
         self.key = begun.key
         self.held: Held | None = None  # memory of its call under way, or of the answer to it
         self.reserved: Reserved | None = None  # what its request may cost, until that is known
-        self.since = since  # clock when work on it began
+        self.since = since  # clock when its first attempt was sent, or its task was there
         self.sent_at = since  # clock when its last attempt was sent
         self.started_at = seconds_of(begun.at)  # the same, seconds since the epoch
 
@@ -105,6 +105,13 @@ class Unit:
         """Return the entry of a finished request after which the unit asks another."""
         entry = self.entry("part", part)
         return msgspec.structs.replace(entry, usage=fields(answer.usage), answer=answer)
+
+    def sends(self, clock: float, now: float) -> None:
+        """Take note that an attempt is sent; the time of a line begins with the first of them."""
+        if self.attempts == self.begun.attempts:
+            self.since = clock
+        self.attempts += 1
+        self.sent_at, self.started_at = clock, now
 
     @property
     def task_name(self) -> str:

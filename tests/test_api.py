@@ -259,6 +259,7 @@ def test_lines_that_are_left_are_no_success(folder: Path) -> None:
 REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (TypeError, {"modle": "a"}, "'modle' is no setting of a run. Did you mean 'model'?"),
     (TypeError, {"param": {}}, "Did you mean 'params'?"),
+    (batch.BadUsage, {"tz": 5}, "^tz: give text"),
     (batch.BadUsage, {"rpm": "many"}, "^rpm: give a whole number of at least 1"),
     (batch.BadUsage, {"head": 2, "sample": 2}, "head and sample exclude each other"),
     (batch.BadUsage, {"keys": {"*": "sk-0123456789abcdef"}}, "^keys takes the place of a key"),

@@ -273,6 +273,12 @@ def test_a_line_that_is_rejected_with_everybody_waits_for_the_gate_alone() -> No
     assert verdicts == [Again(0.0, budgeted=False)] * 50
 
 
+def test_a_line_that_waits_for_hours_behind_a_low_limit_does_not_end_for_it() -> None:
+    late = Case(chance=0, elapsed=10_000)
+
+    assert judge(POLICY, errors.Throttled("t"), Past(), late) == Again(0.0, budgeted=False)
+
+
 def test_jitter_is_full_above_the_least_wait() -> None:
     def first(failure: CallFailed, chance: float) -> Again | End | Block:
         return judge(POLICY, failure, Past(), Case(chance=chance))

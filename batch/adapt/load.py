@@ -26,6 +26,9 @@ LIFT: Final = 1.1  # times the pace, where these are: then it must not be what h
 # found when calls came in a rush, or while nobody else was there: fewer go in the long run.
 FOLLOWS: Final = 0.1
 SLOWEST: Final = 1 / 60  # calls a second
+# What is left of a pace, however many are rejected, unless one call at a time is less. With fast
+# answers that is far more: such a floor would be above many limits that are told by the minute.
+LEFT: Final = 1 / 20
 # What a rate gains near the last drop with each answer is the least that these allow.
 GAIN: Final = 0.009  # calls a second: whatever the rate, this part of it in a second
 # Part of a rate that a row of rejections leads to, at the least: where others take what there is,
@@ -96,9 +99,9 @@ class Load:
 
     def _too_often(self, now: float, sent_at: float, in_flight: int, rate: float) -> int:
         pace = self._paced(rate)
-        # One call at a time is not too often. With less, so few answers come that a run which
-        # others have pushed aside would never climb again; what holds it back then are pauses.
-        pace.floor = max(SLOWEST, rate / max(1, in_flight))
+        # With next to nothing, so few answers come that a run which others have pushed aside would
+        # never climb again; what holds it back then are pauses.
+        pace.floor = max(SLOWEST, min(LEFT, rate / max(1, in_flight)))
         at = pace.size if pace.limiting else rate
         drops = pace.dropped(now, sent_at, at)
         if drops:

@@ -53,6 +53,7 @@ class Purse:
         "_halted",
         "_on_record",
         "_passed_over",
+        "_said",
         "_settled",
         "_stop",
         "_tariff",
@@ -76,6 +77,7 @@ class Purse:
         self._tariff = tariff  # None: nothing counts money
         self._word = word  # None: nothing is put on record
         self._stop = stop
+        self._said = ZERO  # as the most that may be at risk, and perhaps not on record yet
         self._on_record = ZERO
         self._unsaved = ZERO  # what was spent on lines whose records are not safe yet
         self._unsaved_by_line: dict[int, Decimal] = {}
@@ -129,11 +131,14 @@ class Purse:
     async def _cover(self, amount: Decimal) -> None:
         """Have the journal say how much may be at risk from here on, so much more among it."""
         risk = self.at_risk + amount
-        ahead = max(AHEAD * risk, FIRST * amount)
-        left = self._most_at_risk()
-        self._on_record = ahead if left is None else max(risk, min(ahead, left))
+        if risk > self._said:
+            ahead = max(AHEAD * risk, FIRST * amount)
+            left = self._most_at_risk()
+            self._said = ahead if left is None else max(risk, min(ahead, left))
+        said = self._said  # never less than before: it is the last word that counts
         if self._word is not None:
-            await self._word.keep(self._on_record)
+            await self._word.keep(said)
+        self._on_record = max(self._on_record, said)
 
     def _most_at_risk(self) -> Decimal | None:
         """Return what is left of the budget, with what is at risk now: it will never be more."""

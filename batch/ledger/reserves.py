@@ -32,7 +32,8 @@ class Reserves:
 
     def settle(self, owed: Owed) -> None:
         """Take off what a task was owed by an earlier session, whose cost is on record now."""
-        amount, currency = self._earlier[owed.at]
+        # Who cuts lines out of a journal may have cut out that word.
+        amount, currency = self._earlier.get(owed.at, (owed.amount, owed.currency))
         left = str(Decimal(amount) - Decimal(owed.amount))
         self._earlier[owed.at] = left, currency
         self._book.note(_entry(Owed(owed.at, left, currency)))

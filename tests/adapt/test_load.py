@@ -109,10 +109,10 @@ def test_a_rejection_beside_fewer_calls_than_were_answered_sets_a_pace() -> None
     assert load.window.limit == 64
 
 
-def test_a_pace_lets_one_call_at_a_time_go_however_many_are_rejected() -> None:
+def test_a_pace_lets_one_slow_call_at_a_time_go_however_many_are_rejected() -> None:
     load = Load(256)
     full(load, 10, among=60)
-    trip = 10.0
+    trip = 20.0
 
     for n in range(60):
         load.rejected(100 + n, 99.5 + n, 6, 6 / trip)

@@ -238,8 +238,8 @@ HARMFUL: Final = (
     Mutant(
         "a request is sent before it is on record that it is at risk",
         "gate/purse.py",
-        "            await self._word.keep(self._on_record)\n",
-        '            __import__("asyncio").ensure_future(self._word.keep(self._on_record))\n',
+        "            await self._word.keep(said)\n",
+        '            __import__("asyncio").ensure_future(self._word.keep(said))\n',
     ),
     Mutant(
         "a session that ends in order says nothing of what faults left in the dark",

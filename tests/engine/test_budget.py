@@ -396,6 +396,35 @@ def test_a_film_is_at_risk_with_all_it_may_cost_until_what_it_did_is_on_record()
     asyncio.run(main())
 
 
+def test_nothing_is_reserved_while_the_word_about_a_film_of_an_earlier_session_is_on_its_way() -> (
+    None
+):
+    async def main() -> None:
+        # Given: one that is at risk as soon as the disk has heard of it
+        word = Slow()
+        tariff = Tariff(BOOK, {"task": BoundedTask()}, 0.0)
+        purse = Purse(Budget(Decimal(100), None), tariff, word)
+        taken = asyncio.ensure_future(
+            purse.take_over(Request((1,), ("a",), "task", "toy", b"{}"), None)
+        )
+        await asyncio.sleep(0)
+
+        # When: another one is wanted meanwhile
+        wanted = asyncio.ensure_future(purse.reserve(Request((2,), ("b",), "task", "toy", b"{}")))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        between = wanted.done()
+        word.written.set()
+        await asyncio.gather(taken, wanted)
+
+        # Then: it waited, and the last word covers both
+        assert not between
+        assert word.said[-1] >= purse.at_risk == 2 * FILM
+        assert word.said == sorted(word.said)
+
+    asyncio.run(main())
+
+
 class Unwritten:
     """A session's word that nobody keeps."""
 
@@ -407,6 +436,18 @@ class Unwritten:
 
     def settle(self, owed: Owed) -> None:
         raise AssertionError("no earlier session has it at risk")
+
+
+class Slow(Unwritten):
+    """A session's word, on a disk that takes its time."""
+
+    def __init__(self) -> None:
+        self.said: list[Decimal] = []
+        self.written = asyncio.Event()
+
+    async def keep(self, amount: Decimal) -> None:
+        self.said.append(amount)
+        await self.written.wait()
 
 
 class Cutter(Biller):

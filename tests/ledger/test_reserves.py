@@ -45,6 +45,17 @@ def test_two_tasks_that_end_together_are_both_taken_off_their_session() -> None:
     asyncio.run(main())
 
 
+def test_a_word_that_is_gone_from_the_journal_is_taken_for_what_its_task_was_owed() -> None:
+    async def main() -> None:
+        async with book_on(disk()) as book:
+            Reserves(book, "later", "USD").settle(FILM)
+            await book.keep(entry("void", 1))
+
+            assert book.history.reserved == {AT: ("0.00", "USD")}
+
+    asyncio.run(main())
+
+
 def test_what_a_task_may_cost_is_told_with_it_and_by_a_checkpoint_too() -> None:
     history = noted(task(1), task(2, owed=None))
 

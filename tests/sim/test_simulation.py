@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.sim.scenario import preset
+from tests.sim.measure import figures
+from tests.sim.scenario import Scenario, preset
 from tests.sim.seeds import SMALL, drawn
 from tests.sim.trials import judged, shown
 from tests.sim.world import simulate
@@ -55,11 +56,35 @@ def test_a_run_that_another_has_pushed_aside_comes_back(seed: int) -> None:
     assert not trial.failed, trial.broken + trial.missed
 
 
+def test_a_limit_below_one_call_at_a_time_is_found_too() -> None:
+    """Sixty calls a minute, each answered in a third of a second."""
+    outcome = simulate(
+        Scenario(case="", seed=3, capacity=1.0, latency=0.3, burst=1.0, seconds=300.0)
+    )
+
+    found = figures(outcome)
+
+    assert found.errors < 0.01
+    assert found.rejected < 0.2
+
+
 def test_calls_that_fail_by_chance_slow_nobody_down_for_good() -> None:
     """A cluster of them looks like load, and what is cut then comes on no size for long."""
     trial = judged(drawn(314))
 
     assert not trial.failed, trial.missed
+
+
+@pytest.mark.parametrize(("a_minute", "latency"), [(3, 5.0), (12, 2.0)])
+def test_lines_that_wait_for_hours_before_they_are_sent_end_well(
+    a_minute: int, latency: float
+) -> None:
+    capacity = a_minute / 60
+    low = Scenario(case="low", kind="rate", capacity=capacity, latency=latency, burst=1 / capacity)
+
+    trial = judged(msgspec.structs.replace(low, seconds=1_500))
+
+    assert trial.figures.errors == 0
 
 
 def test_nobody_stays_stuck_where_a_tenth_of_the_calls_at_once_is_left() -> None:

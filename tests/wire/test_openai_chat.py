@@ -817,6 +817,15 @@ def test_a_stream_nested_beyond_reason_is_no_answer() -> None:
     assert isinstance(failure(fold(ROLE + deep + STOP)), errors.CutAnswer)
 
 
+def test_a_whole_message_in_a_stream_nested_beyond_reason_is_no_answer() -> None:
+    part, end = b'[{"type":"thinking","thinking":', b"}]"
+    deep = part * 505 + b'"x"' + end * 505
+    message = b'{"role":"assistant","content":' + deep + b"}"
+    stream = b'data: {"choices":[{"index":0,"message":' + message + b"}]}\n\n"
+
+    assert isinstance(failure(fold(stream + STOP)), errors.CutAnswer)
+
+
 def test_a_line_of_five_megabytes_is_one_piece() -> None:
     text = "x" * (5 << 20)
 

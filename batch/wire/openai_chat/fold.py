@@ -209,8 +209,9 @@ class Fold:
         if isinstance(audio.get("data"), Text):
             audio["data"] = join_base64(audio["data"])
         message = joined(choice.message)
-        message["role"] = message["role"] or "assistant"
-        message["content"] = whole_content(message["content"])
+        # A message that is nested as no real one is may have been taken in by half.
+        message["role"] = message.get("role") or "assistant"
+        message["content"] = whole_content(message.get("content"))
         if choice.calls:
             message["tool_calls"] = [joined(call) for call in choice.calls]
             for call in message["tool_calls"]:
