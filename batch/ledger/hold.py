@@ -67,7 +67,8 @@ def keep_aside(files: Files, paths: Paths, now: float | None = None) -> str | No
     try:
         if begun:
             files.replace(paths.folder, f"{paths.folder}.{suffix}")
-            files.sync_folder(paths.parent)  # else a power loss may take back this one alone
+        # Else a power loss may take back this one alone, be it of a command that was killed here.
+        files.sync_folder(paths.parent)
         if files.identity(paths.results):
             files.replace(paths.results, f"{paths.results}.{suffix}")
         files.sync_folder(paths.parent)

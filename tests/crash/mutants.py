@@ -319,7 +319,8 @@ HARMFUL: Final = (
         """\
         if begun:
             files.replace(paths.folder, f"{paths.folder}.{suffix}")
-            files.sync_folder(paths.parent)  # else a power loss may take back this one alone
+        # Else a power loss may take back this one alone, be it of a command that was killed here.
+        files.sync_folder(paths.parent)
         if files.identity(paths.results):
             files.replace(paths.results, f"{paths.results}.{suffix}")
 """,
@@ -333,9 +334,8 @@ HARMFUL: Final = (
     Mutant(
         "a journal is put aside, and its answers before that is safe",
         HOLD,
-        "            files.sync_folder(paths.parent)  # else a power loss may take back this "
-        "one alone\n",
-        "",
+        "        files.sync_folder(paths.parent)\n        if files.identity(paths.results):\n",
+        "        if files.identity(paths.results):\n",
     ),
     Mutant(
         "the names of what was put aside are not synced",

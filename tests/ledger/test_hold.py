@@ -263,6 +263,35 @@ def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers(
     assert aside > 50
 
 
+def test_nor_does_a_power_loss_after_a_kill_in_the_middle_of_it():
+    files = MemoryFiles("/out", "/out/out.run")
+    paths = Paths("/out/out.jsonl")
+    files.put(paths.results, b"answers")
+    files.put(paths.journal, b"journal")
+    images = []
+
+    # Given a command that was killed at each of its steps
+    files.before = lambda *_: images.append(files.killed())
+    keep_aside(files, paths)
+
+    # When the same command loses the power at each of its own
+    left = []
+    for image in images:
+        again = image.killed()
+
+        def look(*_, again=again):
+            chance = random.Random(len(left))
+            left.extend(again.unplugged(chance.choice) for _ in range(50))
+
+        again.before = look
+        keep_aside(again, paths)
+        look()
+
+    # Then the answers are there wherever the journal is
+    there = {(bool(one.length(paths.journal)), bool(one.length(paths.results))) for one in left}
+    assert there == {(True, True), (False, True), (False, False)}
+
+
 def test_what_cannot_be_kept_aside_is_told_and_stays():
     files = MemoryFiles("/out")
     paths = Paths("/out/out.jsonl")
