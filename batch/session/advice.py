@@ -171,6 +171,11 @@ def _wrong_url(one: Closure, base_url: str) -> list[str]:
     return [f"{base_url}: {one.message.rstrip('. ')}", todo]
 
 
+def _redirected(one: Closure, base_url: str) -> list[str]:
+    said, todo = _wrong_url(one, base_url)
+    return [said, "If that is a login or a notice of maintenance, mend it or wait.", todo]
+
+
 def _no_way(one: Closure, _: str) -> list[str]:
     return [one.message.rstrip(". "), f"When that is mended, {AGAIN}."]
 
@@ -189,7 +194,7 @@ _WORDS: Final = {
     UnknownModel.code: _unknown_model,
     BadKey.code: _bad_key,
     WrongUrl.code: _wrong_url,
-    Redirected.code: _wrong_url,
+    Redirected.code: _redirected,
     Untrusted.code: _no_way,
     ProxyRefuses.code: _no_way,
     NoMoney.code: _no_money,

@@ -241,11 +241,15 @@ def test_answers_without_a_journal_are_kept_aside_too(paths):
     assert os.listdir(os.path.dirname(paths.results)) == [f"out.jsonl.{suffix}"]
 
 
-def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers():
-    files = MemoryFiles("/out", "/out/out.run")
-    paths = Paths("/out/out.jsonl")
+def a_run_in_memory():
+    files, paths = MemoryFiles("/out", "/out/out.run"), Paths("/out/out.jsonl")
     files.put(paths.results, b"answers")
     files.put(paths.journal, b"journal")
+    return files, paths
+
+
+def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers():
+    files, paths = a_run_in_memory()
     images = []
 
     def look(*_):
@@ -264,10 +268,7 @@ def test_a_crash_while_keeping_aside_never_leaves_a_journal_without_its_answers(
 
 
 def test_nor_does_a_power_loss_after_a_kill_in_the_middle_of_it():
-    files = MemoryFiles("/out", "/out/out.run")
-    paths = Paths("/out/out.jsonl")
-    files.put(paths.results, b"answers")
-    files.put(paths.journal, b"journal")
+    files, paths = a_run_in_memory()
     images = []
 
     # Given a command that was killed at each of its steps
