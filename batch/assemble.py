@@ -221,7 +221,8 @@ class Joined:
     def _write_status(self, now: Snapshot) -> None:
         """Have the commit's thread write it: a disk that stalls must stall nothing else."""
         if self.executor is not None:
-            stamp = Stamp(self.book.run_id, time.time())
+            lines = self.plan.opened.census.lines
+            stamp = Stamp(self.book.run_id, time.time(), lines)
             self.executor.submit(write_live, self.files, self.plan.paths, stamp, now)
 
     def _retried(self, line: int, attempts: int, failure: CallFailed, wait: float) -> None:

@@ -65,8 +65,12 @@ class Bottleneck(msgspec.Struct, frozen=True):
     @property
     def short(self) -> str:
         """Return it for a field of a bar."""
-        detail = f": {self.detail}" if self.detail else ""
-        return f"{self.name} ({percent(self.share)}){detail}"
+        return f"{self.shortest}: {self.detail}" if self.detail else self.shortest
+
+    @property
+    def shortest(self) -> str:
+        """Return it without what it is right now."""
+        return f"{self.name} ({percent(self.share)})"
 
     @property
     def can_be_helped(self) -> bool:

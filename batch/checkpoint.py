@@ -18,7 +18,7 @@ from batch.ledger.lines import LineSet
 from batch.ledger.state import History, Open
 from batch.ledger.totals import Key, Sums, Totals
 
-VERSION: Final = 5
+VERSION: Final = 6
 CHECKSUM: Final = 16  # bytes
 MOST_BYTES: Final = 256 << 20  # of a cache that is read at all: ten million lines take 3 MB
 

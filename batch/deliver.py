@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ from batch.wire import WireFormat
 from batch.wire._halves import understood
 
 GONE: Final = 410  # the status of a host that has nothing, and will not
+NOT_BEGUN: Final = Open()
 LAST_CALL: Final = 30.0  # seconds for a call after a task that begins when its time is nearly over
 
 
@@ -59,7 +61,7 @@ class Deliver:
         ``repeats`` were granted to these rows already, as a part of a larger pack.
         """
         means = self._means
-        unit = Unit(rows, begun or Open(), means.clock(), repeats)
+        unit = Unit(rows, begun or NOT_BEGUN, means.clock(), repeats)
         try:
             verdict, answers = await self._verdict(unit, unit.begun.parts)
         except CallFailed as failure:
@@ -94,6 +96,7 @@ class Deliver:
                 if len(answers) > len(on_record):
                     await means.journal.keep(unit.answered_part(len(answers) - 1, answers[-1]))
                     means.purse.saved(unit.rows[0].ordinal)
+                unit.kept = len(answers)
                 answers.append(await self._ask(unit, request))
             step = means.script.more(unit.rows, answers)
         if len(answers) > len(on_record):
@@ -191,7 +194,7 @@ class Deliver:
     ) -> Step:
         """Put a call on the wire until it has an answer, or until asking again is pointless."""
         means = self._means
-        past = unit.past if call.kind == "submit" else Past()
+        followed = None if call.kind == "submit" else Past()
         while True:
             lane = means.gate.lane(request.model)
             unit.key = lane.key_name
@@ -207,7 +210,7 @@ class Deliver:
                     return other
                 await self._settle(unit, request, call, failure)
                 case = self._case(unit, lane, request.model, call, failure, previous)
-                verdict = judge(means.policy, failure, past, case)
+                verdict = judge(means.policy, failure, followed or unit.past, case)
                 if isinstance(verdict, Again):
                     means.retried(unit.rows[0].ordinal, unit.attempts, failure, verdict.wait)
             await self._obey(lane, request.model, call, verdict)
@@ -230,11 +233,13 @@ class Deliver:
             # Last of all, so that a disk that stalls is not overrun by who waited in the gate.
             await means.journal.room()
             gate.check(lane, request.model, call)
+            leaves = None
             if submit:
                 unit.sends(clock(), means.now())
                 if call.repeat == "once":
                     await self._intend(unit, lane, request, call)
-                means.purse.leaves(unit.reserved)
+                if call.repeat == "once" or means.purse.limited:
+                    leaves = partial(self._leaves, unit)
             sent_at = clock()
             try:
                 reply = await means.transport.send(
@@ -242,11 +247,16 @@ class Deliver:
                     lane.secret if call.origin == "gateway" else None,
                     wire.folder(request) if call.expect != "file" else None,
                     held.grew,
+                    leaves,
                 )
                 step = understood(wire, request, state, reply)
             except CallFailed as failure:
                 if not failure.local and call.origin == "gateway":
                     gate.failed(lane, request.model, failure, sent_at)
+                raise
+            except asyncio.CancelledError:
+                if submit and call.repeat == "once" and not unit.left:
+                    means.journal.note(unit.entry("void", request.part))
                 raise
         if isinstance(step, Done):
             held.answered(weights.of_answer(step.answer))
@@ -258,6 +268,11 @@ class Deliver:
         usage = step.answer.usage if isinstance(step, Done) else None
         gate.answered(visit, usage, clock() - sent_at)
         return step
+
+    def _leaves(self, unit: Unit) -> None:
+        """Take note that a unit's request begins to leave: from here on it may be done."""
+        unit.left = True
+        self._means.purse.leaves(unit.reserved)
 
     async def _intend(self, unit: Unit, lane: Lane, request: Request, call: Call) -> None:
         """Put on record that work which must not be done twice is about to be asked for."""

@@ -19,7 +19,7 @@ from batch.records import BadLine, Row
 
 READ_AT_ONCE: Final = 200  # lines read before others get their turn
 READ_BYTES: Final = 256 << 10  # or so many bytes of bodies
-LOOK_AHEAD: Final = 20  # lines read at once while nobody needs them: some 0.2 ms
+LOOK_AHEAD: Final = 20  # lines read at once that nobody needs yet: some 0.5 ms
 NOTHING: Final = Unit((), 0)
 # None stands for a stretch of lines that need nothing: a moment to let others have their turn.
 Lines: TypeAlias = Iterator[Row | BadLine | None]
@@ -62,11 +62,19 @@ class Feed:
         self._unmet = set(lanes)
         self._bounds = shared(len(lanes), width, in_hand)
         self._queues: dict[str, Queue] = {}
+        self._by_model: dict[str, Queue] = {}
         self._held: tuple[Queue, Row] | None = None  # a line that has no room anywhere
         self._needed = asyncio.Event()
         self.bad: deque[BadLine] = deque()
         self.exhausted = False
         self.blocked = 0  # lines read whose key, model or account is blocked: they stay pending
+
+    def at_hand(self, lane: str) -> Unit | None:
+        """Return the next unit of a lane if nothing has to be read or waited for to have it."""
+        queue = self._queues[lane]
+        if queue.spilled or not self._ready(queue) or queue.busy:
+            return None
+        return self._pop(queue)
 
     async def take(self, lane: str) -> Unit | None:
         """Return the next unit of a lane; without lines if bad ones came up; None at the end."""
@@ -75,13 +83,9 @@ class Feed:
             if queue.spilled and not queue.refilling and queue.low:
                 await self._refill(queue)
             elif self._ready(queue):
-                if queue.busy:
-                    await queue.ended()
-                    continue
-                unit = queue.pop()
-                if self._held is not None:
-                    self._needed.set()
-                return unit
+                if not queue.busy:
+                    return self._pop(queue)
+                await queue.ended()
             elif self.bad:
                 return NOTHING
             elif self._over(queue):
@@ -124,6 +128,12 @@ class Feed:
         for queue in self._queues.values():
             queue.wake_all()
 
+    def _pop(self, queue: Queue) -> Unit:
+        unit = queue.pop()
+        if self._held is not None:
+            self._needed.set()
+        return unit
+
     def _ready(self, queue: Queue) -> bool:
         """Return whether a queue has a unit: a whole one, or one that will not grow."""
         if (filled := queue.filled) or not len(queue):
@@ -161,11 +171,13 @@ class Feed:
     def _read(self, most: int, wanted: Queue | None = None) -> bool:
         """Read so many lines, or until something comes up; return whether it did.
 
-        What may come up is a unit for the wanted queue, a bad line, or the end.
+        What may come up is a unit for the wanted queue, a bad line, or the end. Once there is a
+        unit, a few lines are read beyond it: to begin a reading costs as much as a line does.
         """
         if not self._placed():
             return False
         size = 0
+        found = False
         for count, line in enumerate(self._lines, 1):
             if isinstance(line, Row):
                 size += len(line.body)
@@ -173,27 +185,34 @@ class Feed:
             elif line is not None:
                 self.bad.append(line)
                 return True
-            if wanted is not None and (wanted.filled or wanted.spilled):
-                return True
+            if wanted is not None and not found and (wanted.filled or wanted.spilled):
+                found, most = True, min(most, LOOK_AHEAD)
             if line is None or count >= most or size >= READ_BYTES or self._held is not None:
-                return False
+                return found
         self._end()
         return True
 
     def _sort(self, row: Row, wanted: Queue | None) -> None:
-        try:
-            lane = self._lane_of(row.model)
-        except Blocked:
-            self.blocked += 1
-            return
+        queue = self._by_model.get(row.model)
+        if queue is None:
+            try:
+                queue = self._queue(self._lane_of(row.model))
+            except Blocked:
+                self.blocked += 1
+                return
+            self._by_model[row.model] = queue
+        if not self._place(queue, row, queue is wanted):
+            self._held = queue, row
+            queue.wake_all()
+
+    def _queue(self, lane: str) -> Queue:
+        """Return the queue of a lane, which is announced with its first line."""
         queue = self._queues.get(lane)
         if queue is None:
             queue = self._queues[lane] = Queue(lane, self._bounds)
             self._unmet.discard(lane)
             self._new_lane(lane)
-        if not self._place(queue, row, queue is wanted):
-            self._held = queue, row
-            queue.wake_all()
+        return queue
 
     def _placed(self) -> bool:
         """Return whether no line is held, or the one that was has found room."""
@@ -203,16 +222,15 @@ class Feed:
 
     def _place(self, queue: Queue, row: Row, wanted: bool) -> bool:
         """Put a line into its queue, or behind it. Returns whether there was room."""
-        if not queue.spilled and queue.fits(row):
-            queue.push(row)
-        elif not queue.waiting and (wanted or queue.awaited):
-            queue.push(row)  # whatever its size, as somebody takes it at once
-        elif self._spill.put(queue.lane, row):
-            queue.spilled += 1
-        elif queue.waiting:
-            return False
-        else:
-            queue.push(row)
+        if queue.spilled or not queue.takes(row):
+            if not queue.waiting and (wanted or queue.awaited):
+                queue.push(row)  # whatever its size, as somebody takes it at once
+            elif self._spill.put(queue.lane, row):
+                queue.spilled += 1
+            elif queue.waiting:
+                return False
+            else:
+                queue.push(row)
         if not queue.refilling:
             queue.wake(1)
         return True

@@ -142,31 +142,27 @@ class Pipeline:
             return None
 
     async def _work(self, lane: str) -> None:
+        """Take one unit after the other, and deliver it."""
+        feed, in_hand = self._feed, self._in_hand
         while self._halt.reason is None and not self._pool.surplus(lane):
-            if not await self._work_once(lane):
+            unit = feed.at_hand(lane) or await self._had(feed.take(lane))
+            if feed.bad:
+                await self._record_bad()
+            if unit is None:
                 return
-
-    async def _work_once(self, lane: str) -> bool:
-        """Take a unit, and deliver it; return whether there may be another one."""
-        unit = await self._had(self._feed.take(lane))
-        if self._feed.bad:
-            await self._record_bad()
-        if unit is None:
-            return False
-        if unit.rows:
-            self._in_hand[lane] += len(unit.rows)
-            if unit.weight:
-                self._flow.memory.carry(unit.weight)
-            await self._deliver_unit(lane, unit.rows)
-            if unit.weight:
-                self._flow.memory.put_down(unit.weight)
-                self._feed.end(lane, unit)
-            self._in_hand[lane] -= len(unit.rows)
-        return True
+            if unit.rows:
+                in_hand[lane] += len(unit.rows)
+                if unit.weight:
+                    self._flow.memory.carry(unit.weight)
+                await self._deliver_unit(lane, unit.rows)
+                if unit.weight:
+                    self._flow.memory.put_down(unit.weight)
+                    feed.end(lane, unit)
+                in_hand[lane] -= len(unit.rows)
 
     async def _deliver_unit(self, lane: str, rows: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""
-        begun = self._begun(rows[0]) if len(rows) == 1 else None
+        begun = self._begun(rows[0]) if self._flow.begun and len(rows) == 1 else None
         units: list[tuple[Sequence[Row], Open | None, Mapping[str, int]]]
         units = [(rows, begun, {})]
         while units:

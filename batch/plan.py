@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,6 +15,7 @@ from batch.ledger.entries import Entry
 from batch.ledger.paths import Paths
 from batch.ledger.publish import Failed
 from batch.ledger.state import History, Open
+from batch.ledger.totals import NOTHING
 from batch.opening import Opened, Wanted
 from batch.records import BadLine, Row
 from batch.script import Script
@@ -29,7 +29,6 @@ if TYPE_CHECKING:  # they load what only runs, or only templates need
     from batch.inputs.lines import RawLine
     from batch.template import Text
 
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_END: Final = 1 << 62  # lines that were added since the run began are read too
 SKIPPED_AT_ONCE: Final = 1000  # lines passed over before others get their turn
 
@@ -114,6 +113,8 @@ class Plan(msgspec.Struct, frozen=True):
         for ordinal, failed in (self.redo or {}).items():
             one = begun.setdefault(ordinal, Open(attempts=failed.attempts))
             one.maybe_billed = failed.maybe_billed
+            if one.outdated:
+                one.parts.clear()  # what other settings were told is no part of this answer
         return begun
 
     @property

@@ -33,8 +33,8 @@ class Pool:
 
     def surplus(self, lane: str) -> bool:
         """Return whether a lane has more workers than it needs."""
-        resting = min(self._resting.get(lane, 0), RESTING_AT_ONCE)
-        return self._running[lane] > self._wanted + resting
+        more = self._running[lane] - self._wanted
+        return more > 0 and more > min(self._resting.get(lane, 0), RESTING_AT_ONCE)
 
     @contextlib.contextmanager
     def resting(self, lane: str) -> Iterator[None]:

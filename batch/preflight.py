@@ -26,6 +26,7 @@ from batch.inputs.sources import Inputs, open_inputs
 from batch.records import BadLine, Row
 from batch.script import AskOnce, Script
 from batch.session.summary import exit_code
+from batch.settings.pricelist import read_prices
 from batch.settings.tree import Settings
 from batch.shares import Access, access, input_settings, script
 from batch.texts import read_texts, reading
@@ -108,6 +109,7 @@ def preflight(settings: Settings, environ: Mapping[str, str], most: int = MOST) 
     how_often = settings.label.votes if settings.label.wanted else 1
     asking = _script(settings, report)
     way = _way(settings, environ, report)
+    _note_prices(settings, report)
     with tempfile.TemporaryDirectory(prefix="wbatch-check-") as folder:
         cap = settings.limits.max_line_bytes
         spool = os.path.join(folder, "stdin.jsonl")
@@ -248,6 +250,15 @@ def _script(settings: Settings, report: Report) -> Script:
     except Refusal as refusal:
         report.add(Problem("", "settings", str(refusal)), refusal.exit_code)
         return AskOnce()
+
+
+def _note_prices(settings: Settings, report: Report) -> None:
+    """Note what is wrong with files of prices."""
+    for path in settings.prices.files:
+        try:
+            read_prices(path)
+        except Refusal as refusal:
+            report.add(Problem("", "settings", str(refusal)), refusal.exit_code)
 
 
 def _key_for(model: str, way: Access | None) -> str | None:

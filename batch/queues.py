@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from batch.records import Row
 from batch.weights import of_lines
 
@@ -16,7 +18,7 @@ ALL_BYTES: Final = 16 << 20  # of their bodies
 IN_HAND_BYTES: Final = 192 << 20  # of those that were handed out, if nothing is said
 
 
-class Unit(NamedTuple):
+class Unit(msgspec.Struct, frozen=True):
     """Lines that are handed out together."""
 
     rows: Sequence[Row]
@@ -92,13 +94,17 @@ class Queue:
         """Return how many lines fit in, and how many bytes."""
         return self._bounds.rows - len(self._rows), self._bounds.bytes - self._bytes
 
-    def fits(self, row: Row) -> bool:
-        """Return whether there is room for a line."""
-        bounds = self._bounds
-        return len(self._rows) < bounds.rows and self._bytes + len(row.body) <= bounds.bytes
+    def takes(self, row: Row) -> bool:
+        """Add a line if there is room for it; return whether there was."""
+        bounds, size = self._bounds, self._bytes + len(row.body)
+        if len(self._rows) >= bounds.rows or size > bounds.bytes:
+            return False
+        self._rows.append(row)
+        self._bytes = size
+        return True
 
     def push(self, row: Row) -> None:
-        """Add a line."""
+        """Add a line, whether there is room or not."""
         self._rows.append(row)
         self._bytes += len(row.body)
 

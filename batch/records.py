@@ -260,6 +260,7 @@ class Fault(msgspec.Struct, frozen=True):
     body: bytes | None = None  # of an HTTP failure, JSON or text
     retryable: bool = False
     unfinished: str | None = None  # paid work that a retry goes on with instead of asking again
+    parts: int = 0  # requests answered before the one that failed: a retry goes on after them
 
 
 class Result(msgspec.Struct, frozen=True):

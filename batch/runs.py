@@ -84,7 +84,8 @@ async def run(
     settings, fewer = within_open_files(pinned(settings, time.time()))
     paths = paths_of(settings.output)
     _refuse_unwritable_names((*settings.inputs, settings.output))
-    script, texts = script_of(settings), read_texts(settings.request)
+    with host.reading(watch):
+        script, texts = script_of(settings), read_texts(settings.request)
     refuse_output(settings.inputs, paths)
     wanted = wanted_of(settings, script, texts, choice(settings.run))
     announced = _Announced(watch, approve, fewer)
@@ -221,9 +222,9 @@ async def _conduct(
     paths, settings, opened = plan.paths, plan.settings, plan.opened
     way = access(settings, os.environ) if plan.todo else None
     found = opened.found
-    spent = conclude.usage(files, paths, found) if found and plan.todo else ()
-    history = found.history if found else None
-    caps = caps_of(settings, history, spent, time.time(), plan.owed)
+    spent = conclude.usage(files, paths, found) if found else ()
+    history, sends = found.history if found else None, plan.todo > 0
+    caps = caps_of(settings, history, spent, time.time(), plan.owed, sends=sends)
     with host.reading(watch):
         if plan.todo:
             require_sendable(plan, caps.tariff)

@@ -22,7 +22,8 @@ from batch.mock.faults import parse_faults
 from batch.retry import RetryPolicy
 from batch.script import AskOnce, Pack, Script
 from batch.secret import Redactor, Secret
-from batch.settings.keyring import resolve_base_url, resolve_keys, surrounding
+from batch.settings.envfile import read_env_file
+from batch.settings.keyring import base_url_name, resolve_base_url, resolve_keys, surrounding
 from batch.settings.proxies import resolve_proxies, to_gateway
 from batch.settings.tree import Pace, RunSettings, Settings, UserSettings
 from batch.transport import TransportSettings
@@ -98,8 +99,16 @@ def _require_authorities(settings: UserSettings, environ: Mapping[str, str]) -> 
 
 def address(settings: UserSettings, environ: Mapping[str, str]) -> str:
     """Return the gateway's base URL. Raises BadConfig for what is none."""
-    url = resolve_base_url(settings.gateway, surrounding(settings.gateway, environ))
-    return normalise_base_url(url, settings.gateway.allow_http)
+    gateway = settings.gateway
+    around = surrounding(gateway, environ)
+    try:
+        return normalise_base_url(resolve_base_url(gateway, around), gateway.allow_http)
+    except BadConfig as wrong:
+        name = None if gateway.base_url else base_url_name(around)
+        if name is None:
+            raise
+        where = read_env_file(gateway.env_file).where(name, environ)
+        raise BadConfig(f"{name} of {where}: {wrong}") from None
 
 
 def dials(wanted: RunSettings) -> Dials:
@@ -159,10 +168,9 @@ def choice(run: RunSettings) -> Choice:
 
 
 def input_settings(settings: Settings, reading: Reading = _READING) -> InputSettings:
-    """Return what is read and what is filled in."""
+    """Return how lines are read, and what is filled in."""
     request = settings.request
     return InputSettings(
-        paths=settings.inputs,
         endpoint=request.endpoint,
         model=request.model,
         override_model=request.override_model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,13 +16,25 @@ from batch.ledger.book import Book
 from batch.ledger.entries import timestamp
 from batch.ledger.reserves import Reserves
 from batch.ledger.state import History
-from batch.pricing import ZERO, PriceBook
+from batch.pricing import ZERO, PriceBook, Why
 from batch.report.buckets import Bucket
 from batch.settings.moment import end_by
 from batch.settings.pricelist import exact, price_book_of
 from batch.settings.tree import Settings
 from batch.tariff import Tariff
 from batch.wire import formats
+
+_SAY_IT: Final = 'Say it, in a file for --prices or in [prices.models."{model}"]'
+# Why nobody can say what was spent: what is missing, and where to say it.
+_MISSING: Final[Mapping[Why, str]] = {
+    "no_price": f"what that costs. {_SAY_IT}",
+    "no_tier_price": (
+        "what it costs at the tier {detail}. Say it, in a file for --prices or in [prices]: "
+        "tiers = {{ {detail} = ... }}"
+    ),
+    "no_meter_price": f"what its {{detail}} cost. {_SAY_IT}",
+    "no_rate": "the rate from {detail}. Say it in [prices.rates]",
+}
 
 
 class Caps(msgspec.Struct, frozen=True):
@@ -60,12 +72,15 @@ def caps_of(
     rows: Iterable[Mapping[str, Any]],
     now: float,
     owed: int = 0,
+    *,
+    sends: bool = True,
 ) -> Caps:
     """Return what a session may spend; ``rows`` are the run's usage totals so far.
 
     ``owed``: with how many tasks it goes on for which earlier ones have money kept back.
 
-    Raises BadConfig where nobody can say what was spent, and a limit of it is set.
+    Raises BadConfig where nobody can say what was spent, and a limit of it is set. One that sends
+    nothing needs no limit, and then has none.
     """
     said = settings.budget
     deadline = Deadline(
@@ -75,35 +90,40 @@ def caps_of(
     if said.max_cost is None:
         return Caps(Budget(None, said.max_requests), deadline)
     book = price_book_of(settings, apart=True)
-    tariff = Tariff(book, formats(), now)
-    budget = Budget(
-        exact(said.max_cost),
-        said.max_requests,
-        spent=_spent(book, rows),
-        earlier=_maybe_lost(book, history),
-        to_come=owed,
-    )
-    return Caps(budget, deadline, tariff)
+    try:
+        spent, earlier = spent_so_far(book, rows), _maybe_lost(book, history)
+    except BadConfig:
+        if sends:
+            raise
+        return Caps(Budget(None, said.max_requests), deadline)
+    budget = Budget(exact(said.max_cost), said.max_requests, spent, earlier, owed)
+    return Caps(budget, deadline, Tariff(book, formats(), now))
 
 
-def _spent(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:
-    """Return what the run has spent by its logs; at the dearest price where lengths matter."""
+def spent_so_far(book: PriceBook, rows: Iterable[Mapping[str, Any]]) -> Decimal:
+    """Return what a run has spent by its logs; at the dearest price where lengths matter.
+
+    ``rows`` are its usage totals. Raises BadConfig, which says what is missing, if nobody knows.
+    """
     total = ZERO
     for row in rows:
-        used = msgspec.convert(row, Bucket).used()
+        bucket = msgspec.convert(row, Bucket)
+        if bucket.is_free:
+            continue
+        used = bucket.used()
         cost = book.cost(used)
         price = book.price(used.model, used.at)
-        reasons = {gap.why for gap in cost.gaps}
+        served = price.at_tier(used.tier) if price is not None else None
         # What was never reported is in what earlier sessions had reserved.
-        if reasons - {"no_usage", "long_context"} or price is None:
-            raise BadConfig(
-                f"--max-cost: what this run has spent on {used.model} is not known, as nothing "
-                "says what that costs. Say it, in a file for --prices or in "
-                f'[prices.models."{used.model}"]'
-            )
-        if "long_context" in reasons:
-            exchange = book.exchange(price.currency) or ZERO
-            total += max(cost.amount, (price.worst(used.counts) or ZERO) * exchange)
+        for gap in cost.gaps:
+            if gap.why in _MISSING:
+                raise BadConfig(
+                    f"--max-cost: what this run has spent on {used.model} is not known, as nothing "
+                    f"says {_MISSING[gap.why].format(model=used.model, detail=gap.detail)}"
+                )
+        if served is not None and any(gap.why == "long_context" for gap in cost.gaps):
+            exchange = book.exchange(served.currency) or ZERO
+            total += max(cost.amount, (served.worst(used.counts) or ZERO) * exchange)
         else:
             total += cost.amount
     return total

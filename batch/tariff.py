@@ -36,14 +36,16 @@ class Tariff:
         bound = self._formats[request.format].bound(request)
         if bound is None and price.rates:
             return None
-        most = price.worst(bound.counts if bound is not None else {})
+        counts, tier = (bound.counts, bound.tier) if bound is not None else ({}, "")
+        most = price.worst(counts, tier)
         return None if most is None else most * exchange
 
     def cost(self, model: str, usage: Usage) -> Decimal | None:
         """Return what a call cost that used so much; None if that is not known to the last part."""
         counts = usage.counts
         read = sum(counts.get(meter, 0) for meter in INPUT_METERS)
-        cost = self._book.cost(Used(model, self._at, counts, requests=1, longest=read))
+        used = Used(model, self._at, counts, requests=1, longest=read, tier=usage.tier)
+        cost = self._book.cost(used)
         price = self._book.price(model, self._at)
         # Of tokens both sides are reported, or else what one of them cost is not known.
         half = counts.keys().isdisjoint(INPUT_METERS) != counts.keys().isdisjoint(OUTPUT_METERS)
@@ -74,9 +76,21 @@ class Tariff:
             )
         if self.price(model) is None:
             return f"{model} has its price in another currency. Say rates in [prices]"
-        if self._formats[request.format].bound(request) is None:
+        bound = self._formats[request.format].bound(request)
+        if bound is None:
             return (
                 "nothing bounds what it may use. Give it a limit of its output, such as "
                 '"max_tokens" in its body, or --param max_tokens=500 for rows'
             )
-        return f"{model} has no price for all that it may use"
+        price = self._book.price(model, self._at)
+        if price and price.at_tier(bound.tier) is None:
+            return (
+                f"{model} has no price for what is served at {bound.tier}. Say how many times as "
+                f"much its tokens cost then: tiers = {{ {bound.tier} = ... }} in [prices]"
+            )
+        lacking = [one.value for one in bound.counts if price and price.lacks(one)]
+        named = f": none for {', '.join(lacking)}" if lacking else ""
+        return (
+            f"{model} has no price for all that it may use{named}. Say it in a job or in your own "
+            f'settings, in [prices.models."{model}"]'
+        )

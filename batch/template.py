@@ -6,14 +6,12 @@ on every line; and the same for the same row, so that a resume asks what the run
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from hashlib import sha256
 from typing import Any, Final, NoReturn
 
-import orjson
 from jinja2 import (
     BaseLoader,
     Environment,
@@ -27,7 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing as NOT_THERE  # noqa: N812 - what jinja has for no value at all
 
 from batch.errors import BadBody, BadConfig
-from batch.wording import is_text, shown
+from batch.wording import as_json, is_text, shown
 
 ROW: Final = "row"  # all fields of a row under one name, for names that are no words
 FAULT: Final = "template_error"  # code of what is wrong with a template, or of a row for it
@@ -138,7 +136,7 @@ def _written(value: Any) -> Any:
     if value is None:
         raise _Null
     if isinstance(value, bool | dict | list | tuple):
-        return _as_json(value)
+        return as_json(value)
     if isinstance(value, int | float | Undefined):
         return value
     # Python would write where in memory it is: another prompt each time, and nothing to read.
@@ -152,14 +150,6 @@ def _called(value: Any) -> str:
     if callable(value):
         return "the name of a function: add its ()"
     return f"something called {type(value).__name__}"
-
-
-def _as_json(value: Any) -> str:
-    """Return JSON for people and models: not for web pages, as jinja's own filter does."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # a number of more than 64 bits, or lists deeper than it goes
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _whole(text: str) -> str:
@@ -190,5 +180,5 @@ def _environment() -> ImmutableSandboxedEnvironment:
     for name in _CHANCE:
         del found.globals[name]
     del found.filters["random"]
-    found.filters["tojson"] = _as_json
+    found.filters["tojson"] = as_json  # jinja's own is for web pages
     return found

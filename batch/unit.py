@@ -15,7 +15,7 @@ from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
 from batch.gate.memory import Held
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
-from batch.records import Answer, Fault, Flaw, Owed, Result, Row, State, Timing
+from batch.records import Answer, Fault, Flaw, Label, Owed, Result, Row, State, Timing
 from batch.retry import Past, retryable
 from batch.script import Verdict
 from batch.usage import Usage, fields
@@ -28,13 +28,16 @@ class Unit:
     """What is known of one unit while it is being delivered."""
 
     __slots__ = (
+        "_past",
+        "_repeats",
         "attempts",
         "begun",
         "endpoint",
         "held",
+        "kept",
         "key",
+        "left",
         "maybe_billed",
-        "past",
         "reserved",
         "rows",
         "sent_at",
@@ -56,13 +59,23 @@ class Unit:
         self.state = begun.state  # as the journal has it: of a task that may still end
         self.attempts = begun.attempts
         self.maybe_billed = begun.maybe_billed
-        self.past = Past(repeats=dict(repeats))
+        self._repeats = repeats  # granted before it was a unit of its own
+        self._past: Past | None = None
         self.key = begun.key
+        self.kept = 0  # answers on record to its requests before the one that is asked
         self.held: Held | None = None  # memory of its call under way, or of the answer to it
+        self.left = False  # whether a byte of its last attempt may have been sent
         self.reserved: Reserved | None = None  # what its request may cost, until that is known
         self.since = since  # clock when its first attempt was sent, or its task was there
         self.sent_at = since  # clock when its last attempt was sent
         self.started_at = seconds_of(begun.at)  # the same, seconds since the epoch
+
+    @property
+    def past(self) -> Past:
+        """Return what its failed attempts have come to so far, which most units have none of."""
+        if self._past is None:
+            self._past = Past(repeats=dict(self._repeats))
+        return self._past
 
     def let_go(self) -> None:
         """Give the memory back that is held, if any is."""
@@ -111,6 +124,7 @@ class Unit:
         if self.attempts == self.begun.attempts:
             self.since = clock
         self.attempts += 1
+        self.left = False
         self.sent_at, self.started_at = clock, now
 
     @property
@@ -133,6 +147,7 @@ class Unit:
             body=failure.body,
             retryable=can,
             unfinished=self.task_name if goes_on else None,
+            parts=self.kept,
         )
         return [self._result(row, fault, now) for row in self.rows]
 
@@ -148,20 +163,14 @@ class Unit:
         for row, outcome in zip(self.rows, verdict.outcomes, strict=True):
             if isinstance(outcome, Flaw):
                 fault = Fault(outcome.code, outcome.message, retryable=True)
-                flawed = self._result(row, fault, now)
-                results.append(
-                    msgspec.structs.replace(flawed, flawed=outcome.answer, label=verdict.label)
-                )
+                flawed = self._result(row, fault, now, verdict.label)
+                results.append(msgspec.structs.replace(flawed, flawed=outcome.answer))
                 continue
             answer = outcome
             if asked > 1:
                 answer = msgspec.structs.replace(outcome, usage=last.usage)
-            result = self._result(row, answer, now)
-            if packed:
-                result = msgspec.structs.replace(result, pack=(place, good))
-            if verdict.label is not None:
-                result = msgspec.structs.replace(result, label=verdict.label)
-            results.append(result)
+            pack = (place, good) if packed else None
+            results.append(self._result(row, answer, now, verdict.label, pack))
             place += 1
         return results
 
@@ -174,7 +183,14 @@ class Unit:
             return self.started_at + clock - self.sent_at
         return max(now, self.started_at)
 
-    def _result(self, row: Row, outcome: Answer | Fault, now: float) -> Result:
+    def _result(
+        self,
+        row: Row,
+        outcome: Answer | Fault,
+        now: float,
+        label: Label | None = None,
+        pack: tuple[int, int] | None = None,
+    ) -> Result:
         ms = round((now - self.started_at) * 1000) if self.started_at else 0
         return Result(
             ordinal=row.ordinal,
@@ -187,13 +203,15 @@ class Unit:
             outcome=outcome,
             # Of a pack once: it was one call.
             maybe_billed=self.maybe_billed if row is self.rows[0] else 0,
+            pack=pack,
+            label=label,
         )
 
 
 def rejected_usage(verdict: Verdict, last: Answer, asked: int) -> list[tuple[str, Usage]]:
     """Return what the rejected answers of a verdict cost, with the reasons; no record has it."""
-    flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
-    if not flaws:
+    if Flaw not in map(type, verdict.outcomes):  # as nearly always
         return []
+    flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
     spent = [(flaw.code, last.usage if asked > 1 else flaw.answer.usage) for flaw in flaws]
     return [(code, usage) for code, usage in spent if usage is not None]

@@ -7,7 +7,7 @@ dividing and pricing are loops that name no meter. The nested names that OpenAI 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
@@ -20,7 +20,8 @@ class Meter(Enum):
 
     INPUT = "input"  # tokens read, neither cached, nor cache-written, nor audio, nor image
     CACHED_INPUT = "cached_input"  # tokens read from a prompt cache
-    CACHE_WRITE = "cache_write"  # tokens written to a prompt cache
+    CACHE_WRITE = "cache_write"  # tokens written to a prompt cache, kept for minutes
+    CACHE_WRITE_1H = "cache_write_1h"  # kept for an hour, which Anthropic bills at twice the input
     INPUT_AUDIO = "input_audio"
     INPUT_IMAGE = "input_image"
     OUTPUT = "output"  # tokens generated, neither reasoning, nor audio, nor image
@@ -30,6 +31,7 @@ class Meter(Enum):
     IMAGES = "images"
     MILLISECONDS = "milliseconds"  # of audio or video
     CHARACTERS = "characters"  # of text to speak
+    SEARCHES = "searches"  # of the web, by the vendor, in the unit by which it bills them
 
     # Members are equal by identity anyway. Enum's own hash is a Python function, called at each
     # look into a dict of counts: a third of what reading, adding and writing a usage costs.
@@ -40,6 +42,7 @@ INPUT_METERS: Final = (
     Meter.INPUT,
     Meter.CACHED_INPUT,
     Meter.CACHE_WRITE,
+    Meter.CACHE_WRITE_1H,
     Meter.INPUT_AUDIO,
     Meter.INPUT_IMAGE,
 )
@@ -49,7 +52,8 @@ OUTPUT_METERS: Final = (Meter.OUTPUT, Meter.REASONING, Meter.OUTPUT_AUDIO, Meter
 FIELDS: Final[Mapping[str, tuple[Meter, ...]]] = {
     "input_tokens": INPUT_METERS,
     "input_cached_tokens": (Meter.CACHED_INPUT,),
-    "input_cache_write_tokens": (Meter.CACHE_WRITE,),
+    "input_cache_write_tokens": (Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H),
+    "input_cache_write_1h_tokens": (Meter.CACHE_WRITE_1H,),
     "input_audio_tokens": (Meter.INPUT_AUDIO,),
     "input_image_tokens": (Meter.INPUT_IMAGE,),
     "output_tokens": OUTPUT_METERS,
@@ -59,21 +63,29 @@ FIELDS: Final[Mapping[str, tuple[Meter, ...]]] = {
     "images": (Meter.IMAGES,),
     "seconds": (Meter.MILLISECONDS,),
     "characters": (Meter.CHARACTERS,),
+    "searches": (Meter.SEARCHES,),
 }
-# These three stand in every usage object, null when unknown; the others only when known.
+# These four stand in every usage object, null when unknown; the others only when known.
 ALWAYS: Final = ("input_tokens", "input_cached_tokens", "output_tokens", "output_reasoning_tokens")
 
+# At which a request may be served, which multiplies what its tokens cost; the usual one is "".
+TIERS: Final = (
+    *("flex", "priority", "batch", "scale", "fast", "performance", "provisioned"),
+    *("us", "other"),  # served within that country; at one that is not known here
+)
 
-class Usage(msgspec.Struct, frozen=True):
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one call used. A meter that is absent is unknown, which is not zero."""
 
     counts: dict[Meter, int] = msgspec.field(default_factory=dict)
+    tier: str = ""  # at which it was served, if that has another price: flex, priority, batch
 
     def __add__(self, other: Usage) -> Usage:
         counts = dict(self.counts)
         for meter, count in other.counts.items():
             counts[meter] = counts.get(meter, 0) + count
-        return Usage(counts)
+        return Usage(counts, self.tier or other.tier)
 
     def tokens(self) -> int | None:
         """Return input and output tokens together, or None if neither is known."""
@@ -87,7 +99,7 @@ class Usage(msgspec.Struct, frozen=True):
             each, rest = divmod(count, shares)
             for index, part in enumerate(parts):
                 part[meter] = each + (1 if index < rest else 0)
-        return tuple(Usage(part) for part in parts)
+        return tuple(Usage(part, self.tier) for part in parts)
 
 
 def disjoint(
@@ -104,28 +116,44 @@ def disjoint(
     counts: dict[Meter, int] = {}
     for meter, count in parts:
         if count is not None:
-            taken = count if 0 <= count <= left else max(0, min(count, left))
+            taken = max(0, min(count, left)) if count else 0  # most often there is none of it
             counts[meter] = taken
             left -= taken
     counts[plain] = left
     return counts
 
 
-def fields(usage: Usage | None) -> dict[str, int | float | None] | None:
+def fields(usage: Usage | None) -> dict[str, int | float | str | None] | None:
     """Write a usage with the names that stand in files; None for a usage nobody reported."""
     if usage is None:
         return None
     count = usage.counts.__getitem__
-    named: dict[str, Any] = dict.fromkeys(ALWAYS)
-    for name, meters in _known(tuple(usage.counts)):
+    known = _known(tuple(usage.counts))
+    named: dict[str, Any] = dict.fromkeys(known.names)
+    named.update(zip(known.of_one, map(count, known.ones), strict=True))
+    for name, meters in known.of_several:
         named[name] = sum(map(count, meters))
     if "seconds" in named:
         named["seconds"] /= 1000
+    if usage.tier:
+        named["tier"] = usage.tier
     return named
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """The names that known meters give a value to."""
+
+    names: tuple[str, ...]  # in the order in which they are written, those of ``ALWAYS`` among them
+    of_one: tuple[str, ...]  # those with the value of one meter
+    ones: tuple[Meter, ...]  # these meters
+    of_several: tuple[tuple[str, tuple[Meter, ...]], ...]  # those with a sum
+
+
 @lru_cache(maxsize=64)  # nearly all answers of a run know the same ones
-def _known(known: tuple[Meter, ...]) -> Sequence[tuple[str, tuple[Meter, ...]]]:
-    """Return the names that known meters give a value to, and which of them are summed there."""
+def _known(known: tuple[Meter, ...]) -> _Known:
     present = [(name, tuple(m for m in meters if m in known)) for name, meters in FIELDS.items()]
-    return [(name, meters) for name, meters in present if meters]
+    one = {name: meters[0] for name, meters in present if len(meters) == 1}
+    several = tuple((name, meters) for name, meters in present if len(meters) > 1)
+    told = (name for name, meters in present if meters)
+    names = tuple(dict.fromkeys((*ALWAYS, *told)))
+    return _Known(names, tuple(one), tuple(one.values()), several)

@@ -32,7 +32,17 @@ def large(count: float) -> str:
 
 def spelled(value: object) -> str:
     """Return a value as JSON, a text as it is."""
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else as_json(value)
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON, also one that others have written and that is larger than usual."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # a number of more than 64 bits, or lists deeper than it goes
+        import json  # noqa: PLC0415 - hardly anybody needs it
+
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def is_text(text: str) -> bool:

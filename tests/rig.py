@@ -27,7 +27,9 @@ from batch.inputs.lines import RawLine
 from batch.inputs.source import Source
 from batch.ledger.book import Book
 from batch.ledger.paths import Paths
+from batch.ledger.publish import failed_lines
 from batch.ledger.recover import recover
+from batch.ledger.state import Open
 from batch.means import Means
 from batch.media import MediaFolder
 from batch.pipeline import Flow, Pipeline
@@ -58,10 +60,13 @@ class Scripted:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Answer after a moment."""
         self.calls.append(call)
         self.keys.append(secret)
+        if leaves is not None:
+            leaves()
         await asyncio.sleep(0.01)
         return self.reply_to(call)
 
@@ -180,6 +185,8 @@ class Rig:
             n: msgspec.structs.replace(one, parts=list(one.parts))
             for n, one in book.history.open.items()
         }
+        for one in failed_lines(files, self.paths, book.history).values() if redo else ():
+            begun.setdefault(one.ordinal, Open(attempts=one.attempts))
         spill = Spill(files, self.paths.cache, self.sources, self.parse, at_once)
         flow = Flow(
             workers=self.concurrency,

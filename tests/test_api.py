@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -232,6 +234,39 @@ def test_a_loop_that_is_collected_as_its_run_begins_to_send_holds_nobody_up() ->
     assert not thread.is_alive()
 
 
+@pytest.mark.parametrize("way", ["loop", "awaited", "plain"])
+def test_where_no_thread_can_be_made_that_is_told_and_nothing_is_left(
+    folder: Path, way: str
+) -> None:
+    told: list[BaseException] = []
+
+    async def go() -> None:
+        run = batch.run([{"prompt": "a"}], "out.jsonl", model="m", mock=True)
+        if way == "awaited":
+            await run
+        async with run:
+            await gather(run)
+
+    def program() -> None:
+        threading.stack_size(1 << 46)  # bytes, which no machine has
+        try:
+            if way == "plain":
+                batch.run_sync([{"prompt": "a"}], "out.jsonl", model="m", mock=True)
+            else:
+                asyncio.run(go())
+        except RuntimeError as failure:
+            told.append(failure)
+        finally:
+            threading.stack_size(0)
+
+    thread = threading.Thread(target=program, daemon=True)
+    thread.start()
+    thread.join(10)
+
+    assert [str(one) for one in told] == ["can't start new thread"]
+    assert list(folder.iterdir()) == []
+
+
 def test_a_run_is_gone_through_once(folder: Path) -> None:
     write(folder / "in.jsonl", 2)
     run = ask()
@@ -256,6 +291,12 @@ def test_lines_that_are_left_are_no_success(folder: Path) -> None:
     assert stopped.value.outcome.exit_code == 4
 
 
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: float
+
+
 REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (TypeError, {"modle": "a"}, "'modle' is no setting of a run. Did you mean 'model'?"),
     (TypeError, {"param": {}}, "Did you mean 'params'?"),
@@ -272,6 +313,11 @@ REFUSED: list[tuple[type[Exception], dict[str, Any], str]] = [
     (batch.BadUsage, {"inputs": 7}, "give the path of a file"),
     (batch.BadUsage, {"inputs": [{"prompt": "a"}, 7]}, "row 2 is no dict"),
     (batch.BadUsage, {"inputs": [{"prompt": "a"}, {"n": {1}}]}, "row 2 cannot be written as JSON"),
+    (batch.BadUsage, {"inputs": [{"n": float("nan")}]}, "row 1 cannot .*: n is nan. Leave it out"),
+    (batch.BadUsage, {"inputs": [{"n": [1, {"m": float("-inf")}]}]}, "JSON: n.1.m is -inf"),
+    (batch.BadUsage, {"inputs": [{"n": np.array([[1.0, np.inf]])}]}, "JSON: n.0.1 is inf"),
+    (batch.BadUsage, {"inputs": [{"n": np.float32("nan")}]}, "JSON: n is nan"),
+    (batch.BadUsage, {"inputs": [{"n": Point(1.0, float("inf"))}]}, "JSON: n.y is inf"),
     (batch.BadUsage, {"inputs": None}, "^inputs: what should be sent"),
     (batch.BadUsage, {"output": "a\0b"}, "no file can have this name"),
     (batch.BadUsage, {"output": "\ud800.jsonl"}, "no file can have this name"),
@@ -290,6 +336,23 @@ def test_what_cannot_be_is_refused_at_the_call(
         batch.run(**call)
 
     assert [path.name for path in folder.iterdir()] == ["in.jsonl"]
+
+
+def test_nan_is_missing_in_pandas_and_a_number_in_polars(folder: Path) -> None:
+    row = ("Hi.", float("nan"))
+    pandas = SimpleNamespace(
+        columns=["prompt", "price"], itertuples=lambda index, name: iter([row])
+    )
+    polars = SimpleNamespace(
+        iter_rows=lambda named: iter([dict(zip(["prompt", "price"], row, strict=True))])
+    )
+
+    batch.run_sync(pandas, "out.jsonl", model="m", mock=True)
+    with pytest.raises(batch.BadUsage, match="row 1 cannot be written as JSON: price is nan"):
+        batch.run_sync(polars, "other.jsonl", model="m", mock=True)
+
+    assert orjson.loads((folder / "out.input.jsonl").read_bytes())["price"] is None
+    assert not (folder / "other.input.jsonl").exists()
 
 
 def test_what_refuses_a_run_is_raised_with_the_names_of_the_arguments(folder: Path) -> None:

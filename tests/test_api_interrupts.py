@@ -19,6 +19,8 @@ PROGRAM = '''
 import http.server, logging, os, signal, sys, threading
 import batch
 
+PATIENCE = 60.0
+
 
 def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
@@ -48,16 +50,40 @@ def hook(frame, event, arg):
         interrupt()
 
 
+def watch(frame, event, arg):
+    """See, from its thread, that the run takes place."""
+    if frame.f_code.co_name == "in_loop" and event in ("call", "return"):
+        SEEN.append(event)
+
+
+def joined(thread):
+    """Wait for a thread that may not have begun yet, which Python refuses to wait for."""
+    while True:
+        try:
+            return thread.join()
+        except RuntimeError:
+            os.sched_yield()
+
+
 def begin(options):
     try:
         batch.run_sync([{"prompt": "Hello"}], "out.jsonl", model="m", **options)
     except KeyboardInterrupt:
-        left = any(thread.name == "wbatch" for thread in threading.enumerate())
-        print("still running" if left else "ended")
+        then = tuple(SEEN)
+        sys.setswitchinterval(0.005)
+        for thread in threading.enumerate():
+            if thread.name == "wbatch":
+                joined(thread)
+        print("ended" if then == tuple(SEEN) in ((), ("call", "return")) else "still running")
 
 
+SEEN = []
+threading.setprofile(watch)
 MOMENT = tuple(sys.argv[1:])
 if MOMENT:
+    # No other thread's turn comes before the program waits for it, nor by something being written.
+    logging.getLogger("batch").addHandler(logging.NullHandler())
+    sys.setswitchinterval(PATIENCE)
     sys.setprofile(hook)
     begin({"mock": True})
 else:
@@ -100,6 +126,14 @@ def test_an_interrupt_that_keeps_a_run_from_beginning_leaves_nothing_and_holds_n
 @pytest.mark.parametrize("file", ["guest.py", "threading.py"])
 def test_an_interrupt_as_a_run_has_just_begun_is_heard(tmp_path: Path, file: str) -> None:
     said = told(tmp_path, file, "start", "return")
+
+    assert said == "ended"
+
+
+def test_an_interrupt_before_the_thread_knows_of_itself_leaves_no_run_behind(
+    tmp_path: Path,
+) -> None:
+    said = told(tmp_path, "threading.py", "wait", "call")
 
     assert said == "ended"
 

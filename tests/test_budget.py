@@ -7,8 +7,11 @@ import pytest
 from batch.budget import Budget
 from batch.errors import BadConfig
 from batch.ledger.state import History
+from batch.pricing import Price, PriceBook, Rate
 from batch.settings.tree import BudgetSettings, PriceSettings, Settings
-from batch.spending import caps_of
+from batch.spending import caps_of, spent_so_far
+from batch.usage import Meter
+from tests.report.kit import row
 
 ONE = Decimal(1)
 
@@ -125,3 +128,39 @@ def test_a_rate_is_needed_only_for_what_an_earlier_session_left_in_the_dark():
     history.reserved["second"] = ("0.1", "USD")
     with pytest.raises(BadConfig, match="counted in USD"):
         caps_of(settings, history, (), 0.0)
+
+
+def spends(price: Price, counts: dict[str, int], tier: str = "") -> Decimal:
+    return spent_so_far(PriceBook(own=(("m", price),)), [row(model="m", tier=tier, **counts)])
+
+
+def test_what_was_spent_on_long_requests_at_a_tier_is_told_at_the_dearest_price_of_that_tier():
+    # Given: above 100 tokens each costs 2 instead of 1, and twice that if it is served at once
+    rates = {Meter.INPUT: Rate(ONE, ((100, Decimal(2)),)), Meter.OUTPUT: Rate(ONE)}
+    price = Price(rates, "test", by_tier={"priority": Decimal(2), "flex": Decimal("0.5")})
+    counts = {"num_model_requests": 2, "input_tokens": 300, "max_input_tokens": 200}
+
+    assert spends(price, counts) == 600
+    assert spends(price, counts, "priority") == 1200
+    assert spends(price, counts, "flex") == 300
+
+
+@pytest.mark.parametrize(
+    ("counts", "tier", "said"),
+    [
+        ({"input_tokens": 3}, "scale", "costs at the tier scale.*tiers = { scale = ... }"),
+        ({"input_tokens": 3, "searches": 1}, "", r'its searches cost.*\[prices.models."m"\]'),
+    ],
+)
+def test_a_budget_says_what_of_what_was_spent_has_no_price(counts, tier, said):
+    price = Price({Meter.INPUT: Rate(ONE), Meter.OUTPUT: Rate(ONE)}, "test")
+
+    with pytest.raises(BadConfig, match=said):
+        spends(price, counts, tier)
+
+
+def test_what_a_run_asked_for_nothing_needs_no_price():
+    price = Price({Meter.INPUT: Rate(ONE), Meter.OUTPUT: Rate(ONE)}, "test")
+    asked = row(model="models", endpoint="/v1/models", input_tokens=None, output_tokens=None)
+
+    assert spent_so_far(PriceBook(own=(("m", price),)), [row(model="m"), asked]) == 1_000_000

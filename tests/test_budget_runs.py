@@ -160,6 +160,32 @@ def test_more_money_goes_on_where_the_budget_ended(tmp_path):
     assert arrived == 100
 
 
+def test_a_finished_run_says_again_what_it_has_spent(tmp_path):
+    write(tmp_path, lines=4)
+    with gateway(tmp_path, "--words", WORDS) as mock:
+        run(tmp_path, mock, "--max-cost", 5)
+        spent = billed(mock)
+
+        # When: it is repeated, with so much more that nothing else it says has changed
+        code, said = run(tmp_path, mock, "--max-cost", 6, "--json")
+
+    again = orjson.loads(said[said.index("{") :])["x_run"]["budget"]
+    assert (code, again["max_cost"]) == (0, 6)
+    assert Decimal(str(again["spent"])) == spent > 0
+
+
+def test_a_finished_run_needs_no_price_for_its_budget(tmp_path):
+    write(tmp_path, lines=4)
+    with gateway(tmp_path, "--words", WORDS) as mock:
+        run(tmp_path, mock)
+        (tmp_path / "job.toml").write_text(JOB.partition('[prices.models."gpt-4o-mini"]')[0])
+
+        code, said = run(tmp_path, mock, "--json")
+
+    assert code == 0, said
+    assert orjson.loads(said[said.index("{") :])["x_run"]["budget"] is None
+
+
 def test_films_that_nobody_goes_on_with_count_as_spent(tmp_path):
     # Given: three films of eight seconds that go on when the session is told to end
     def write_scenes(text: str) -> None:

@@ -8,6 +8,8 @@ from batch.checkpoint import CHECKSUM, Position
 from batch.errors import CannotWrite
 from batch.ledger.entries import Entry
 from batch.ledger.state import History
+from batch.records import Answer
+from batch.usage import Meter, Usage
 from tests.ledger.kit import PATHS, RUN, billed, disk, entry, part, said, wrote
 from tests.ledger.kit import answered as an_answer
 from tests.ledger.kit import failed as a_failure
@@ -29,6 +31,7 @@ def history():
     units = [
         an_answer(1),
         an_answer(9000),
+        an_answer(11, outcome=Answer(b'"a"', None, "stop", Usage({Meter.INPUT: 3}, "flex"))),
         a_failure(2),
         a_failure(2),
         billed(3),

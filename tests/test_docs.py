@@ -22,7 +22,7 @@ from tests.test_runs import Quiet, chat
 ROOT = Path(__file__).parent.parent
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 PROSE = re.sub(r"```.*?```", "", FORMATS, flags=re.DOTALL)
-NAMED = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", PROSE))))
+NAMED = set(re.findall(r"[a-z][a-z0-9_]*", " ".join(re.findall(r"`([^`]+)`", PROSE))))
 EXAMPLES = [
     line
     for block in re.findall(r"```json\n(.*?)```", FORMATS, re.DOTALL)

@@ -149,6 +149,7 @@ def test_ratios_become_prices_by_which_a_report_counts(tmp_path: Path) -> None:
     assert prices["gpt-4o"]["input_per_mtok"] == 1.25
     assert prices["gpt-4o"]["cached_input_per_mtok"] == 0.625
     assert prices["gpt-4o"]["cache_write_per_mtok"] == 1.25
+    assert prices["gpt-4o"]["cache_write_1h_per_mtok"] == 2.0
     assert prices["gpt-4o"]["output_per_mtok"] == 5.0
     assert prices["mj_imagine"] == {"per_request": 0.05}
     assert "tiers" not in prices

@@ -101,6 +101,7 @@ SIDEWAYS = {
     "spending": {"settings"},
     "inquiry": {"catalogue", "settings", "shares"},
     "surroundings": {"descriptors", "mock", "plan", "settings", "shares"},
+    "labeling": {"results"},  # a score reads a finished run as everybody does
     "results": {"report"},  # how a usage in names becomes meters
     "look": {"plan", "settings", "shares", "texts"},
     "preflight": {"catalogue", "session", "settings", "shares", "texts"},

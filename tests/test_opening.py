@@ -150,6 +150,13 @@ def test_many_changed_lines_are_counted_and_the_first_are_named(place):
     place.refused("lines 1, 2, 3 and 3 more; .* 6 answers, 6 of them")
 
 
+def test_a_changed_line_that_failed_twice_is_counted_once(place):
+    place.did(failed(2), failed(2, attempts=2))
+    place.change(2)
+
+    place.refused("since they were asked: line 2;")
+
+
 @pytest.mark.parametrize("log", ["errors", "results"])
 def test_a_changed_line_is_refused_beside_a_torn_tail_too(place, log):
     place.did(answered(1), failed(2))

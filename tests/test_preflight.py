@@ -11,7 +11,14 @@ import pytest
 from batch.catalogue import Catalogue, KeyReport
 from batch.errors import BadKey, NoInput, Unavailable, Unreachable
 from batch.preflight import compare, lines, preflight
-from batch.settings.tree import KeySetting, LabelSettings, RequestSettings, RunSettings, Settings
+from batch.settings.tree import (
+    KeySetting,
+    LabelSettings,
+    PriceSettings,
+    RequestSettings,
+    RunSettings,
+    Settings,
+)
 from batch.wire.models import Listed
 
 ENVIRON = {"CHAT_KEY": "k-123456789012", "CLAUDE_KEY": "k-210987654321"}
@@ -50,6 +57,19 @@ def test_lines_that_can_be_sent_are_counted_by_model_and_endpoint(source):
     assert first.output_tokens == 18
     assert (second.model, second.key, second.lines) == ("claude-x", "CLAUDE_KEY", 1)
     assert "no problems: this can be sent" in list(lines(report))
+
+
+def test_a_file_of_prices_that_is_none_is_a_problem_of_the_settings(source, tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text("[models]")
+
+    report = checked(source, line("a"), prices=PriceSettings(files=(str(prices), "missing.toml")))
+
+    assert report.exit_code == 78
+    first, second = report.problems
+    assert (first.code, second.code) == ("settings", "settings")
+    assert str(first).startswith(f"{prices}:1: ")
+    assert "missing.toml" in str(second)
 
 
 def test_each_bad_line_is_named_with_its_file_and_line(source):

@@ -75,6 +75,31 @@ def test_kinds_of_tokens_cost_what_plain_ones_do_unless_it_is_said(meter, like):
     assert book(own).cost(used({meter: MILLION})).amount == 1
 
 
+def test_what_is_kept_for_an_hour_is_not_priced_as_what_is_kept_for_minutes():
+    minutes = price(rates={**price().rates, Meter.CACHE_WRITE: Rate(Decimal(3) / MILLION)})
+    hour = price(rates={**minutes.rates, Meter.CACHE_WRITE_1H: Rate(Decimal(5) / MILLION)})
+    kept = used({Meter.CACHE_WRITE: MILLION, Meter.CACHE_WRITE_1H: MILLION})
+
+    floor, whole = book(minutes).cost(kept), book(hour).cost(kept)
+
+    assert (floor.amount, floor.gaps) == (6, {Gap("m", "no_meter_price", "cache_write_1h")})
+    assert (whole.amount, whole.gaps) == (8, frozenset())
+
+
+def test_searches_are_paid_beside_the_tokens():
+    one = price(rates={**price().rates, Meter.SEARCHES: Rate(Decimal("0.01"))})
+    searched = used({Meter.INPUT: MILLION, Meter.SEARCHES: 300})
+
+    assert book(one).cost(searched).amount == 5
+    assert book(price()).cost(searched).gaps == {Gap("m", "no_meter_price", "searches")}
+
+
+def test_a_price_by_the_request_holds_the_search_too():
+    one = price(per_request=Decimal("0.005"))
+
+    assert book(one).cost(used({Meter.INPUT: 1, Meter.SEARCHES: 1})).gaps == frozenset()
+
+
 def test_what_the_cache_saved_is_what_plain_input_would_have_cost_more():
     one = price(rates={**price().rates, Meter.CACHED_INPUT: Rate(Decimal("0.5") / MILLION)})
 
@@ -111,6 +136,42 @@ def test_a_multiplier_is_taken_of_the_list_price():
     cost = book(price(multiplier=Decimal("0.6"))).cost(used({Meter.INPUT: MILLION}))
 
     assert (cost.amount, cost.listed) == (Decimal("1.2"), 2)
+
+
+# Tiers
+
+
+@pytest.mark.parametrize(("tier", "amount"), [("", "2.5"), ("flex", "1.5"), ("priority", "4.5")])
+def test_a_tier_multiplies_what_tokens_cost_and_no_search(tier, amount):
+    by_tier = {"flex": Decimal("0.5"), "priority": Decimal(2)}
+    one = price(rates={**price().rates, **rates(SEARCHES="0.5")}, by_tier=by_tier)
+
+    cost = book(one).cost(used({Meter.INPUT: MILLION, Meter.SEARCHES: 1}, tier=tier))
+
+    assert (cost.amount, cost.gaps) == (Decimal(amount), frozenset())
+
+
+def test_what_was_served_at_a_tier_without_a_price_is_unpriced_and_not_at_the_usual_one():
+    one = price(by_tier={"flex": Decimal("0.5")})
+
+    cost = book(one).cost(used({Meter.INPUT: MILLION}, tier="priority"))
+
+    assert not cost.priced
+    assert cost.gaps == {Gap("m", "no_tier_price", "priority")}
+
+
+def test_a_tier_has_no_part_in_a_price_by_the_request():
+    one = Price({}, source="test", per_request=Decimal(1))
+
+    assert book(one).cost(used({Meter.INPUT: 5}, tier="flex")).amount == 1
+
+
+@pytest.mark.parametrize(("tier", "worst"), [("", 2), ("flex", 2), ("priority", 4)])
+def test_the_worst_case_of_a_cheap_tier_is_to_be_served_at_the_usual_one(tier, worst):
+    one = price(by_tier={"flex": Decimal("0.5"), "priority": Decimal(2)})
+
+    assert one.worst({Meter.INPUT: MILLION}, tier) == worst
+    assert price().worst({Meter.INPUT: MILLION}, "priority") is None
 
 
 # Models
@@ -234,6 +295,11 @@ def test_without_a_rate_there_is_no_amount():
         ({"CACHE_WRITE": "0.000003"}, {Meter.INPUT: MILLION}, "3"),
         ({"CACHED_INPUT": "0.000001"}, {Meter.INPUT: MILLION}, "2"),
         ({"REASONING": "0.000009"}, {Meter.OUTPUT: MILLION}, "9"),
+        # Only what asks for it is kept for an hour.
+        ({"CACHE_WRITE_1H": "0.000004"}, {Meter.INPUT: MILLION}, "2"),
+        ({"CACHE_WRITE_1H": "0.000004"}, {Meter.CACHE_WRITE: MILLION}, "2"),
+        ({"CACHE_WRITE_1H": "0.000004"}, {Meter.CACHE_WRITE_1H: MILLION}, "4"),
+        ({"SEARCHES": "0.01"}, {Meter.INPUT: MILLION, Meter.SEARCHES: 1}, "2.01"),
         ({}, {}, "0"),
     ],
 )
@@ -253,6 +319,8 @@ def test_the_worst_case_of_a_long_request_is_at_the_price_of_long_ones():
         (Price({}, source="test"), {Meter.INPUT: 1}),
         (Price(rates(INPUT="1"), source="test"), {Meter.OUTPUT: 1}),
         (price(), {Meter.IMAGES: 1}),
+        (price(), {Meter.CACHE_WRITE_1H: 1}),
+        (price(), {Meter.INPUT: 1, Meter.SEARCHES: 1}),
         # How many tokens a picture takes, its number does not say.
         (price(rates={**price().rates, **rates(IMAGES="1")}), {Meter.IMAGES: 1}),
         (price(per_request=Decimal(1)), {Meter.IMAGES: 1}),

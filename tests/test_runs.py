@@ -397,7 +397,8 @@ def test_status_says_whether_a_run_goes_on(
     desk.write(chat("a"), chat("b"))
     run_id = desk.run().summary["id"]
     state = Snapshot(total, 2, 2, 0, 0, 0, 2, 0, None, 9.0, rate=2.0, seconds_left=1.0)
-    write_live(OsFiles(), paths_of(str(desk.output)), Stamp(run_id, time.time() - age), state)
+    stamp = Stamp(run_id, time.time() - age, total)
+    write_live(OsFiles(), paths_of(str(desk.output)), stamp, state)
 
     outcome = runs.status(str(desk.output))
 
@@ -405,6 +406,39 @@ def test_status_says_whether_a_run_goes_on(
     assert outcome.lines[0].startswith(first)
     assert outcome.lines[-1].startswith(last)
     assert outcome.summary["x_run"]["live"]["running"] is (age < 20)
+
+
+def test_status_tells_of_answers_that_are_gone_before_they_are_paid_again(desk: Desk) -> None:
+    desk.write(chat("a"), chat("b"), chat("c"))
+    desk.run()
+    lines = desk.output.read_bytes().splitlines(keepends=True)
+    desk.output.write_bytes(b"".join(lines[:1]))
+
+    outcome = runs.status(str(desk.output))
+
+    assert outcome.exit_code == 75
+    assert outcome.lines[0].startswith(f"lost     {desk.output} is shorter than it was: 2 answers")
+    assert [f"lost     {one}" for one in outcome.summary["x_run"]["notes"]] == [outcome.lines[0]]
+
+
+def test_status_counts_all_lines_also_while_only_some_are_to_be_asked(desk: Desk) -> None:
+    desk.write(*(chat(f"r{n}") for n in range(8)))
+    desk.run(head=6)
+    live = desk.folder / "out.run" / "status.json"
+
+    class Asks(Quiet):
+        told: tuple[int, int] | None = None
+
+        def tick(self, now: Snapshot) -> None:
+            if live.exists():
+                outcome = runs.status(str(desk.output))
+                self.told = outcome.exit_code, outcome.summary["request_counts"]["total"]
+
+    desk.watch = asks = Asks()
+
+    desk.run(sample=3, seed=2, mock_latency=1000)  # of these the seventh is left
+
+    assert asks.told == (75, 8)
 
 
 def test_a_run_says_where_it_is_while_it_goes_on_and_at_its_end_what_held_it_back(

@@ -42,7 +42,7 @@ class Folder:
         self.path = path
         self.names: list[str] = []
         self.files = Disk()
-        self.reader = Reader(toy_formats(), InputSettings(()))
+        self.reader = Reader(toy_formats(), InputSettings())
         self.read: list[int] = []  # lines at each time that some were got back
 
     def write(self, name: str, data: bytes) -> Path:
@@ -94,7 +94,7 @@ def test_rows_of_a_table_come_back_as_they_were(folder: Folder) -> None:
     path = folder.path / "in.csv"
     path.write_bytes(path.read_bytes().replace(MARK, MARK + b"id,prompt\r\n"))
     inputs = folder.open()
-    settings = InputSettings((), model="m")
+    settings = InputSettings(model="m")
     folder.reader = Reader(formats(), settings, inputs.forms)
     rows = folder.rows(inputs)
 
@@ -113,7 +113,7 @@ def test_a_row_that_was_changed_while_it_waited_is_refused(folder: Folder) -> No
     # Given
     path = folder.write("in.csv", b"id,prompt\n1,abc\n")
     inputs = folder.open()
-    folder.reader = Reader(formats(), InputSettings((), model="m"), inputs.forms)
+    folder.reader = Reader(formats(), InputSettings(model="m"), inputs.forms)
 
     with folder.spill(inputs.sources) as spill:
         assert spill.put("m", folder.rows(inputs)[0])

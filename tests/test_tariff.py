@@ -18,6 +18,10 @@ BOOK = PriceBook(
             "cheap",
             Price({Meter.INPUT: Rate(Decimal("0.1")), Meter.OUTPUT: Rate(Decimal(1))}, "test"),
         ),
+        (
+            "cheap-search-preview",
+            Price({Meter.INPUT: Rate(Decimal(1)), Meter.OUTPUT: Rate(Decimal(1))}, "test"),
+        ),
         ("dollar", Price({Meter.INPUT: Rate(Decimal(1))}, "test")),
         ("call", Price({}, "test", per_request=Decimal("0.3"))),
         ("abroad", Price({Meter.INPUT: Rate(Decimal(1))}, "test", currency="EUR")),
@@ -54,7 +58,17 @@ def test_a_question_costs_nothing_and_needs_no_price():
         (request("cheap"), "max_tokens"),
         (request("unheard"), '[prices.models."unheard"]'),
         (request("abroad", b',"max_tokens":50'), "rates"),
-        (request("dollar", b',"max_tokens":50'), "no price for all"),
+        (
+            request("dollar", b',"max_tokens":50'),
+            "no price for all that it may use: none for output",
+        ),
+        (request("cheap", b',"max_tokens":5,"tools":[{"type":"web_search"}]'), "nothing bounds"),
+        (
+            request("cheap", b',"max_tokens":5,"cache_control":{"ttl":"1h"}'),
+            "none for cache_write_1h",
+        ),
+        (request("cheap-search-preview", b',"max_tokens":5'), "none for searches"),
+        (request("cheap", b',"max_tokens":5,"service_tier":"flex"'), "tiers = { flex = ... }"),
     ],
 )
 def test_a_worst_case_that_nobody_knows_says_what_to_write(asked, what):

@@ -115,7 +115,10 @@ class Search:
         # back to is what it was before.
         if self._heard or self._drops <= len(CUTS):
             at = max(min(self.size, at), self.floor)
-            if self._heard or self._top is None or self._drops == 1:
+            # Nothing was answered yet, and the size held nothing up: it may have been anything, as
+            # estimates that were far too low. So it is cut, and goes on doubling from there.
+            known = self._top is not None or self._earned
+            if self._heard or (known and self._drops == 1):
                 self._top = at
             self._cut_at = now
             if self._drops == 1:

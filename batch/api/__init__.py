@@ -2,7 +2,7 @@
 
     calls     run(inputs, output, model=..., ...), and run_sync, which waits
       said      the arguments as settings, as the command would have them
-      rows      data as a file of lines beside the output
+      rows      data as a file of lines beside the output; json_line, one of them
     asking    Run: what a program has in hand, async for result in run
       guest     the engine in a thread of its own
       follow    records, read back as soon as they are safe

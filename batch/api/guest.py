@@ -103,6 +103,8 @@ class Engine:
         self._work = work
         self._wake = wake
         self._over = threading.Event()
+        self._started = False
+        self._decided: dict[str, bool] = {}
         self.guest = Guest(work.rows, follow)
         self.outcome: Outcome | None = None
         self.failure: BaseException | None = None
@@ -110,8 +112,14 @@ class Engine:
         self._thread = threading.Thread(target=self._live, name="wbatch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin. Raises RuntimeError where there is no room for one more thread."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._work.rows.settle(taken=False)
+            self._over.set()
+            raise
+        self._started = True
 
     @property
     def over(self) -> bool:
@@ -119,13 +127,22 @@ class Engine:
         return self._over.is_set()
 
     def wait(self) -> None:
-        """Return when the run has ended. One that was kept from beginning has no end to come."""
-        if self._thread.ident is None:
+        """Return when the run has ended. One that has not begun by now never will."""
+        if not self._started and not self._takes_place(False):
             self._work.rows.settle(taken=False)
             return
         self._over.wait()
 
+    def _takes_place(self, begins: bool) -> bool:
+        """Return whether the run takes place: who asks first says so, and no interrupt parts it.
+
+        An interrupt may come when the thread is made and knows nothing of itself yet.
+        """
+        return self._decided.setdefault("begins", begins)
+
     def _live(self) -> None:
+        if not self._takes_place(True):
+            return
         settings, watch, rows, _ = self._work
         output = paths_of(settings.output).results
         earlier = _running.get(output)

@@ -72,7 +72,7 @@ class Result:
         return self._record.x_run.model
 
     @property
-    def usage(self) -> dict[str, int | float | None]:
+    def usage(self) -> dict[str, int | float | str | None]:
         """What the answer used, as far as it was reported: input_tokens, output_tokens, ..."""
         return dict(self._record.x_run.usage or {})
 

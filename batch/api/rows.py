@@ -7,13 +7,13 @@ with what was asked. It is written once, and again only if the data have grown.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
-import orjson
-
+from batch.api.json_line import json_line
 from batch.errors import BadData, BadUsage, CannotWrite, NoInput
 from batch.files import OsFiles
 from batch.ledger.paths import Paths
@@ -24,9 +24,6 @@ FilePath: TypeAlias = str | os.PathLike[str]
 # Any: a DataFrame of pandas or polars, whose types are known only where they are installed.
 Inputs: TypeAlias = FilePath | Iterable[FilePath] | Iterable[Mapping[str, Any]] | Any
 _BLOCK: Final = 1 << 20  # bytes that are written and compared at once
-_OPTIONS: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-# By these names pandas has what is missing; it is not loaded for that.
-_MISSING: Final = ("NAType", "NaTType")
 
 
 def split(inputs: Any) -> tuple[tuple[str, ...], Iterator[Mapping[str, Any]] | None]:
@@ -158,10 +155,7 @@ def _blocks(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for number, row in enumerate(rows, 1):
-        try:
-            line = orjson.dumps(row, _plain, _OPTIONS)
-        except (TypeError, ValueError) as wrong:
-            raise BadUsage(f"inputs: row {number:,} cannot be written as JSON: {wrong}") from None
+        line = json_line(number, row)
         held.append(line)
         size += len(line)
         if size >= _BLOCK:
@@ -175,7 +169,7 @@ def _rows_of_frame(data: Any) -> Iterable[Any]:
     if hasattr(data, "itertuples") and hasattr(data, "columns"):
         names = [str(name) for name in data.columns]
         return (
-            dict(zip(names, values, strict=True))
+            dict(zip(names, map(_or_missing, values), strict=True))
             for values in data.itertuples(index=False, name=None)
         )
     if hasattr(data, "iter_rows"):
@@ -189,6 +183,11 @@ def _rows_of_frame(data: Any) -> Iterable[Any]:
     return each
 
 
+def _or_missing(value: Any) -> Any:
+    """Return a cell of pandas, which also has NaN for what is missing; polars tells them apart."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 def _path(one: Any) -> str:
     if not isinstance(one, str | os.PathLike):
         raise BadUsage("inputs: paths and rows stand in one list. Give either")
@@ -199,16 +198,3 @@ def _row(number: int, one: Any) -> Mapping[str, Any]:
     if not isinstance(one, Mapping):
         raise BadUsage(f"inputs: row {number:,} is no dict. Give rows as dicts, or paths of files")
     return one
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON has no word for as a text, and nothing for what is missing."""
-    if type(value).__name__ in _MISSING:
-        return None
-    if isinstance(value, Mapping):
-        return dict(value)
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "as_tuple"):  # Decimal
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no form there")

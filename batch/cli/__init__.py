@@ -18,6 +18,7 @@ from click.core import ParameterSource
 
 from batch.cli.caller import Caller
 from batch.cli.failing import complain_of
+from batch.cli.misused import example_of, in_words
 from batch.cli.shape import HELP_NAMES, PREFIX, LazyCommand, Placed, manners
 
 # In the order of a day's work.
@@ -37,6 +38,7 @@ COMMANDS: Final = {
     "mock": "Serve a gateway on this machine that needs no key and costs nothing.",
     "completion": "Write what lets bash, zsh or fish complete commands and flags.",
 }
+_TOLD_BY_CLICK: Final = frozenset({*HELP_NAMES, "--version"})
 INTERRUPTED: Final = 130
 UNSUPPORTED: Final = 78
 
@@ -108,6 +110,7 @@ def leave_no_core() -> None:
 
 def answer(args: Sequence[str], caller: Caller) -> int:
     """Run a command line and return its exit code. What is to be said of a failure is said."""
+    stdout = sys.stdout
     try:
         code = wbatch.main(list(args), "wbatch", standalone_mode=False, obj=caller)
     except click.exceptions.NoArgsIsHelpError as wrong:
@@ -122,6 +125,12 @@ def answer(args: Sequence[str], caller: Caller) -> int:
     except Exception as error:  # noqa: BLE001 - the one place that knows what to say of any failure
         _heed_log(args, caller)
         return complain_of(error, caller)
+    except SystemExit:
+        # Click puts another stdout in its place, and leaves, where nobody reads on. That its help
+        # was not read to the end is no failure; of anything else it would be one.
+        if sys.stdout is not stdout and not _TOLD_BY_CLICK.isdisjoint(args):
+            return 0
+        raise
     return code if isinstance(code, int) else 0
 
 
@@ -135,8 +144,11 @@ def _heed_log(args: Sequence[str], caller: Caller) -> None:
 def _misused(wrong: click.ClickException, args: Sequence[str], caller: Caller) -> int:
     caller.no_color |= "--no-color" in args  # nothing noted it: the line was not understood
     _heed_log(args, caller)
-    caller.complain(wrong.format_message() + _of_variable(wrong))
+    caller.complain(in_words(wrong) + _of_variable(wrong))
     if isinstance(wrong, click.UsageError) and wrong.ctx is not None:
+        example = example_of(wrong.ctx.command)
+        if example and isinstance(wrong, click.MissingParameter):
+            caller.tell(f"such as: {example}")
         caller.tell(f"help: {wrong.ctx.command_path} --help")
     return wrong.exit_code
 

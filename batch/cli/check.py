@@ -21,6 +21,7 @@ from batch.cli.options import (
     row_options,
     way_options,
 )
+from batch.cli.pasted import taking_all_of_run
 from batch.cli.shape import argument, make_command, option
 from batch.collector import lean_collector
 from batch.errors import BadConfig
@@ -44,6 +45,7 @@ wbatch check prompts.jsonl --json | jq .problem_counts
 _NO_OUTPUT: Final = "out.jsonl"  # nothing is written; the tree only wants to be whole
 
 
+@taking_all_of_run
 @make_command(
     usage="[OPTIONS]",
     endings=(("Exit codes", CODES), ("Examples", EXAMPLES)),
@@ -83,6 +85,8 @@ def command(ctx: click.Context, /, online: bool, most: int, **_flags: Any) -> in
 
     Lines that cannot be sent, ids that stand twice, models that no key is for: each with its file
     and line. Then how many lines go to which model, and how many tokens they may take.
+
+    It takes every option of run, so that a command line of run can be checked by changing the word.
     """
     caller = ctx.ensure_object(Caller)
     layer = gather(ctx, caller).layer

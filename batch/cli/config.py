@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -16,7 +14,8 @@ from msgspec.structs import FieldInfo, fields
 from batch.allowed import is_section, without_none
 from batch.cli.caller import Caller
 from batch.cli.layers import Gathered, built, gather
-from batch.cli.options import PLACES, way_options
+from batch.cli.options import way_options
+from batch.cli.pasted import taking_all_of_run
 from batch.cli.schema import job_schema
 from batch.cli.shape import argument, make_command
 from batch.cli.spoken import leaves
@@ -25,7 +24,7 @@ from batch.errors import BadUsage
 from batch.secret import MASK
 from batch.session.snapshot import visible
 from batch.settings.checker import Origin, Path
-from batch.settings.keyring import BASE_URL_NAMES, GATEWAY, KEY_NAME, resolve_base_url
+from batch.settings.keyring import GATEWAY, KEY_NAME, base_url_name, resolve_base_url
 from batch.settings.proxies import resolve_proxies
 from batch.settings.toml import quoted
 from batch.settings.tree import KeySetting, Settings, looks_like_a_key
@@ -70,6 +69,7 @@ class KeyPlace(msgspec.Struct, frozen=True):
     origin: str
 
 
+@taking_all_of_run
 @make_command(
     usage="[OPTIONS]",
     endings=(
@@ -113,19 +113,6 @@ def command(ctx: click.Context, /, what: str, job: str | None, **_flags: Any) ->
         caller.tell(f"{name} of {where} sets nothing.{hint}")
 
 
-def _of_run() -> Iterator[click.Parameter]:
-    """Yield the options of run that this command lacks: each may outrank a job."""
-    known = {param.name for param in command.params}
-    for param in importlib.import_module("batch.cli.run").command.params:
-        if isinstance(param, click.Option) and param.name in PLACES and param.name not in known:
-            outranking = copy.copy(param)
-            outranking.hidden = True
-            yield outranking
-
-
-command.params.extend(_of_run())
-
-
 def settings_shown(found: Gathered, environ: Mapping[str, str]) -> Iterator[Shown]:
     """Yield every setting in the order of the tree, without a secret."""
     for path, value in _leaves(Settings, found.layer.tree, ()):
@@ -146,7 +133,7 @@ def _address(found: Gathered, environ: Mapping[str, str]) -> Shown:
     """Return the address of the gateway as others' variables say it, or the built-in one."""
     around = found.env.under(environ)
     path = ("gateway", "base_url")
-    name = next((one for one in BASE_URL_NAMES if around.get(one)), None)
+    name = base_url_name(around)
     if name is None:
         return Shown(path, GATEWAY, DEFAULT)
     return Shown(path, _harmless(around[name]), f"{name} of {found.env.where(name, environ)}")

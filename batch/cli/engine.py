@@ -14,7 +14,6 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.descriptors import require_open_files
-from batch.errors import Refusal
 from batch.ledger.paths import Paths
 from batch.session.progress import Progress, choose_style
 from batch.session.summary import Outcome
@@ -101,15 +100,14 @@ def in_loop(work: Coroutine[Any, Any, T]) -> T:
 
     Which it does before there is a loop: with too few files open that one ends in a crash.
     """
-    import asyncio  # noqa: PLC0415 - as above
-
     try:
+        import asyncio  # noqa: PLC0415 - as above
+
         require_open_files()
-    except Refusal:
-        work.close()
-        raise
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(work)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(work)
+    finally:
+        work.close()  # of one that never began, Python would have something to say
 
 
 def report(caller: Caller, outcome: Outcome) -> int:

@@ -25,6 +25,7 @@ from batch.cli.options import (
     row_options,
     way_options,
 )
+from batch.cli.pasted import taking_all_of_run
 from batch.cli.shape import argument, make_command, option
 from batch.errors import BadConfig
 from batch.settings.tree import Settings
@@ -51,6 +52,7 @@ _NO_OUTPUT: Final = "out.jsonl"  # nothing is written; the tree only wants to be
 _WIDE: Final = 200  # characters where nobody looks at the width
 
 
+@taking_all_of_run
 @make_command(
     usage="[OPTIONS]",
     endings=(("Exit codes", CODES), ("Examples", EXAMPLES)),
@@ -83,6 +85,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
     Likely goes by the length of each line and by 256 tokens an answer, and once a run has answers
     (--head 20 is enough) by these. At most goes by the bound that each line sets to its answer.
+
+    It takes every option of run, also those that make no difference here.
     """
     # Here and not at the top, as all of it is loaded, with rich, for nothing but an estimate.
     from batch.outlook import lasting, look, request, words  # noqa: PLC0415

@@ -10,8 +10,8 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of, settings_of
-from batch.cli.options import CONDUCTED, FILED, job_options, prices_option
-from batch.cli.shape import argument, make_command, option
+from batch.cli.options import CONDUCTED, FILED, job_options, prices_option, run_argument
+from batch.cli.shape import make_command, option
 from batch.collector import lean_collector
 from batch.errors import BadUsage
 from batch.files import OsFiles
@@ -42,7 +42,7 @@ wbatch export out.jsonl -o vectors.npy --in-order
 
 
 @make_command(usage="-o FILE [OPTIONS]", endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("run", metavar="OUT | JOB.toml")
+@run_argument("run")
 @option(FILED, "-o", "--output", "target", metavar="FILE", required=True, help="The file to write.")
 @option(
     FILED,

@@ -96,7 +96,7 @@ def built(tree: Mapping[str, Any], shape: type[S], layer: Layer = _NOWHERE) -> S
     except BadSetting as wrong:
         names = [name for name, place in PLACES.items() if wrong.path[: len(place)] == place]
         where = f"{_said_by(names[0], layer)}: " if names else ""
-        raise BadUsage(where + _in_flags(wrong.what)) from None
+        raise BadUsage(where + _as_said(wrong.what, layer)) from None
 
 
 def _said_by(name: str, layer: Layer) -> str:
@@ -305,9 +305,7 @@ def value_at(tree: Any, path: Path) -> Any:
     return tree
 
 
-def _in_flags(what: str) -> str:
-    """Return a message of the settings with the names of settings written as flags."""
-    for name in sorted(PLACES, key=len, reverse=True):
-        if "_" in name:
-            what = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", what)
-    return what
+def _as_said(what: str, layer: Layer) -> str:
+    """Return a message of the settings with their names written as flags, or as the variables."""
+    names = "|".join(name for name in PLACES if "_" in name)
+    return re.sub(rf"\b(?:{names})\b", lambda found: _said_by(found[0], layer), what)

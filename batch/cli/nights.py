@@ -17,7 +17,16 @@ from batch.errors import BadConfig, BadData, BadUsage, CannotWrite, NoInput, Ref
 from batch.files import OsFiles
 from batch.nightly.days import days
 from batch.nightly.partition import Partition, partition_of
-from batch.nightly.shelf import claimed, look, missing, point, publish, tidy, whereabouts
+from batch.nightly.shelf import (
+    claimed,
+    look,
+    missing,
+    point,
+    publish,
+    tidy,
+    vanished,
+    whereabouts,
+)
 from batch.nightly.state import DONE, PARTIAL, goes_on, publishes, task
 from batch.session.summary import Outcome, exit_code
 from batch.settings.moment import pinned
@@ -114,7 +123,8 @@ def _night(caller: Caller, day: Day) -> Night:
 
 def _made(caller: Caller, day: Day) -> Night:
     files, partition = OsFiles(), day.partition
-    gone = missing(day.settings.inputs)
+    inputs = day.settings.inputs
+    gone = missing(inputs) or vanished(files, partition, inputs)
     todo = task(
         look(files, partition),
         missing=bool(gone),

@@ -69,7 +69,7 @@ def _next_dimension(_ctx: click.Context, _param: click.Parameter, incomplete: st
     show_default=True,
     metavar="WHAT,...",
     shell_complete=_next_dimension,
-    help="day, week, month, model, job, run, tag, tag:NAME, endpoint or key; several at once.",
+    help="day, week, month, model, job, run, tag, tag:NAME, endpoint, key, tier; several at once.",
 )
 @option(
     WHICH,

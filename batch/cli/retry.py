@@ -21,9 +21,10 @@ from batch.cli.options import (
     notice_options,
     patience_options,
     prices_option,
+    run_argument,
     way_options,
 )
-from batch.cli.shape import EXIT_CODES, argument, make_command, option
+from batch.cli.shape import EXIT_CODES, make_command, option
 from batch.cli.telling import told
 from batch.errors import BadUsage
 from batch.settings.tree import Settings
@@ -40,7 +41,7 @@ wbatch retry out.jsonl --only timeout,server_error -c 8
         ("Examples", EXAMPLES),
     )
 )
-@argument("output", metavar="OUT | JOB.toml")
+@run_argument("output")
 @option(
     CONDUCTED,
     "--mock",

@@ -14,8 +14,8 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
-from batch.cli.options import job_options
-from batch.cli.shape import argument, make_command, option
+from batch.cli.options import job_options, run_argument
+from batch.cli.shape import make_command, option
 from batch.errors import Refusal
 from batch.session.snapshot import visible
 
@@ -50,7 +50,7 @@ wbatch score out.jsonl --gold gold.csv --min-accuracy 0.9 --html score.html
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("output", metavar="OUT | JOB.toml")
+@run_argument("output")
 @option(
     BESIDE,
     "--gold",

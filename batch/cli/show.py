@@ -14,7 +14,7 @@ import orjson
 
 from batch.cli.caller import Caller
 from batch.cli.layers import output_of
-from batch.cli.options import CONDUCTED, job_options
+from batch.cli.options import CONDUCTED, job_options, run_argument
 from batch.cli.shape import argument, make_command, option
 from batch.errors import BadUsage, NoInput, Refusal
 from batch.ledger.paths import folder_of, paths_of
@@ -48,7 +48,7 @@ wbatch show out.jsonl --id row-17
 
 
 @make_command(endings=(("Exit codes", CODES), ("Examples", EXAMPLES)))
-@argument("run", metavar="OUT | JOB.toml")
+@run_argument("run")
 @argument("most", metavar="[N]", type=click.IntRange(min=1), default=FIRST, required=False)
 @option(CONDUCTED, "--errors", is_flag=True, help="The lines that failed instead of the answers.")
 @option(CONDUCTED, "--id", "custom_id", metavar="ID", help="The line with this custom_id.")

@@ -9,8 +9,8 @@ import click
 from batch.cli.caller import Caller
 from batch.cli.engine import engine_of, report
 from batch.cli.layers import output_of
-from batch.cli.options import job_options
-from batch.cli.shape import argument, make_command
+from batch.cli.options import job_options, run_argument
+from batch.cli.shape import make_command
 
 
 @make_command(
@@ -22,7 +22,7 @@ from batch.cli.shape import argument, make_command
         ),
     )
 )
-@argument("output", metavar="OUT | JOB.toml")
+@run_argument("output")
 @job_options
 @click.pass_context
 def command(ctx: click.Context, /, output: str, **_flags: Any) -> int:

@@ -34,9 +34,10 @@ Counts: TypeAlias = Mapping[Meter, int]
 class _Sums:
     """Lines of one model and endpoint. What is counted is of one request for each of them."""
 
-    def __init__(self, row: Row, price: Price | None, limit: OutputLimit | None) -> None:
+    def __init__(self, row: Row, price: Price | None, limit: OutputLimit | None, tier: str) -> None:
         self.row = row  # the first one
         self.price = price
+        self.tier = tier  # that is asked for
         self.tiered = price is not None and price.threshold is not None
         self.limit = limit
         self.asked = self.packed = 0  # lines that are asked one by one, and others
@@ -59,7 +60,7 @@ class _Sums:
         """Return whether all that is bounded has a price. Lines are alike: each is told once."""
         used = tuple(meter for meter, count in bound.items() if count)
         if used not in self._known:
-            self._known[used] = price.worst(bound) is not None
+            self._known[used] = price.worst(bound, self.tier) is not None
         return self._known[used]
 
 
@@ -72,7 +73,7 @@ class Estimator:
         self._book, self._at = book, at
         self._script = script
         self._formats = formats
-        self._sums: dict[Place, _Sums] = {}
+        self._sums: dict[tuple[Place, str], _Sums] = {}  # and by the tier that is asked for
         self._broken = self._looked = 0
 
     def add(self, row: Row) -> None:
@@ -82,7 +83,10 @@ class Estimator:
             self.add_broken()
             return
         self._looked += 1
-        sums, wire = self._sums_of(row), self._formats[row.format]
+        wire = self._formats[row.format]
+        # A question costs nothing, whatever its model is called.
+        bound = wire.bound(request) if request.method != "GET" else None
+        sums = self._sums_of(row, bound.tier if bound is not None else "")
         if self._script.width > 1 and row.pack_key:
             sums.packed += 1
         else:
@@ -94,8 +98,7 @@ class Estimator:
         sums.least_read += -(-told.input_tokens // SPARSE)
         sums.least_made += min(made, 1)
         sums.longest = max(sums.longest, told.input_tokens)
-        if request.method != "GET":  # a question costs nothing, whatever its model is called
-            bound = wire.bound(request)
+        if request.method != "GET":
             self._bound(sums, request, bound)
             # Pictures are bounded by their number, also where they are counted in tokens.
             sums.uncounted += bool(told.input_tokens and _TOKENS.isdisjoint(_of(bound)))
@@ -109,7 +112,8 @@ class Estimator:
         """Take in a line that has its answer, to compare what was guessed with what it took."""
         request = self._request(row)
         if request is not None:
-            sums = self._sums_of(row)
+            bound = self._formats[row.format].bound(request)
+            sums = self._sums_of(row, bound.tier if bound is not None else "")
             sums.done += 1
             sums.done_read += guessed(self._formats[row.format], request).input_tokens
 
@@ -118,7 +122,7 @@ class Estimator:
         scale = Fraction(lines, self._looked) if self._looked else Fraction(0)
         every = sorted(self._sums.items(), key=lambda one: -one[1].lines)
         parts = tuple(
-            self._part(sums, scale, taken.get(place)) for place, sums in every if sums.lines
+            self._part(sums, scale, taken.get(place)) for (place, _), sums in every if sums.lines
         )
         broken = ceil(self._broken * scale)
         return Estimated(parts, lines, self._looked, broken, self._book.currency)
@@ -130,14 +134,14 @@ class Estimator:
         except Refused:
             return None
 
-    def _sums_of(self, row: Row) -> _Sums:
-        place = (row.model, row.endpoint)
+    def _sums_of(self, row: Row, tier: str) -> _Sums:
+        place = ((row.model, row.endpoint), tier)
         sums = self._sums.get(place)
         if sums is None:
             price = self._book.price(row.model, self._at)
             if price is not None and self._book.exchange(price.currency) is None:
                 price = None  # in a currency that nobody can change
-            sums = _Sums(row, price, self._formats[row.format].output_limit)
+            sums = _Sums(row, price, self._formats[row.format].output_limit, tier)
             self._sums[place] = sums
         return sums
 
@@ -161,9 +165,10 @@ class Estimator:
             sums.boundless += uncounted
             sums.unpriced += not uncounted
         elif sums.tiered:
-            sums.worst += self._script.least * (price.worst(bound.counts) or ZERO)
+            sums.worst += self._script.least * (price.worst(bound.counts, sums.tier) or ZERO)
             if again := self._script.most - self._script.least:
-                sums.worst += again * (price.worst(_asked_again(bound.counts, 1)) or ZERO)
+                retold = _asked_again(bound.counts, 1)
+                sums.worst += again * (price.worst(retold, sums.tier) or ZERO)
 
     def _part(self, sums: _Sums, scale: Fraction, taken: Taken | None) -> Part:
         least = self._script.least * sums.asked - (-sums.packed // self._script.width)
@@ -196,6 +201,7 @@ class Estimator:
             unpriced=ceil(sums.unpriced * scale),
             limit=sums.limit,
             learned=taken.lines if taken and taken.tells else 0,
+            tier=sums.tier,
         )
 
     def _likely(self, sums: _Sums, least: int, taken: Taken | None) -> tuple[dict[Meter, int], int]:
@@ -229,19 +235,21 @@ class Estimator:
     ) -> Money | None:
         price = sums.price
         exchange = self._book.exchange(price.currency) if price else None
-        if price is None or exchange is None:
+        if price is None or exchange is None or price.at_tier(sums.tier) is None:
             return None
         least, asked, most = requests
         model, at = sums.row.model, self._at
-        cost = self._book.cost(Used(model, at, likely, asked, longest=sums.longest))
+        tier = sums.tier
+        cost = self._book.cost(Used(model, at, likely, asked, longest=sums.longest, tier=tier))
         short = {Meter.INPUT: sums.least_read, Meter.OUTPUT: sums.least_made}
         short |= _others(sums.bounds)
         short = {meter: self._script.least * count for meter, count in short.items()}
-        low = self._book.cost(Used(model, at, short, least, longest=0)).amount
+        low = self._book.cost(Used(model, at, short, least, longest=0, tier=tier)).amount
         high = sums.worst
         if not sums.tiered and sums.bounded:
             further = (most - 1) * price.per_request * price.multiplier
-            high = (price.worst(self._highest(sums)) or ZERO) + further
+            highest = price.priced(self._highest(sums))
+            high = (price.worst(highest, sums.tier) or ZERO) + further
         # Of sound and pictures nobody guesses the tokens; a run's own answers tell them.
         unguessed = sums.boundless > 0 and (sums.row.makes != "text" or not sums.read)
         return Money(

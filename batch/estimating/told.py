@@ -57,7 +57,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The lines of one model and endpoint."""
+    """The lines of one model and endpoint, and of one tier that they ask for."""
 
     model: str
     endpoint: str
@@ -73,11 +73,17 @@ class Part(msgspec.Struct, frozen=True):
     unpriced: int  # lines that may use what has no price
     limit: OutputLimit | None  # how a body sets a limit
     learned: int  # answers that the likely numbers go by; 0: none
+    tier: str = ""  # at which they ask to be served, if that has another price
 
     @property
     def unbounded(self) -> int:
         """Return of how many lines nothing bounds the cost."""
         return self.limitless + self.boundless
+
+    @property
+    def unpriced_tier(self) -> bool:
+        """Return whether the model has a price, and none at this tier."""
+        return self.price is not None and self.price.at_tier(self.tier) is None
 
 
 class Estimated(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from batch.gate.waits import Bell, Waiter
 
 # Timers fire late. What was lost by it is made up for, as long as it is no more than that.
 LATE_SECONDS: Final = 0.01
-SPREAD_SECONDS: Final = 0.012  # by which calls go later than evenly, at the most, where they do
+SPREAD_SECONDS: Final = 0.012  # by up to which calls go later than evenly, where they do
 SPREAD: Final = 0.5  # the same as a part of the time between two calls, if that is more
 GOLDEN: Final = (5**0.5 - 1) / 2  # its multiples' fractions are spread evenly, in no pattern
 

@@ -19,10 +19,10 @@ def generated_id(ordinal: int) -> str:
 
 def usable_id(custom_id: object) -> str | None:
     """Return a custom_id as text, or None if it cannot be one."""
+    if isinstance(custom_id, str):
+        return custom_id if 0 < len(custom_id) <= MAX_ID else None
     # Integers are common in files that were made from tables; a bool is an int to Python only.
-    if isinstance(custom_id, int) and not isinstance(custom_id, bool):
-        return str(custom_id)
-    return custom_id if isinstance(custom_id, str) and 0 < len(custom_id) <= MAX_ID else None
+    return str(custom_id) if type(custom_id) is int else None
 
 
 def the_id(key: str, given: object) -> str | None:

@@ -38,9 +38,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class InputSettings(msgspec.Struct, frozen=True):
-    """What is read, and what is filled in where a line leaves it open."""
+    """How lines are read, and what is filled in where one leaves it open."""
 
-    paths: tuple[str, ...]  # in the order that counts the lines; "-" is standard input
     endpoint: str | None = None  # for lines without a url whose body does not tell
     model: str | None = None  # for bodies without one
     override_model: str | None = None  # for every body

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from batch.errors import BadBody, BadData, BadUsage, NoInput
+from batch.files import Files, OsFiles
 from batch.inputs.form import Form
 from batch.inputs.lines import Damaged, RawLine, read_lines
 from batch.inputs.recognise import recognise
@@ -23,6 +24,7 @@ from batch.wording import counted, shown
 
 STDIN: Final = "-"
 _PLAIN: Final = Reading()
+_DISK: Final[Files] = OsFiles()
 _HEAD_BYTES: Final = CHUNK_BYTES
 _FIRST_BYTES: Final = 4 << 20  # until a first line ends: as many tokens as any model reads
 _UNREADABLE: Final[tuple[tuple[Callable[[int], bool], str], ...]] = (
@@ -38,16 +40,6 @@ class Inputs(msgspec.Struct, frozen=True):
 
     sources: tuple[Source, ...]
     max_line_bytes: int
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Return the absolute paths as given, and ``-`` for standard input."""
-        return tuple(source.given for source in self.sources)
-
-    @property
-    def stdin(self) -> bool:
-        """Whether standard input is one of them, so that the same command needs it again."""
-        return STDIN in self.paths
 
     @property
     def forms(self) -> tuple[Form, ...]:
@@ -81,22 +73,22 @@ class Inputs(msgspec.Struct, frozen=True):
         """Read all lines from the start. Raises ``BadData`` and ``NoInput``."""
         return read_lines(self.sources, self.max_line_bytes)
 
-    def settled(self) -> Inputs:
+    def settled(self, files: Files = _DISK) -> Inputs:
         """Return them with the copies of streams in their place. Raises ``CannotWrite``.
 
         For when nothing stands against what they hold: those of an earlier session are gone then.
         """
         kept = (
-            msgspec.structs.replace(one, path=settle(one.path)) if one.streamed else one
+            msgspec.structs.replace(one, path=settle(files, one.path)) if one.streamed else one
             for one in self.sources
         )
         return msgspec.structs.replace(self, sources=tuple(kept))
 
-    def discard(self) -> None:
+    def discard(self, files: Files = _DISK) -> None:
         """Remove the copies of streams that were not settled."""
         for one in self.sources:
             if one.streamed:
-                discard(one.path)
+                discard(files, one.path)
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -117,6 +109,7 @@ def open_inputs(
     max_line_bytes: int = MAX_LINE_BYTES,
     stdin: int = 0,
     reading: Reading = _PLAIN,
+    files: Files = _DISK,
 ) -> Inputs:
     """Check all paths, then copy standard input and named pipes to disk, then look at each head.
 
@@ -131,11 +124,12 @@ def open_inputs(
         for place, one in enumerate(named, 1)
     ]
     try:
-        sources = [_source(one, copy, stdin) for one, copy in zip(named, copies, strict=True)]
+        pairs = zip(named, copies, strict=True)
+        sources = [_source(files, one, copy, stdin) for one, copy in pairs]
         known = [msgspec.structs.replace(one, form=_recognised(one, reading)) for one in sources]
     except BaseException:
         for copy in copies:
-            discard(copy)
+            discard(files, copy)
         raise
     return Inputs(tuple(known), max_line_bytes)
 
@@ -173,12 +167,12 @@ def _refuse_twice(named: Sequence[_Named]) -> None:
         seen[inode] = one.name
 
 
-def _source(one: _Named, copy: str, stdin: int) -> Source:
+def _source(files: Files, one: _Named, copy: str, stdin: int) -> Source:
     """Return the file to read: the one named, or the copy of a stream."""
     path = os.path.abspath(one.path)
     given = STDIN if one.path == STDIN else path
     if one.streamed:
-        _spool(one, copy, stdin)
+        _spool(files, one, copy, stdin)
         path = copy
     try:
         with open(path, "rb") as file:
@@ -190,16 +184,16 @@ def _source(one: _Named, copy: str, stdin: int) -> Source:
     return Source(one.name, path, given, status.st_size, inode, zipped)
 
 
-def _spool(one: _Named, copy: str, stdin: int) -> None:
+def _spool(files: Files, one: _Named, copy: str, stdin: int) -> None:
     if one.path == STDIN:
-        spool(stdin, one.name, copy)
+        spool(files, stdin, one.name, copy)
         return
     try:
         stream = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise NoInput(f"{one.name}: cannot be read: {error.strerror}.") from None
     try:
-        spool(stream, one.name, copy)
+        spool(files, stream, one.name, copy)
     finally:
         os.close(stream)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 import orjson
 
 from batch.errors import BadData
 from batch.labeling.script import INVALID
+from batch.results.record import decode_record
 from batch.wording import spelled
 
 # "label": it has one. "abstained": a tie. "invalid": no answer fitted. "failed": any other error.
@@ -31,24 +32,6 @@ class Finished(msgspec.Struct, frozen=True):
 
     labels: tuple[str, ...]  # in the order of the settings; none of a schema
     lines: Mapping[str, Labeled]
-
-
-class _Told(msgspec.Struct):
-    """What of ``x_run`` is read."""
-
-    line: int
-    label: dict[str, Any] | None = None
-    class_: str | None = msgspec.field(default=None, name="class")
-    message: str = ""
-
-
-class _Record(msgspec.Struct):
-    x_run: _Told
-    custom_id: str
-    error: dict[str, Any] | None = None
-
-
-_decode: Final = msgspec.json.Decoder(_Record).decode
 
 
 class Told(Protocol):
@@ -80,12 +63,11 @@ def read_finished(run: Told, wanted: Collection[str], field: str | None) -> Fini
     # Of labels from a list the value is the label itself, whatever field it came in.
     field = None if labels else field or identity.get("label_field")
     lines: dict[str, Labeled] = {}
-    for record in map(_decode, run.errors()):
+    for record in map(decode_record, run.errors()):
         if record.custom_id in wanted:
             fate: Fate = "invalid" if record.x_run.class_ == INVALID else "failed"
-            said = str((record.error or {}).get("message") or record.x_run.message)
-            lines[record.custom_id] = Labeled(record.x_run.line, fate, said=said)
-    for record in map(_decode, run.results()):
+            lines[record.custom_id] = Labeled(record.x_run.line, fate, said=record.message)
+    for record in map(decode_record, run.results()):
         if record.custom_id in wanted and record.x_run.label is not None:
             lines[record.custom_id] = _labeled(record.x_run.line, record.x_run.label, field)
     return Finished(labels, lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol
 
@@ -11,7 +12,7 @@ import orjson
 from batch.errors import BadConfig
 from batch.labeling import repair
 from batch.labeling.repair import NOTHING
-from batch.wording import cut
+from batch.wording import cut, is_text
 
 FIELD: Final = "label"  # where a label stands, if nothing else is said
 _SHOWN: Final = 200  # characters of an answer, or of what is wrong with it, in messages
@@ -94,15 +95,16 @@ class Labels:
             more = (*more, *again)
         elif value is NOTHING and not whole:
             return Misfit("the answer was cut by the output limit")
-        elif value is NOTHING:
+        elif value is NOTHING or isinstance(value, list):
             value, more = text, (repair.BARE,)
         else:
             more = (repair.BARE,)
         if not isinstance(value, str):
-            value, more = orjson.dumps(value).decode(), (*more, repair.TYPE)
+            value, more = json.dumps(value), (*more, repair.TYPE)
         label, again = repair.spelled(value, self.labels)
         if label is NOTHING:
-            return Misfit(f"{cut(orjson.dumps(value).decode(), _SHOWN)} is none of the labels")
+            said = json.dumps(value, ensure_ascii=not is_text(value))
+            return Misfit(f"{cut(said, _SHOWN)} is none of the labels")
         return Read(label, (*done, *more, *again))
 
     def ballot(self, value: Any) -> str:
@@ -163,6 +165,8 @@ class Fitting:
             return Misfit(
                 f"the answer {why}: {cut(text, _SHOWN)}" if text else "the answer is empty"
             )
+        if why := repair.unwritable(value):
+            return Misfit(f"the answer cannot be recorded: {why}")
         for flaw in self._validator.iter_errors(value):
             place = "".join(f"[{orjson.dumps(step).decode()}]" for step in flaw.instance_path)
             return Misfit(

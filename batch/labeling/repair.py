@@ -7,9 +7,12 @@ mean two things it is left as it is.
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from typing import Any, Final, NoReturn, TypeAlias
+
+import orjson
 
 # A value, and the names of the repairs that led to it.
 Mended: TypeAlias = tuple[Any, tuple[str, ...]]
@@ -63,6 +66,18 @@ def parsed(text: str) -> Mended:
     return (objects[0], (PROSE,)) if len(objects) == 1 else (NOTHING, ())
 
 
+def unwritable(value: Any) -> str:
+    """Return why a value cannot stand in a record, in words that a model understands; "" if it can.
+
+    Models write numbers of any length, half a character, and brackets without end.
+    """
+    try:
+        orjson.dumps([[[[[[[[value]]]]]]]])  # as deep as in a record, or deeper
+    except orjson.JSONEncodeError as error:
+        return str(error)
+    return ""
+
+
 def spelled(said: str, labels: tuple[str, ...]) -> Mended:
     """Return the label that a word means, or ``NOTHING``."""
     if said in labels:
@@ -102,21 +117,20 @@ def _without_thoughts(text: str) -> str:
 
 def _loaded(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_no_number)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return NOTHING
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
     """Return the objects that stand in a text, one after the other."""
-    decoder = json.JSONDecoder(parse_constant=_no_number)
     found: list[dict[str, Any]] = []
     at = text.find("{")
     for _ in range(_TRIES):
         if at < 0:
             break
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             end = at + 1
         else:
@@ -127,3 +141,14 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+def _number(said: str) -> float:
+    """Return a number with a fraction or an exponent, which may be more than there is room for."""
+    number = float(said)
+    if math.isinf(number):
+        _no_number(said)
+    return number
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_number, parse_float=_number)

@@ -140,23 +140,19 @@ class Book:
 
     def record(self, results: Sequence[Result]) -> None:
         """Write results, or errors, of one unit of lines as one group. Does not wait."""
-        lines: tuple[list[bytes], ...] = ([], [], [])
-        for one in results:
-            answered = isinstance(one.outcome, Answer)
-            log, encode = (RESULTS, encode_result) if answered else (ERRORS, encode_error)
-            lines[log].append(encode(one, self.run_id, self._logs[log].synced))
-        for log in (RESULTS, ERRORS):
-            if lines[log]:
-                self._put(log, lines[log])
+        # All of them first: a pack of which one cannot be written must not leave the others behind.
+        written = [self._written(one) for one in results]
+        for log, line in written:
+            self._put(log, line)
         self._waiting += len(results)
 
     def note(self, entry: Entry) -> None:
         """Write a journal entry. Does not wait."""
-        self._put(JOURNAL, [self._encode(entry)])
+        self._put(JOURNAL, self._encode(entry))
 
     async def keep(self, entry: Entry) -> None:
         """Write a journal entry and return when it is on stable storage."""
-        await asyncio.shield(self._put(JOURNAL, [self._encode(entry)]))
+        await asyncio.shield(self._put(JOURNAL, self._encode(entry)))
 
     @property
     def safe(self) -> tuple[int, int]:
@@ -219,11 +215,17 @@ class Book:
         self._logs = (*self._logs[:ERRORS], Log(self._files, path))
         old.close()
 
-    def _put(self, log: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
+    def _put(self, log: int, line: bytes) -> asyncio.Future[None]:
         if self._writer is None:
             raise RuntimeError("the book is not open")
-        self._bytes += sum(map(len, lines))
-        return self._writer.put(log, lines)
+        self._bytes += len(line)
+        return self._writer.put(log, (line,))
+
+    def _written(self, result: Result) -> tuple[int, bytes]:
+        """Return the log of a result or an error, and the line that stands there."""
+        if isinstance(result.outcome, Answer):
+            return RESULTS, encode_result(result, self.run_id, self._logs[RESULTS].synced)
+        return ERRORS, encode_error(result, self.run_id, self._logs[ERRORS].synced)
 
     def _encode(self, entry: Entry) -> bytes:
         return encode_entry(msgspec.structs.replace(entry, synced=self._logs[JOURNAL].synced))

@@ -22,18 +22,19 @@ HEAD: Final = b'{"x_run":'
 AFTER_HEAD: Final = b',"id":"batch_req_'
 _BRACE: Final = ord("}")
 Count: TypeAlias = int | float | None
-Named: TypeAlias = dict[str, Count]
+Named: TypeAlias = dict[str, Count | str]
 EntryKind: TypeAlias = Literal[
     "header", "settings", "intent", "void", "task", "part", "billed", "reserved"
 ]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A usage as it is read back: the fields of ``FIELDS``, None of what is unknown."""
+    """A usage as it is read back: the fields of ``FIELDS``, None of what is unknown; the tier."""
 
     input_tokens: Count = None
     input_cached_tokens: Count = None
     input_cache_write_tokens: Count = None
+    input_cache_write_1h_tokens: Count = None
     input_audio_tokens: Count = None
     input_image_tokens: Count = None
     output_tokens: Count = None
@@ -43,6 +44,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     images: Count = None
     seconds: Count = None
     characters: Count = None
+    searches: Count = None
+    tier: str | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -63,6 +66,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     class_: str | None = msgspec.field(default=None, name="class")
     retryable: bool = False
     unfinished: str | None = None
+    parts: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -174,6 +178,8 @@ def encode_error(result: Result, run_id: str, synced: int) -> bytes:
     head["retryable"] = fault.retryable
     if fault.unfinished:
         head["unfinished"] = fault.unfinished
+    if fault.parts:
+        head["parts"] = fault.parts
     kept = result.flawed
     response: dict[str, Any] | None = None
     if kept is not None:

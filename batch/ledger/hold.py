@@ -12,6 +12,7 @@ from typing import Final
 
 from batch.errors import Busy, CannotWrite
 from batch.files import Files, read_whole, write_all
+from batch.ledger.holder import holder
 from batch.ledger.paths import Paths
 
 SAME_SECOND: Final = 100  # runs that can be kept aside in one
@@ -80,14 +81,6 @@ def keep_aside(files: Files, paths: Paths, now: float | None = None) -> str | No
     return suffix
 
 
-def holder(files: Files, lock: str) -> str:
-    """Return who holds a lock, as its file says."""
-    told = b""
-    with contextlib.suppress(OSError):
-        told = read_whole(files, lock) or b""
-    return told.decode("utf-8", "replace").strip() or "unknown"
-
-
 def sign(files: Files, lock: int) -> None:
     """Write into a lock who holds it. For people alone: a full disk is told by what counts."""
     with contextlib.suppress(OSError):
@@ -106,6 +99,7 @@ def missing_folders(files: Files, folder: str) -> list[str]:
 
 def _locked(files: Files, paths: Paths) -> tuple[int, Sequence[str]]:
     """Return the descriptor that holds the lock, and the folders that were made for it."""
+    made: Sequence[str] = ()
     try:
         made = missing_folders(files, paths.folder)
         for folder in (paths.folder, paths.cache):
@@ -117,6 +111,9 @@ def _locked(files: Files, paths: Paths) -> tuple[int, Sequence[str]]:
             "it has ended, or choose another --output."
         ) from None
     except OSError as error:
+        with contextlib.suppress(OSError):
+            if made:
+                _remove_traces(files, paths, made)
         long = error.errno == errno.ENAMETOOLONG  # of the folder, whose name is made of the file's
         where = "with a shorter name" if long else "in a folder that can be written"
         raise CannotWrite(

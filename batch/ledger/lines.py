@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+CLOSE: Final = 512  # bytes of the set, within which lines are put in all at once
 
 
 class Repeated(ValueError):
@@ -45,7 +48,21 @@ class LineSet:
 
     def add_all(self, ordinals: Sequence[int]) -> None:
         """Put lines in that are new here. Raises Repeated at the first that is not."""
-        self._reach(max(ordinals, default=0) >> 3)
+        if not ordinals:
+            return
+        first, end = min(ordinals) >> 3, (max(ordinals) >> 3) + 1
+        self._reach(end - 1)
+        if end - first <= CLOSE:
+            # All at once. A line that comes twice carries, which leaves fewer bits than lines.
+            there = int.from_bytes(self.bits[first:end], "little")
+            new = sum(map((1).__lshift__, [ordinal - 8 * first for ordinal in ordinals]))
+            if not there & new and new.bit_count() == len(ordinals):
+                self.bits[first:end] = (there | new).to_bytes(end - first, "little")
+                self.count += len(ordinals)
+                return
+        self._add_each(ordinals)
+
+    def _add_each(self, ordinals: Sequence[int]) -> None:
         bits = self.bits
         for place, ordinal in enumerate(ordinals):
             index, bit = ordinal >> 3, 1 << (ordinal & 7)

@@ -18,6 +18,11 @@ class Paths(msgspec.Struct, frozen=True):
         return folder_of(self.results)
 
     @property
+    def is_begun(self) -> bool:
+        """Whether there is a run, be it finished or not."""
+        return os.path.isfile(self.journal)
+
+    @property
     def parent(self) -> str:
         """The folder that holds the results."""
         return os.path.dirname(self.results) or "."
@@ -86,3 +91,12 @@ def paths_of(output: str) -> Paths:
 def folder_of(results: str) -> str:
     """Return ``out.run`` for ``out.jsonl``."""
     return f"{results.removesuffix('.jsonl')}.run"
+
+
+def results_of(said: str) -> str:
+    """Return the results that are meant by the folder of a run; anything else as it was said."""
+    stem = said.rstrip("/").removesuffix(".run")
+    if stem == said.rstrip("/") or not Paths(f"{stem}.jsonl").is_begun:
+        return said
+    # Of a run whose results do not end with .jsonl the folder has the same name.
+    return stem if os.path.isfile(stem) and not os.path.exists(f"{stem}.jsonl") else f"{stem}.jsonl"

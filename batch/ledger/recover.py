@@ -42,12 +42,18 @@ class Found(msgspec.Struct, frozen=True):
     @property
     def notes(self) -> list[str]:
         """Return what people should know about the mending."""
-        said = [
+        torn = [
             f"{end.path}: cut a torn tail of {counted(end.size - end.keep, 'byte')} that a crash "
             "left"
             for end in self.ends
             if end.keep < end.size
         ]
+        return torn + self.losses
+
+    @property
+    def losses(self) -> list[str]:
+        """Return what the logs no longer have, and what follows from that."""
+        said = []
         journal, results, _ = self.ends
         if self.lost > 0:
             said.append(
@@ -127,7 +133,7 @@ def take_up(files: Files, found: Found, dropped: AbstractSet[int]) -> None:
     told.answered = found.history.answered
 
     def note(entry: Entry) -> None:
-        if entry.line in dropped:
+        if not entry.line or entry.line in dropped:  # with the settings, which are no line's
             told.note_entry(entry)
 
     read_journal(files, journal.path, 0, journal.keep, note)

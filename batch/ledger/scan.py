@@ -14,12 +14,14 @@ import orjson
 
 from batch.errors import BadData
 from batch.files import Files, lines_of
-from batch.ledger.entries import Entry, Mark, decode_entry, decode_mark, decode_marks
+from batch.ledger.entries import HEAD, Entry, Mark, decode_entry, decode_mark, decode_marks
 from batch.ledger.lines import Repeated
 
-# Lines that may not have been synced lie near the end. There each one is parsed whole; before it
-# the ends of a line are looked at, which reads a large log several times faster.
-PARSED_WHOLE: Final = 8 << 20
+# Lines that may not have been synced are parsed whole, as the last record says where they begin; of
+# those before them the ends are looked at, which reads a large log several times faster. In any
+# case those so near the end are parsed: some disks say that they have what they have not.
+NEAR_END: Final = 1 << 20
+PARSED_WHOLE: Final = 8 << 20  # where the end says nothing, as it is torn, or of a large record
 ALONE: Final = (0, 1)  # place and size of what is no pack
 
 Decoded: TypeAlias = Mark | Entry
@@ -112,20 +114,34 @@ def records(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[in
 
 def _marked(files: Files, path: str, offset: int, end: int) -> Iterator[Marked]:
     """Yield results or errors, many at a time, up to the first line that is none."""
+    parsed = _in_doubt(files, path, end)
     for stretch in stretches(files, path, offset, end):
         if not stretch.whole:
             return
-        found = _looked_at(stretch, end - PARSED_WHOLE)
+        found = _looked_at(stretch, parsed)
         if found.marks:
             yield found
         if found.begin(len(found.marks)) < stretch.at + stretch.stop:
             return
 
 
+def _in_doubt(files: Files, path: str, end: int) -> int:
+    """Return from where on lines may not have been on stable storage, or have to be doubted."""
+    near = max(0, end - NEAR_END)
+    if not near:
+        return 0
+    tail = b"".join(files.read(path, near))[: end - near]
+    try:
+        synced = decode_mark(tail[tail.rfind(b"\n" + HEAD) + 1 :]).synced
+    except ValueError:
+        return end - PARSED_WHOLE
+    return min(synced, near)
+
+
 def _looked_at(stretch: Stretch, parsed: int) -> Marked:
     """Return the records of a stretch, up to the first line that is none.
 
-    Lines that begin after ``parsed`` are parsed whole.
+    Lines that begin at ``parsed`` or after it are parsed whole.
     """
     at, data, stop, _ = stretch
     try:
@@ -135,7 +151,7 @@ def _looked_at(stretch: Stretch, parsed: int) -> Marked:
     found = Marked(at, data, ends, marks)
     if at + stop > parsed:
         for place in range(len(marks)):
-            if found.begin(place) > parsed and not _parses(found.line(place)):
+            if found.begin(place) >= parsed and not _parses(found.line(place)):
                 return Marked(at, data, ends[:place], marks[:place])
     return found
 

@@ -38,18 +38,24 @@ class Open(msgspec.Struct):
     owed: Owed | None = None  # what that may cost
     parts: list[Answer] = msgspec.field(default_factory=list)  # requests already answered
     answered_at: list[int] = msgspec.field(default_factory=list)  # attempt of each of these
+    outdated: bool = False  # the first of these was asked with other settings than the run has now
     attempts: int = 0  # sent so far, as far as the journal says
     maybe_billed: int = 0  # of these, by the error that is asked again: the logs hold it there
 
-    def forget(self, attempts: int) -> None:
-        """Forget what was begun up to an attempt, because an error ended it.
+    def forget(self, attempts: int, parts: int) -> None:
+        """Forget what was begun up to an attempt, because an error ended it, but so many parts.
 
         What is later was begun by a retry of that error; intent and state are always of the last
         attempt.
         """
-        kept = sum(attempt > attempts for attempt in self.answered_at)
-        self.parts = self.parts[len(self.parts) - kept :]
-        self.answered_at = self.answered_at[len(self.answered_at) - kept :]
+        every = list(zip(self.parts, self.answered_at, strict=True))
+        kept = [one for n, one in enumerate(every) if n < parts or one[1] > attempts]
+        self.parts = [answer for answer, _ in kept]
+        self.answered_at = [attempt for _, attempt in kept]
+        self.outdated = self.outdated and bool(kept)
+        if self.attempts <= attempts:
+            self.attempts, self.intent, self.part = attempts, 0, 0
+            self.state = self.owed = None
 
 
 class History:
@@ -78,7 +84,9 @@ class History:
     def note_results(self, marks: Sequence[Mark]) -> None:
         """Take in results. Raises Repeated for a line that has one already."""
         self.answered.add_all([mark.line for mark in marks])
-        new = [one for one in marks if not (self.failed.count and self.failed.discard(one.line))]
+        new = marks
+        if self.failed.count:
+            new = [one for one in marks if not self.failed.discard(one.line)]
         self._add_sums(new)
         # By key; in packs one result counts the call that all have in common.
         alone: defaultdict[Key, list[Counts | None]] = defaultdict(list)
@@ -105,8 +113,9 @@ class History:
         begun = self.open.get(mark.line)
         # Paid work that may still end is kept, for a retry to go on with.
         if begun is not None and not (mark.unfinished and begun.sum == mark.sum):
-            begun.forget(mark.attempts)
-            if begun.attempts <= mark.attempts or begun.sum != mark.sum:
+            ended = begun.attempts <= mark.attempts
+            begun.forget(mark.attempts, mark.parts)
+            if (ended and not begun.parts) or begun.sum != mark.sum:
                 del self.open[mark.line]
         if mark.line in self.answered:
             return
@@ -125,14 +134,17 @@ class History:
 
     def _add_sums(self, marks: Sequence[Mark]) -> None:
         """Add the hashes of lines that ended: most often all of them are of one block."""
-        blocks = {mark.line // BLOCK for mark in marks}
-        self._reach(max(blocks, default=0))
+        lines = [mark.line for mark in marks]
+        first, last = min(lines, default=0) // BLOCK, max(lines, default=0) // BLOCK
+        blocks = {first} if first == last else {line // BLOCK for line in lines}
+        self._reach(last)
         for block in blocks:
             ours = marks
             if len(blocks) > 1:
                 ours = [mark for mark in marks if mark.line // BLOCK == block]
-            values = sum([weighed(mark.line, int(mark.sum, 16)) for mark in ours])
-            self.sums[block] = (self.sums[block] + values) & WORD
+            values = [int(mark.sum, 16) for mark in ours]
+            more = sum(map(weighed, [mark.line for mark in ours], values))
+            self.sums[block] = (self.sums[block] + more) & WORD
 
     def _reach(self, block: int) -> None:
         if block >= len(self.sums):
@@ -160,7 +172,11 @@ class History:
         run = entry.run or {}
         if entry.kind == "header":
             self.header = entry
-        self.identity = dict(run.get("identity", {}))
+        identity = dict(run.get("identity", {}))
+        if identity != self.identity:
+            for begun in self.open.values():
+                begun.outdated = bool(begun.parts)
+        self.identity = identity
 
     def _intent(self, entry: Entry) -> None:
         if entry.line in self.answered:
@@ -186,6 +202,7 @@ class History:
             # Whoever asked this one began anew after those before it: a retry, or other settings.
             begun.parts[entry.part :] = [entry.answer]
             begun.answered_at[entry.part :] = [entry.attempt]
+            begun.outdated = begun.outdated and entry.part > 0
             begun.intent, begun.part, begun.state, begun.owed = 0, 0, None, None
 
     def _billed(self, entry: Entry) -> None:
@@ -195,12 +212,17 @@ class History:
         self.reserved[entry.at] = entry.amount, entry.currency
 
     def _bill(self, entry: Entry, source: str) -> None:
-        key = (hour_of(entry.at), entry.model, entry.endpoint, entry.key or "")
+        key: Key = (hour_of(entry.at), entry.model, entry.endpoint, entry.key or "")
+        if tier := (entry.usage or {}).get("tier"):
+            key += (str(tier),)
         self.totals.add(key, "part" if source == "part" else "billed", entry.usage)
 
 
 def _key(mark: Mark) -> Key:
-    return hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or ""
+    key = hour_of(mark.started_at), mark.model, mark.endpoint, mark.key or ""
+    if mark.usage is not None and mark.usage.tier:
+        return (*key, mark.usage.tier)
+    return key
 
 
 _ENTRIES: Final[dict[str, Callable[[History, Entry], None]]] = {

@@ -1,4 +1,4 @@
-"""Usage totals: a function of the records, summed by hour, model asked, endpoint and key.
+"""Usage totals: a function of the records, summed by hour, model, endpoint, key and tier.
 
 Every billed attempt stands in exactly one record: a result, a ``billed`` or a ``part`` of the
 journal. What nobody reported stays unknown: it is counted as such and never added as zero.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec.structs import astuple
@@ -17,7 +17,8 @@ from msgspec.structs import astuple
 from batch.ledger.entries import Count, Counts, Named
 from batch.usage import ALWAYS, FIELDS
 
-Key: TypeAlias = tuple[str, str, str, str]  # hour, model asked, endpoint, name of the key
+# Hour, model asked, endpoint, name of the key; the tier, where its price is another one.
+Key: TypeAlias = tuple[str, ...]
 Source: TypeAlias = Literal["result", "part", "billed"]
 Sums: TypeAlias = dict[str, int | float]  # a whole number stays one, also through a file
 Values: TypeAlias = Sequence[Count]  # of a usage, in the order of FIELDS
@@ -86,7 +87,7 @@ class Totals:
         ``labels`` say whose run it is; ``doubts`` are the calls of failed lines that may be billed.
         """
         for key in sorted(self.buckets.keys() | doubts.keys()):
-            hour, model, endpoint, name = key
+            hour, model, endpoint, name, *tier = key
             bucket = self.buckets.get(key, {})
             start = int(datetime.fromisoformat(f"{hour}:00:00+00:00").astimezone(UTC).timestamp())
             yield {
@@ -99,6 +100,7 @@ class Totals:
                 "model": model,
                 "endpoint": endpoint,
                 "key": name or None,
+                **({"tier": tier[0]} if tier else {}),
                 **named(bucket),
                 MAYBE: int(bucket.get(MAYBE, 0)) + doubts.get(key, 0),
             }
@@ -116,8 +118,11 @@ class Totals:
 
 
 def _told(values: Values) -> Sequence[int | float]:
-    """Return those of a field's values that are known."""
-    if values[0] is None and values.count(None) == len(values):
+    """Return those of a field's values that are known: most often all, or none."""
+    unknown = values.count(None)
+    if not unknown:
+        return cast("Sequence[int | float]", values)
+    if unknown == len(values):
         return ()
     return [value for value in values if value is not None]
 

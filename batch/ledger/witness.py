@@ -54,8 +54,8 @@ def refuse_headless(files: Files, paths: Paths) -> None:
         marks = sum(1 for _ in records(files, path, 0, size))
         if not marks:
             raise BadData(
-                f"{path} exists but is no run of this tool: {paths.journal} has no header. "
-                "Nothing was changed. Choose another --output, or move that file away."
+                f"{path} exists but is no run of this tool: {paths.journal} has no header. Nothing "
+                "was changed. For a new run choose another --output, or move that file away."
             )
         raise BadData(
             f"{path} has {counted(marks, 'record')} of a run, and {paths.journal}, which says what "

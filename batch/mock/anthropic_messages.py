@@ -45,13 +45,24 @@ class _Answer(msgspec.Struct, frozen=True):
 
     @property
     def billed(self) -> Billed:
+        known = {"input_cache_write_1h_tokens": self._kept, "searches": self._searches}
         return {
             "input_tokens": self.input_tokens,
             "input_cached_tokens": self.cached,
             "input_cache_write_tokens": self.written,
             "output_tokens": self.thought + self.said,
             "output_reasoning_tokens": self.thought,
+            **{name: count for name, count in known.items() if count},
         }
+
+    @property
+    def _kept(self) -> int:
+        """Return what of the written tokens is kept for an hour."""
+        return self.written if b'"ttl":"1h"' in _dump(self.ask.body) else 0
+
+    @property
+    def _searches(self) -> int:
+        return sum(block["type"] == "server_tool_use" for block in self.content)
 
     def whole(self) -> bytes:
         end = {"stop_reason": self.stop, "stop_sequence": self.sequence}
@@ -86,20 +97,19 @@ class _Answer(msgspec.Struct, frozen=True):
         return {"id": f"msg_{self.plan.id}", **_OUTLINE, "model": self.ask.model}
 
     def _usage(self) -> _Object:
-        searches = sum(block["type"] == "server_tool_use" for block in self.content)
         usage: _Object = {
             "input_tokens": self.input_tokens - self.cached - self.written,
             "cache_creation_input_tokens": self.written,
             "cache_read_input_tokens": self.cached,
             "cache_creation": {
-                "ephemeral_5m_input_tokens": self.written,
-                "ephemeral_1h_input_tokens": 0,
+                "ephemeral_5m_input_tokens": self.written - self._kept,
+                "ephemeral_1h_input_tokens": self._kept,
             },
             "output_tokens": self.thought + self.said,
             "output_tokens_details": {"thinking_tokens": self.thought},
             "service_tier": "standard",
         }
-        if searches:
+        if searches := self._searches:
             usage["server_tool_use"] = {"web_search_requests": searches, "web_fetch_requests": 0}
         return usage
 

@@ -79,6 +79,7 @@ class _Generated(msgspec.Struct, frozen=True):
             "output_image_tokens": said.get("IMAGE", 0),
             "output_audio_tokens": said.get("AUDIO", 0),
             "images": said.get("IMAGE", 0) // _DRAWN,
+            "searches": self._searches(),
         }
         return {
             "input_tokens": sum(self.read.values()) + self.found,
@@ -87,6 +88,12 @@ class _Generated(msgspec.Struct, frozen=True):
             "output_reasoning_tokens": self.thought,
             **{name: count for name, count in known.items() if count},
         }
+
+    def _searches(self) -> int:
+        """Return the searches that are billed: each query, by older models each request."""
+        told = [one.beside.get("groundingMetadata", {}) for one in self.candidates]
+        queries = sum(len(one.get("webSearchQueries", ())) for one in told)
+        return min(queries, 1) if "gemini-2" in self.ask.model else queries
 
     def _usage(self) -> _Object:
         read, said = sum(self.read.values()), self._said()

@@ -88,7 +88,14 @@ class _Completion(msgspec.Struct, frozen=True):
             "output_reasoning_tokens": self.reasoned,
             **({"output_audio_tokens": self.spoken} if self.spoken else {}),
             **({"images": images} if images else {}),
+            **({"searches": 1} if self.searched else {}),
         }
+
+    @property
+    def searched(self) -> bool:
+        """Return whether the web was searched: once, and by the models made for it in any case."""
+        made_for_it = "search-preview" in self.ask.model
+        return made_for_it or any(choice.message["annotations"] for choice in self.choices)
 
     @property
     def spoken(self) -> int:
@@ -112,6 +119,7 @@ class _Completion(msgspec.Struct, frozen=True):
             "object": kind,
             "created": CREATED,
             "model": self.ask.model,
+            **({"service_tier": tier} if (tier := self.ask.body.get("service_tier")) else {}),
         }
 
     def _usage(self) -> _Object:

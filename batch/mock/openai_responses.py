@@ -81,6 +81,8 @@ class _Responses(Served):
         }
         if draft.images:
             billed["images"] = draft.images
+        if searches := sum(item["type"] == "web_search_call" for item in draft.output):
+            billed["searches"] = searches
         response = _response(ask, plan, draft, billed)
         paid = None if plan.flaw == "error_200" else billed
         reserve = input_tokens + (limit or _RESERVED)

@@ -7,15 +7,25 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from batch.errors import Busy, CannotWrite
 from batch.files import Files, OsFiles, read_whole
-from batch.ledger.hold import held, holder, missing_folders, sign
+from batch.ledger.entries import Header
+from batch.ledger.hold import held, missing_folders, sign
+from batch.ledger.holder import holder
 from batch.ledger.paths import Paths
 from batch.ledger.publish import publish_object
+from batch.ledger.scan import numbered
 from batch.nightly.partition import Partition, partition_of
 from batch.nightly.state import State, moved
+
+
+class _Begun(msgspec.Struct):
+    """The first entry of a day's journal."""
+
+    run: Header
 
 
 def look(files: Files, partition: Partition) -> State:
@@ -52,6 +62,22 @@ def missing(inputs: Sequence[str]) -> list[str]:
     return [name for name in inputs if name != "-" and not os.path.exists(name)]
 
 
+def vanished(files: Files, partition: Partition, inputs: Sequence[str]) -> list[str]:
+    """Return the inputs that a day was begun with and that are gone: no pattern misses its files.
+
+    One of the same name in another folder is taken for it.
+    """
+    journal = Paths(partition.building).journal
+    first = next(numbered(files, journal, 0, files.length(journal)), None)
+    try:
+        begun = msgspec.json.decode(first[1], type=_Begun).run.inputs if first is not None else ()
+    except msgspec.MsgspecError:  # torn, or damaged: whoever opens the run says so
+        return []
+    names = {os.path.basename(name) for name in inputs}
+    gone = missing([one.path for one in begun])
+    return [name for name in gone if os.path.basename(name) not in names]
+
+
 @contextlib.contextmanager
 def claimed(files: Files, partition: Partition) -> Iterator[None]:
     """Keep other processes off a day. Raises ``Busy``, naming the holder, or ``CannotWrite``.
@@ -70,6 +96,8 @@ def claimed(files: Files, partition: Partition) -> Iterator[None]:
             "publishes the day when it has ended; nothing is to be done."
         ) from None
     except OSError as error:
+        if made:
+            _take_back(files, partition, made)
         raise CannotWrite(
             f"{error.filename or partition.parent}: {error.strerror}. Choose an output in a folder "
             "that can be written."
@@ -78,12 +106,18 @@ def claimed(files: Files, partition: Partition) -> Iterator[None]:
     try:
         yield
     finally:
+        _take_back(files, partition, made)
         with contextlib.suppress(OSError):
-            files.remove(partition.lock)
-        files.close(lock)
-        with contextlib.suppress(OSError):
-            for folder in made:  # those that hold something by now stay
-                os.rmdir(folder)
+            files.close(lock)
+
+
+def _take_back(files: Files, partition: Partition, made: Sequence[str]) -> None:
+    """Remove a day's lock, and those folders made for it that hold nothing."""
+    with contextlib.suppress(OSError):
+        files.remove(partition.lock)
+    with contextlib.suppress(OSError):
+        for folder in made:
+            os.rmdir(folder)
 
 
 def publish(files: Files, partition: Partition, summary: Mapping[str, Any]) -> dict[str, Any]:

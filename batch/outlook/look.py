@@ -102,7 +102,7 @@ def outlook(plan: Plan, book: PriceBook, at: float, most: int = LOOKED) -> Estim
 def taken(history: History) -> dict[Place, Taken]:
     """Return what a run's answers took so far, by model and endpoint."""
     known: dict[Place, Taken] = {}
-    for (_, model, endpoint, _), sums in history.totals.buckets.items():
+    for (_, model, endpoint, *_), sums in history.totals.buckets.items():
         before = known.get((model, endpoint), Taken(0, 0, 0, {}))
         counts: dict[Meter, int] = dict(before.counts)
         for meter, count in msgspec.convert(sums, Amounts).counts().items():

@@ -13,7 +13,6 @@ from batch.records import BadLine, Row
 from batch.script import request
 from batch.tariff import Tariff
 from batch.wire import NO_MODEL
-from batch.wording import counted
 
 LOOKED: Final = 25_000  # lines, which takes a second at the most
 
@@ -43,9 +42,13 @@ def require_sendable(plan: Plan, tariff: Tariff | None) -> None:
             anew = False
     if anew and nameless:
         raise BadUsage(
-            f"none of the first {counted(nameless, 'line')} names a model: say it for all of them "
-            "with -m MODEL. wbatch models lists those of the gateway"
+            f"{_nameless(nameless)} model: say it for all of them with -m MODEL. wbatch models "
+            "lists those of the gateway"
         )
+
+
+def _nameless(lines: int) -> str:
+    return "the line names no" if lines == 1 else f"none of the first {lines:,} lines names a"
 
 
 def _first(plan: Plan) -> Iterator[Row | BadLine]:

@@ -70,7 +70,8 @@ def _width(column: tuple[str, list[str]]) -> int:
 
 
 def _row(part: Part, estimated: Estimated) -> tuple[str, ...]:
-    name = (shown(part.model, _NAME), part.endpoint, f"{part.lines:,}")
+    tier = f" ({part.tier})" if part.tier else ""
+    name = (shown(part.model, _NAME) + tier, part.endpoint, f"{part.lines:,}")
     tokens = (_tokens(part.input), _tokens(part.output))
     return (*name, *tokens, *_amounts(part.cost, estimated, free=not part.unpriced))
 

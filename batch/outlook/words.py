@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,13 +16,12 @@ FAR: Final = "too many lines that have ended are before them"
 
 
 def sentences(estimated: Estimated) -> Iterator[str]:
-    """Yield what is about to be spent, and what of it nobody knows: at most three lines."""
+    """Yield what is about to be spent, and what of it nobody knows: at most four lines."""
     if estimated.lines and not estimated.looked:
         yield f"what {counted(estimated.lines, 'line')} cost nobody has looked at: {FAR}"
         return
-    models = [shown(model, 40) for model in dict.fromkeys(one.model for one in estimated.parts)]
-    more = f" and {len(models) - NAMED} more" if len(models) > NAMED else ""
-    to = f" to {', '.join(models[:NAMED])}{more}" if models else ""
+    _, named = _models(estimated.parts)
+    to = f" to {named}" if named else ""
     some = estimated.looked < estimated.lines
     part = f", by the first {counted(estimated.looked, 'line')}" if some else ""
     yield f"{requests_in_words(estimated)}{to}: {cost_in_words(estimated)}{part}"
@@ -57,15 +56,31 @@ def amount(value: Decimal, likely: Decimal) -> str:
 def remarks(estimated: Estimated) -> Iterator[str]:
     """Yield of which lines nobody knows the cost, and what to do about it."""
     yield from unbounded(estimated)
-    unpriced = [one for one in estimated.parts if one.unpriced]
+    unpriced = [one for one in estimated.parts if one.unpriced and not one.unpriced_tier]
     if unpriced:
-        names = [shown(one, 40) for one in dict.fromkeys(part.model for part in unpriced)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        names, named = _models(unpriced)
         what = "no price of all that they use" if unpriced[0].price else "no price"
         yield (
-            f"{what} is known of {', '.join(names[:NAMED])}{more}: write one under "
+            f"{what} is known of {named}: write one under "
             f'[prices.models."{names[0]}"] in your settings, or in a file for --prices'
         )
+
+    at_tiers = [one for one in estimated.parts if one.unpriced and one.unpriced_tier]
+    if at_tiers:
+        tiers = dict.fromkeys(one.tier for one in at_tiers)
+        factors = ", ".join(f"{tier} = ..." for tier in tiers)
+        yield (
+            f"no price is known of {_models(at_tiers)[1]} at {', '.join(tiers)}: say how many "
+            f"times as much tokens cost there, tiers = {{ {factors} }} under [prices] in your "
+            "settings, or in a file for --prices"
+        )
+
+
+def _models(parts: Iterable[Part]) -> tuple[list[str], str]:
+    """Return the models of some lines, and how a sentence names them."""
+    names = [shown(model, 40) for model in dict.fromkeys(part.model for part in parts)]
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return names, ", ".join(names[:NAMED]) + more
 
 
 def unbounded(estimated: Estimated) -> Iterator[str]:
@@ -110,6 +125,7 @@ def _entry(part: Part) -> dict[str, Any]:
     return {
         "model": part.model,
         "endpoint": part.endpoint,
+        "tier": part.tier or None,
         "lines": part.lines,
         "requests": msgspec.to_builtins(part.requests),
         "input_tokens": msgspec.to_builtins(part.input),

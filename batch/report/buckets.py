@@ -13,6 +13,7 @@ from batch.usage import FIELDS, INPUT_METERS, OUTPUT_METERS, Meter, disjoint
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+_FREE: Final = ("/v1/models", "/mj/task/list-by-condition")  # and what is asked of an id
 
 
 class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -21,6 +22,7 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     input_tokens: Count | None = None
     input_cached_tokens: Count | None = None
     input_cache_write_tokens: Count | None = None
+    input_cache_write_1h_tokens: Count | None = None
     input_audio_tokens: Count | None = None
     input_image_tokens: Count | None = None
     output_tokens: Count | None = None
@@ -30,22 +32,23 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     images: Count | None = None
     seconds: Seconds | None = None
     characters: Count | None = None
+    searches: Count | None = None
 
     def counts(self) -> dict[Meter, int]:
         """Return the meters, which hold nothing of one another."""
-        return {
-            **_tokens(self, Meter.INPUT, "input_tokens", INPUT_METERS),
-            **_tokens(self, Meter.OUTPUT, "output_tokens", OUTPUT_METERS),
-            **({Meter.IMAGES: self.images} if self.images is not None else {}),
-            **(
-                {Meter.MILLISECONDS: round(self.seconds * 1000)} if self.seconds is not None else {}
-            ),
-            **({Meter.CHARACTERS: self.characters} if self.characters is not None else {}),
-        }
+        counts = _tokens(self, Meter.INPUT, "input_tokens", INPUT_METERS)
+        counts |= _tokens(self, Meter.OUTPUT, "output_tokens", OUTPUT_METERS)
+        if self.seconds is not None:
+            counts[Meter.MILLISECONDS] = round(self.seconds * 1000)
+        for meter, name in _UNITS:
+            count = getattr(self, name)
+            if count is not None:
+                counts[meter] = count
+        return counts
 
 
 class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
-    """What one run used in one hour, of one model, at one endpoint, with one key.
+    """What one run used in one hour, of one model, at one endpoint, with one key, at one tier.
 
     The fields stand as in the files: each is then looked for where the one before it ends.
     """
@@ -60,6 +63,7 @@ class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
     model: str
     endpoint: str
     key: str | None
+    tier: str = ""
     num_model_requests: Count
     num_succeeded: Count = 0
     num_wasted: Count = 0
@@ -67,6 +71,11 @@ class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
     max_input_tokens: Count | None = None
     wasted: Amounts = Amounts()
     num_maybe_billed: Count = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether it was asked what there is to be had, or what became of some work."""
+        return self.endpoint in _FREE or "{id}" in self.endpoint
 
     def used(self) -> Used:
         """Return what is to be priced."""
@@ -77,6 +86,7 @@ class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
             self.num_model_requests,
             self.num_usage_unknown,
             self.max_input_tokens,
+            self.tier,
         )
 
     def used_in_vain(self) -> Used:
@@ -87,20 +97,33 @@ class Bucket(Amounts, frozen=True, kw_only=True, gc=False):
             self.wasted.counts(),
             self.num_wasted,
             longest=self.max_input_tokens,
+            tier=self.tier,
         )
 
 
 decode: Final = msgspec.json.Decoder(Bucket).decode
 # What tells a bucket from the others of its run.
-place_of: Final = attrgetter("start_time", "model", "endpoint", "key")
-# The parts of a total have one meter each.
+place_of: Final = attrgetter("start_time", "model", "endpoint", "key", "tier")
+# A part of a total has a name of its own, in which the parts of that part are included.
 _NAMES: Final[Mapping[Meter, str]] = {
-    meters[0]: name for name, meters in FIELDS.items() if len(meters) == 1
+    meters[0]: name
+    for name, meters in FIELDS.items()
+    if meters not in (INPUT_METERS, OUTPUT_METERS)
 }
+# What is counted in units of its own, and as a whole number in files too.
+_UNITS: Final = tuple(
+    (meter, _NAMES[meter]) for meter in (Meter.IMAGES, Meter.CHARACTERS, Meter.SEARCHES)
+)
 
 
 def _tokens(
     amounts: Amounts, plain: Meter, total: str, family: tuple[Meter, ...]
 ) -> dict[Meter, int]:
     parts = [(one, getattr(amounts, _NAMES[one])) for one in family if one is not plain]
+    kept = amounts.input_cache_write_1h_tokens
+    if kept:
+        parts = [
+            (one, count - kept if one is Meter.CACHE_WRITE and count is not None else count)
+            for one, count in parts
+        ]
     return disjoint(plain, getattr(amounts, total), parts)

@@ -37,7 +37,7 @@ _is_known: Final = partial(is_not, None)
 
 
 class Condensed:
-    """Buckets summed up by day, model and endpoint, and by what else a report tells apart.
+    """Buckets summed up by day, model, endpoint, tier, and by what else a report tells apart.
 
     A model whose price changes within a day has sums before and after that.
     """
@@ -63,7 +63,8 @@ class Condensed:
         parts = [map(part, buckets) for part in self._parts]
         known = _unknown([columns[name] for name in _AMOUNTS])
         vain = map(_unknown_of, wasted) if any(wasted) else repeat(())
-        keys = [*zip(times, columns["endpoint"], known, vain, *parts, strict=False)]
+        asked = (times, columns["endpoint"], columns["tier"])
+        keys = [*zip(*asked, known, vain, *parts, strict=False)]
         alike: dict[Key, list[int]] = {}
         for place in places:
             key = keys[place]

@@ -16,7 +16,7 @@ from batch.report.charts import COLORS, stacked
 from batch.report.periods import week_of
 from batch.report.tally import Line, Tally
 from batch.report.view import columns, decimals, floors, money, remarks, span
-from batch.usage import Meter
+from batch.usage import INPUT_METERS, Meter
 from batch.wording import counted, large, shown
 
 OTHERS: Final = "others"
@@ -25,7 +25,7 @@ _ROWS: Final = 500  # of the table; a page is to be looked at
 # What tokens are, as they are drawn: the meters that each kind has.
 _Kind: TypeAlias = tuple[str, tuple[Meter, ...]]
 _KINDS: Final[tuple[_Kind, ...]] = (
-    ("input, uncached", (Meter.INPUT, Meter.INPUT_AUDIO, Meter.INPUT_IMAGE, Meter.CACHE_WRITE)),
+    ("input, uncached", tuple(one for one in INPUT_METERS if one is not Meter.CACHED_INPUT)),
     ("input, cached", (Meter.CACHED_INPUT,)),
     ("output", (Meter.OUTPUT, Meter.OUTPUT_AUDIO, Meter.OUTPUT_IMAGE)),
     ("reasoning", (Meter.REASONING,)),

@@ -19,8 +19,7 @@ from batch.wording import is_text, shown
 Keys: TypeAlias = tuple[str, ...]
 Dimension: TypeAlias = Callable[[Bucket], str]
 NONE: Final = "—"  # of what has no such thing
-BY: Final = ("day", "week", "month", "model", "job", "run", "tag", "endpoint", "key")
-FREE: Final = ("/v1/models",)  # what there is to be had costs nothing to ask
+BY: Final = ("day", "week", "month", "model", "job", "run", "tag", "endpoint", "key", "tier")
 TAG: Final = "tag:"  # before the name of one
 PERIODS: Final = ("day", "week", "month")
 _BARS: Final = 62  # at most so many stand side by side
@@ -54,14 +53,15 @@ class Line(msgspec.Struct):
     @property
     def read(self) -> int | None:
         """Return the input tokens, the cached ones among them."""
-        return self._sum(INPUT_METERS)
+        return self.sum(INPUT_METERS)
 
     @property
     def written(self) -> int | None:
         """Return the output tokens, reasoning among them."""
-        return self._sum(OUTPUT_METERS)
+        return self.sum(OUTPUT_METERS)
 
-    def _sum(self, family: Iterable[Meter]) -> int | None:
+    def sum(self, family: Iterable[Meter]) -> int | None:
+        """Return what several meters count together; None if nothing of it is known."""
         known = [self.counts[one] for one in family if one in self.counts]
         return sum(known) if known else None
 
@@ -117,7 +117,7 @@ def tally(
     sources: dict[str, str] = {}
     days = []
     for bucket in buckets:
-        cost = book.cost(bucket.used()) if bucket.endpoint not in FREE else Cost()
+        cost = book.cost(bucket.used()) if not bucket.is_free else Cost()
         waste = book.cost(bucket.used_in_vain()) if bucket.num_wasted else Cost()
         keys = tuple(look(bucket) for look in looks)
         if keys not in lines:
@@ -156,6 +156,7 @@ def _look(name: str, tz: tzinfo | None) -> Dimension:
         "tag": lambda one: ", ".join(f"{k}={v}" for k, v in sorted(one.tags.items())) or NONE,
         "endpoint": lambda one: one.endpoint or NONE,
         "key": lambda one: one.key or NONE,
+        "tier": lambda one: one.tier or NONE,
     }
     if name in looks:
         return looks[name]

@@ -17,6 +17,7 @@ UNPRICED: Final = "unpriced"
 _DASH: Final = "—"
 _NAME_WIDTH: Final = 60  # characters of a name that others chose
 _PLACES: Final = Decimal("0.000000001")
+_WRITES: Final = (Meter.CACHE_WRITE, Meter.CACHE_WRITE_1H)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -54,12 +55,13 @@ def columns(tally: Tally) -> list[Column]:
         *column("requests", [f"{line.requests:,}" for line in lines], 7),
         *column("input", [_count(line.read) for line in lines], 6),
         *meter("cached", Meter.CACHED_INPUT, 4),
-        *meter("cache write", Meter.CACHE_WRITE, 1),
+        *column("cache write", [_count(line.sum(_WRITES)) for line in lines], 1),
         *column("output", [_count(line.written) for line in lines], 6),
         *meter("reasoning", Meter.REASONING, 3),
         *meter("pictures", Meter.IMAGES, 5),
         *column("seconds", [_seconds(line) for line in lines], 5),
         *meter("characters", Meter.CHARACTERS, 5),
+        *meter("searches", Meter.SEARCHES, 5),
         *column("in vain", [f"{line.wasted:,}" for line in lines], 2),
         *column(tally.currency, [money(line.cost, digits) for line in lines], 9),
         *column("share", [_percent(tally.share(line)) for line in lines], 3),
@@ -92,11 +94,13 @@ def record(line: Line, tally: Tally) -> dict[str, Any]:
         "input_tokens": named.get("input_tokens"),
         "input_cached_tokens": named.get("input_cached_tokens"),
         "input_cache_write_tokens": named.get("input_cache_write_tokens"),
+        "input_cache_write_1h_tokens": named.get("input_cache_write_1h_tokens"),
         "output_tokens": named.get("output_tokens"),
         "output_reasoning_tokens": named.get("output_reasoning_tokens"),
         "images": named.get("images"),
         "seconds": named.get("seconds"),
         "characters": named.get("characters"),
+        "searches": named.get("searches"),
         "currency": tally.currency,
         "cost": exact(line.cost.amount) if known else None,
         "list_cost": exact(line.cost.listed) if known else None,
@@ -158,6 +162,7 @@ def remarks(models: Tally) -> list[str]:
 
 _SENTENCES: Final[Mapping[Why, str]] = {
     "no_price": "no price is known",
+    "no_tier_price": "no price is known of what was served at {detail}: add it to tiers",
     "no_meter_price": "no price is known of its {detail}",
     "no_usage": "the gateway did not say in full what {unreported} used",
     "long_context": "requests above {detail} input tokens cost more, and how many did nobody noted",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal, TypeAlias
 
@@ -85,11 +85,12 @@ _OWN: Final[tuple[Column, ...]] = (
     *(
         Column(name, "int", _usage(name))
         for name in (
-            *("input_cached_tokens", "input_cache_write_tokens", "output_reasoning_tokens"),
-            *("images", "characters"),
+            *("input_cached_tokens", "input_cache_write_tokens", "input_cache_write_1h_tokens"),
+            *("output_reasoning_tokens", "images", "characters", "searches"),
         )
     ),
     Column("seconds", "float", _usage("seconds")),
+    Column("tier", "text", _usage("tier")),
 )
 OWN: Final[Mapping[str, Column]] = {one.name: one for one in _OWN}
 ALWAYS: Final = ("custom_id", "text", "finish", "model", "input_tokens", "output_tokens")
@@ -104,7 +105,7 @@ def chosen(
 
     ``inputs`` has the columns of the inputs. Raises BadUsage for one that nobody knows.
     """
-    others = {_named(name): _of_input(name, kind) for name, kind in inputs.items()}
+    others = {one.name: one for one in _of_inputs(inputs)}
     if not wanted:
         names = {*ALWAYS, *there}
         return (*(one for one in _OWN if one.name in names), *others.values())
@@ -115,12 +116,19 @@ def chosen(
     return tuple(OWN.get(name) or others[name] for name in dict.fromkeys(wanted))
 
 
-def _named(name: str) -> str:
-    return f"{INPUT}{name}" if name in OWN else name
+def _of_inputs(inputs: Mapping[str, Kind]) -> Iterator[Column]:
+    """Yield the columns of the inputs, each under a name that no other column has."""
+    taken = OWN.keys() | inputs.keys()
+    for name, kind in inputs.items():
+        free = name
+        while free in OWN or (free != name and free in taken):
+            free = f"{INPUT}{free}"
+        taken.add(free)
+        yield Column(free, kind, _field(name), of_input=True)
 
 
-def _of_input(name: str, kind: Kind) -> Column:
-    return Column(_named(name), kind, lambda row: row.fields.get(name), of_input=True)
+def _field(name: str) -> Callable[[Row], Any]:
+    return lambda row: row.fields.get(name)
 
 
 def rows_of(row: Row) -> list[Row]:

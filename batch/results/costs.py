@@ -41,6 +41,7 @@ class Costs:
     def _priced(self, model: str, hour: str, requests: int, counts: Counts) -> float | None:
         amounts = msgspec.convert(counts, Amounts, from_attributes=True)
         at = seconds_of(f"{hour}:00:00Z")
-        used = Used(model, at, amounts.counts(), requests, longest=amounts.input_tokens)
+        tier = counts.tier or ""
+        used = Used(model, at, amounts.counts(), requests, longest=amounts.input_tokens, tier=tier)
         cost = self._book.cost(used)
         return float(cost.amount) if cost.priced and not cost.gaps else None

@@ -211,10 +211,23 @@ def _joined(
 
 
 def _present(sources: Sources, wanted: Wanted) -> set[str]:
-    """Return which columns the records of this run have beside the usual ones."""
+    """Return which columns the records of this run have beside the usual ones.
+
+    The first of them tell it, and the first of each model at each endpoint.
+    """
     names = set(OF_ERRORS) if wanted.errors else set()
-    for line in islice(sources.logs.results(), _PEEKED):
+    if os.path.isdir(sources.logs.paths.files):
+        names.add("files")
+    totals = sources.logs.found.history.totals
+    unseen = {(model, endpoint) for _, model, endpoint, *_ in totals.buckets}
+    for place, line in enumerate(sources.logs.results()):
+        if place >= _PEEKED and not unseen:
+            break
         record = decode_record(line)
+        asked = record.x_run.model, record.x_run.endpoint
+        if place >= _PEEKED and asked not in unseen:
+            continue
+        unseen.discard(asked)
         label = record.x_run.label or {}
         names |= {"label", "confidence"} & {"label" if "value" in label else "", *label}
         if record.x_run.files:

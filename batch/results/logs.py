@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import orjson
 
@@ -79,17 +79,18 @@ class Offsets:
     """A place in a log for each line, in a file without a name: 8 bytes a line, none in memory."""
 
     def __init__(self, last: int, folder: str | None) -> None:
-        """Raises CannotWrite if the folder has no room: a hole would be found out too late."""
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close
+        """Raises CannotWrite if the folder has no room: a hole would be found out too late.
+
+        None stands for the folder that the system has for such files.
+        """
         try:
-            left = (last + 1) * _WORD
-            while left:
-                left -= self._file.write(bytes(min(left, CHUNK)))
-            self._file.flush()
+            self._file = _zeros((last + 1) * _WORD, folder)
+            self._map = mmap.mmap(self._file.fileno(), 0)
         except OSError as error:
-            self._file.close()
-            raise CannotWrite(f"no room to put the lines in order: {error.strerror}") from None
-        self._map = mmap.mmap(self._file.fileno(), 0)
+            todo = "" if folder else ". Have TMPDIR name a folder that has room"
+            raise CannotWrite(
+                f"no room to put the lines in order: {error.strerror}{todo}"
+            ) from None
         self._words = memoryview(self._map).cast("q")
 
     def __setitem__(self, ordinal: int, value: int) -> None:
@@ -103,6 +104,19 @@ class Offsets:
         self._words.release()
         self._map.close()
         self._file.close()
+
+
+def _zeros(size: int, folder: str | None) -> BinaryIO:
+    """Return a file without a name that holds so many zeros, to be closed. Raises OSError."""
+    file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by whoever has it
+    try:
+        while size:
+            size -= file.write(bytes(min(size, CHUNK)))
+        file.flush()
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 class Logs:

@@ -51,7 +51,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     label: dict[str, Any] | None = None  # of a labeling run: value, confidence
 
     @property
-    def usage(self) -> dict[str, int | float | None] | None:
+    def usage(self) -> dict[str, int | float | str | None] | None:
         """Return the counts by name, as they stand in files; None if nobody reported any."""
         if self.counts is None:
             return None

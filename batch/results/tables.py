@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
 
-import orjson
-
 from batch.errors import BadConfig
 from batch.results.columns import Column, Kind, Row
+from batch.wording import as_json
 
 _ROWS: Final = 10_000  # of one group, at most
 _BYTES: Final = 32 << 20  # of one group, by the size of its records
@@ -74,7 +73,7 @@ def _fitting(value: Any, kind: Kind) -> Any:
     """Return a value of a column's kind: what is not of one kind is written as JSON."""
     if value is None or kind not in ("text", "value") or isinstance(value, str):
         return float(value) if kind == "float" and value is not None else value
-    return orjson.dumps(value).decode()
+    return as_json(value)
 
 
 def _pyarrow() -> tuple[Any, Any]:

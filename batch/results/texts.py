@@ -12,7 +12,7 @@ import orjson
 
 from batch.results.columns import Column, Row
 from batch.results.publish import Target
-from batch.wording import harmless, spelled
+from batch.wording import as_json, harmless, spelled
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"  # without it Excel takes UTF-8 for the local code page
 _HELD: Final = 1 << 18  # characters that wait to be written
@@ -45,7 +45,12 @@ class Jsonl:
         objects = [
             dict(zip(self._names, values, strict=True)) for values in zip(*columns, strict=True)
         ]
-        self._target.write(b"".join([orjson.dumps(one, _plain, option) for one in objects]))
+        try:
+            lines = [orjson.dumps(one, _plain, option) for one in objects]
+        except TypeError:  # a line of the inputs has a number of more than 64 bits
+            objects = [{name: _any_size(one[name]) for name in self._names} for one in objects]
+            lines = [orjson.dumps(one, _plain, option) for one in objects]
+        self._target.write(b"".join(lines))
 
     def finish(self) -> None:
         """Nothing comes at the end."""
@@ -87,6 +92,10 @@ def cell(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return ("true" if value else "false") if isinstance(value, bool) else value
     return harmless(spelled(value))
+
+
+def _any_size(value: Any) -> Any:
+    return orjson.Fragment(as_json(value)) if isinstance(value, int | list | dict) else value
 
 
 def _plain(value: bytes) -> tuple[float, ...]:

@@ -69,8 +69,9 @@ def answer(shown: Shown) -> list[Piece]:
 
 def head(record: Record) -> str:
     """Return who the line is and what it took, in one line."""
-    told, usage = record.x_run, record.x_run.usage or {}
-    read, made = usage.get("input_tokens"), usage.get("output_tokens")
+    told, counts = record.x_run, record.x_run.counts
+    read = counts.input_tokens if counts is not None else None
+    made = counts.output_tokens if counts is not None else None
     tokens = "" if read is None and made is None else f"{_count(read)} in, {_count(made)} out"
     parts = [
         f"line {told.line}",

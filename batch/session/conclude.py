@@ -16,12 +16,13 @@ from batch.files import Files, read_whole
 from batch.inputs.chosen import Chosen
 from batch.ledger import publish
 from batch.ledger.book import Book
+from batch.ledger.holder import going_on, stopped_holder
 from batch.ledger.paths import Paths
 from batch.ledger.recover import Found
 from batch.ledger.state import History
 from batch.ledger.totals import NOTHING
 from batch.session.advice import Closure, paragraphs
-from batch.session.live import read_live
+from batch.session.live import halted, read_live
 from batch.session.summary import (
     NO_ACCESS,
     NOT_ASKED,
@@ -63,22 +64,9 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
     """Return what a session came to. Publishes it, unless nothing happened since it was last."""
     failures = publish.failed_lines(files, paths, book.history).values()
     stand = _standing(files, paths, book, failures, facts.total, facts.tags)
-    reasons = dict(facts.reasons)
     pending, failed = _asked_for(stand, book.history, facts.chosen)
-    if facts.recorded >= facts.todo:
-        reasons.pop(CAPPED, None)  # a limit that was reached as the last lines ended
-    if pending and facts.silence:
-        _tell_silence(reasons, facts.silence)
     advice = paragraphs(facts.closed, pending, facts.base_url)
-    if advice:
-        reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
-    if pending and not reasons:
-        were = agreeing(pending, "was", "were")
-        reasons[NOT_ASKED] = f"{counted(pending, 'line')} {were} not asked"
-    if failed:
-        reasons[PARTIAL] = f"{counted(failed, 'line')} failed"
-    if not reasons:
-        reasons[0] = "every line is answered" if facts.chosen is None else _PART
+    reasons = _reasons(facts, pending, failed, advice)
     what = Session(
         started_at=facts.started_at,
         seconds=facts.seconds,
@@ -107,6 +95,31 @@ def session(files: Files, paths: Paths, book: Book, facts: Facts) -> Outcome:
         if CannotWrite.exit_code not in reasons:
             lines = (*lines, _unpublished(paths, error))
     return Outcome(exit_code(reasons), summary, lines)
+
+
+def _reasons(
+    facts: Facts, pending: int, failed: int, advice: Sequence[Sequence[str]]
+) -> dict[int, str]:
+    """Return why a session ended, by exit code.
+
+    ``pending`` and ``failed`` count the lines that were to be asked; ``advice`` has a paragraph for
+    each thing that is closed.
+    """
+    reasons = dict(facts.reasons)
+    if facts.recorded >= facts.todo:
+        reasons.pop(CAPPED, None)  # a limit that was reached as the last lines ended
+    if pending and facts.silence:
+        _tell_silence(reasons, facts.silence)
+    if advice:
+        reasons[NO_ACCESS] = "; ".join(what for what, *_ in advice)
+    if pending and not reasons:
+        were = agreeing(pending, "was", "were")
+        reasons[NOT_ASKED] = f"{counted(pending, 'line')} {were} not asked"
+    if failed:
+        reasons[PARTIAL] = f"{counted(failed, 'line')} failed"
+    if not reasons:
+        reasons[0] = "every line is answered" if facts.chosen is None else _PART
+    return reasons
 
 
 def _tell_silence(reasons: dict[int, str], silence: str) -> None:
@@ -145,9 +158,12 @@ def standing(files: Files, paths: Paths, found: Found, now: float) -> Outcome:
     summary, lines = manifest(stand, None), closing_lines(stand, None)
     summary["x_run"]["live"] = live.told() if live else None
     if live is not None and stand.pending != 0:
-        then = "next     nothing: it goes on by itself" if live.running else lines[-1]
-        lines = (*live.lines(), *lines[:-1], then)
-    return Outcome(code, summary, lines)
+        then = live.next()
+        lines = (*live.lines(), *lines[:-1], f"next     {then}" if then else lines[-1])
+    elif stand.pending != 0 and (pid := stopped_holder(files, paths.lock)):
+        lines = (halted(pid), *lines[:-1], f"next     {going_on(pid)}")  # before its first word
+    summary["x_run"]["notes"] = found.losses
+    return Outcome(code, summary, (*(f"lost     {one}" for one in found.losses), *lines))
 
 
 def usage(files: Files, paths: Paths, found: Found) -> Iterator[dict[str, Any]]:
@@ -178,7 +194,7 @@ def _published(files: Files, path: str) -> dict[str, Any]:
 def _recorded_total(files: Files, paths: Paths, found: Found) -> int | None:
     """Return how many lines the inputs had when they were last read."""
     for path, where in (
-        (paths.live, ("total",)),
+        (paths.live, ("lines",)),
         (paths.manifest, ("request_counts", "total")),
     ):
         value: Any = _published(files, path)

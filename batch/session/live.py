@@ -9,6 +9,7 @@ import msgspec
 
 from batch.files import Files, read_whole
 from batch.ledger import publish
+from batch.ledger.holder import going_on, stopped_holder
 from batch.ledger.paths import Paths
 from batch.session.snapshot import Snapshot, a_minute, span, under_way, visible
 from batch.wording import counted
@@ -21,6 +22,7 @@ class Stamp(msgspec.Struct, frozen=True):
 
     run_id: str
     updated_at: float
+    lines: int | None = None  # of its inputs, those among them that are not to be asked this time
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -29,17 +31,19 @@ class Live(msgspec.Struct, frozen=True):
     stamp: Stamp
     state: Snapshot
     age: float  # seconds since it was written; below 0 if the clock was set back since
+    halted: int | None = None  # the number of its process, if that is stopped, as by Ctrl-Z
 
     @property
     def running(self) -> bool:
         """Return whether the process goes on, as far as can be told."""
         # One that runs writes the new time within seconds, also after a clock was set back.
-        return abs(self.age) < STALE_SECONDS
+        return self.halted is None and abs(self.age) < STALE_SECONDS
 
     def told(self) -> dict[str, Any]:
         """Return it for programs."""
         return {
             "running": self.running,
+            "halted": self.halted,
             "age": round(self.age, 1),
             **msgspec.to_builtins(self.stamp),
             **_told(self.state),
@@ -47,6 +51,8 @@ class Live(msgspec.Struct, frozen=True):
 
     def lines(self) -> tuple[str, ...]:
         """Return it for people, in the columns of the closing lines."""
+        if self.halted is not None:
+            return (halted(self.halted),)
         if not self.running:
             silent = f"no word of it for {span(self.age)}"
             if self.age < 0:
@@ -65,6 +71,17 @@ class Live(msgspec.Struct, frozen=True):
             return (running,)
         return running, f"slowed   by {visible(now.bottleneck.sentence('the last minute'))}"
 
+    def next(self) -> str | None:
+        """Return what is to be done while it is there; None: what is done once it is gone."""
+        if self.halted is not None:
+            return going_on(self.halted)
+        return "nothing: it goes on by itself" if self.running else None
+
+
+def halted(pid: int) -> str:
+    """Return that the process of a run is stopped, for people."""
+    return f"halted   process {pid} is stopped, as by Ctrl-Z, and holds the run"
+
 
 def write_live(files: Files, paths: Paths, stamp: Stamp, state: Snapshot) -> None:
     """Replace status.json. It says less than the logs, so that a failure is not worth a word."""
@@ -81,7 +98,7 @@ def read_live(files: Files, paths: Paths, now: float) -> Live | None:
         state = msgspec.json.decode(data, type=Snapshot)
     except (OSError, msgspec.DecodeError):
         return None
-    return Live(stamp, state, now - stamp.updated_at)
+    return Live(stamp, state, now - stamp.updated_at, stopped_holder(files, paths.lock))
 
 
 def _told(state: Snapshot) -> dict[str, Any]:

@@ -19,6 +19,7 @@ Style: TypeAlias = Literal["bar", "plain", "none"]
 # Seconds after the start at which a plain line is written; later every minute.
 FIRST_LINES: Final = (5.0, 15.0, 60.0)
 POSTFIX_SECONDS: Final = 1.0
+BEFORE_POSTFIX: Final = ", "  # tqdm writes it there
 # The bar's width is fixed, else the fields beside it would eat it up.
 BAR: Final = "{percentage:3.0f}% |{bar:10}| {n:,}/{total:,}{postfix}"
 # Advice is given once for each cause, when it has held for a while and will for a while.
@@ -183,7 +184,16 @@ class _Bar:
             self._bar.update(now.done - self._bar.n)
         if now.seconds >= self._due:
             self._due = now.seconds + POSTFIX_SECONDS
-            self._bar.set_postfix_str(postfix(now))
+            self._bar.set_postfix_str(postfix(now, self._room()))
+
+    def _room(self) -> int | None:
+        """Return the columns beside the bar; None where nobody knows. It keeps those of the end."""
+        shape = self._bar.format_dict
+        columns: int | None = shape["ncols"]
+        if columns is None:
+            return None
+        whole = self._bar.format_meter(**shape | {"n": shape["total"], "postfix": None})
+        return max(0, columns - len(whole) - len(BEFORE_POSTFIX))
 
     def say(self, message: str) -> None:
         # Erases the ^C, too, that a terminal writes behind the bar.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from batch.bottleneck import Bottleneck
@@ -35,22 +37,28 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def postfix(now: Snapshot) -> str:
+def postfix(now: Snapshot, columns: int | None = None) -> str:
     """Return the fields beside the bar, those that are nothing left out.
 
-    What does not fit is cut, so that what people ask first comes first: how fast, how long, and
-    why not faster.
+    ``columns`` is how many there are for them; None: as many as it takes. A field that does not fit
+    is left out whole, so that what people ask first comes first: how fast, how long, and why not
+    faster.
     """
-    fields = [
-        (now.rate, a_minute(now.rate or 0.0)),
-        (_lines_left(now) and now.seconds_left, f"{span(now.seconds_left or 0.0)} left"),
-        (now.bottleneck, _slowed(now)),
-        (now.failed, f"{now.failed:,} failed"),
-        (now.pending_blocked, f"{now.pending_blocked:,} blocked"),
-        (now.retries, counted(now.retries, "retry", "retries")),
-        (now.in_flight or now.tasks, under_way(now)),
+    cause = now.bottleneck
+    fields: list[tuple[object, Sequence[str]]] = [
+        (now.rate, [a_minute(now.rate or 0.0)]),
+        (_lines_left(now) and now.seconds_left, [f"{span(now.seconds_left or 0.0)} left"]),
+        (cause, [_slowed(now), visible(cause.shortest) if cause else ""]),
+        (now.failed, [f"{now.failed:,} failed"]),
+        (now.pending_blocked, [f"{now.pending_blocked:,} blocked"]),
+        (now.retries, [counted(now.retries, "retry", "retries")]),
+        (now.in_flight or now.tasks, [under_way(now)]),
     ]
-    return ", ".join(text for value, text in fields if value)
+    told = ""
+    for value, ways in fields:
+        longer = (f"{told}, {text}" if told else text for text in ways if value)
+        told = next((one for one in longer if columns is None or len(one) <= columns), told)
+    return told
 
 
 def under_way(now: Snapshot) -> str:

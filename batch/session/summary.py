@@ -34,11 +34,14 @@ NOT_ASKED: Final = 75  # lines are pending that this command does not ask, or th
 WORTH_SECONDS: Final = 10.0  # a shorter run was not slow, whatever held it back
 # Classes of lines whose fault is not in the line: it can be asked again as it is, as new work.
 _NEW_WORK: Final = ("task_failed", "task_lost", "no_media")
+# Classes that another setting may mend: the line stays as it is, and so only a retry asks it again.
+_BY_SETTING: Final = ("missing_model", "unknown_endpoint", "line_too_long", "invalid_encoding")
 # What is billed otherwise than by tokens, as people are told of it.
 _OTHERS: Final = (
     ("images", "picture", "pictures"),
     ("seconds", "s of sound or film", "s of sound or film"),
     ("characters", "character spoken", "characters spoken"),
+    ("searches", "search of the web", "searches of the web"),
 )
 
 
@@ -205,7 +208,8 @@ def _status(standing: Standing, code: int | None, session: Session | None) -> st
 
 
 def _total(usage: Mapping[str, Any]) -> int | None:
-    known = [usage[name] for name in ("input_tokens", "output_tokens") if usage.get(name)]
+    told = [usage.get(name) for name in ("input_tokens", "output_tokens")]
+    known = [count for count in told if count is not None]
     return sum(known) if known else None
 
 
@@ -305,6 +309,8 @@ def _mending(standing: Standing) -> list[str]:
     lines_own = standing.classes.keys() - {"outcome_unknown", "bad_file", "file_gone", *_NEW_WORK}
     if lines_own or not standing.classes:
         steps.append(f"mend the lines that {errors} names, and run again with --keep-answers")
+    if mended := [name for name in standing.classes if name in _BY_SETTING]:
+        steps.append(f"{retry} --only {','.join(mended)} asks those that a setting has mended")
     if "bad_file" in standing.classes:
         steps.append(f"put right the files that {errors} names, then {retry} --only bad_file")
     if "file_gone" in standing.classes:

@@ -43,8 +43,13 @@ def surrounding(gateway: GatewaySettings, environ: Mapping[str, str]) -> Mapping
 
 def resolve_base_url(gateway: GatewaySettings, environ: Mapping[str, str]) -> str:
     """Return the gateway's address: as set, else of the environment, else the built-in one."""
-    found = (gateway.base_url, *map(environ.get, BASE_URL_NAMES))
-    return next((url for url in found if url), GATEWAY)
+    name = base_url_name(environ)
+    return gateway.base_url or (environ[name] if name else GATEWAY)
+
+
+def base_url_name(environ: Mapping[str, str]) -> str | None:
+    """Return which variable has the gateway's address where no setting has it, if one does."""
+    return next((name for name in BASE_URL_NAMES if environ.get(name)), None)
 
 
 def resolve_keys(

@@ -32,12 +32,14 @@ PRICES: Final = Scope(PriceFile, "has no place in a price file, which holds [pri
 _LIST: Final = "genai_prices"
 _SIGNS: Final = frozenset("*?[")
 _MILLION: Final = Decimal(1_000_000)
+_THOUSAND: Final = Decimal(1000)
 _SECOND: Final = Decimal(1000)  # milliseconds
 # Meter → its setting, and how many units of the meter that is a price of.
 _SETTINGS: Final[Mapping[Meter, tuple[str, Decimal]]] = {
     Meter.INPUT: ("input_per_mtok", _MILLION),
     Meter.CACHED_INPUT: ("cached_input_per_mtok", _MILLION),
     Meter.CACHE_WRITE: ("cache_write_per_mtok", _MILLION),
+    Meter.CACHE_WRITE_1H: ("cache_write_1h_per_mtok", _MILLION),
     Meter.INPUT_AUDIO: ("input_audio_per_mtok", _MILLION),
     Meter.INPUT_IMAGE: ("input_image_per_mtok", _MILLION),
     Meter.OUTPUT: ("output_per_mtok", _MILLION),
@@ -47,6 +49,7 @@ _SETTINGS: Final[Mapping[Meter, tuple[str, Decimal]]] = {
     Meter.IMAGES: ("per_image", ONE),
     Meter.MILLISECONDS: ("per_second", _SECOND),
     Meter.CHARACTERS: ("per_million_characters", _MILLION),
+    Meter.SEARCHES: ("per_thousand_searches", _THOUSAND),
 }
 # The same for the list, the first name that has a price. It prices a kind of tokens of which it
 # says nothing like plain ones.
@@ -54,6 +57,7 @@ _LISTED: Final[Mapping[Meter, tuple[tuple[str, ...], Decimal]]] = {
     Meter.INPUT: (("input_mtok",), _MILLION),
     Meter.CACHED_INPUT: (("cache_read_mtok", "input_mtok"), _MILLION),
     Meter.CACHE_WRITE: (("cache_write_mtok", "cache_write_5m_mtok", "input_mtok"), _MILLION),
+    Meter.CACHE_WRITE_1H: (("cache_write_1h_mtok",), _MILLION),
     Meter.INPUT_AUDIO: (("input_audio_mtok", "input_mtok"), _MILLION),
     Meter.INPUT_IMAGE: (("input_image_mtok", "input_mtok"), _MILLION),
     Meter.OUTPUT: (("output_mtok",), _MILLION),
@@ -65,6 +69,7 @@ _LISTED: Final[Mapping[Meter, tuple[tuple[str, ...], Decimal]]] = {
         3600 * _SECOND,
     ),
     Meter.CHARACTERS: (("input_mchars",), _MILLION),
+    Meter.SEARCHES: (("web_searches_kcount",), _THOUSAND),
 }
 # Who made a model sells it at its list price; others who host it come after, and not here.
 _MAKERS: Final = (
@@ -109,8 +114,11 @@ def price_book(
 ) -> PriceBook:
     """Return all prices: of files by name, the first before the others, then of the settings."""
     layers = [*files, ("settings", settings)]
+    by_tier: dict[str, Decimal] = {}
+    for _, layer in reversed(layers):
+        by_tier.update({tier: exact(times) for tier, times in layer.tiers.items()})
     own = [
-        (pattern, _own(price, layer, name))
+        (pattern, _own(price, layer, name, by_tier))
         for name, layer in layers
         for pattern, price in sorted(layer.models.items(), key=_is_pattern)
     ]
@@ -123,6 +131,8 @@ def price_book(
     found = listed(exact(factor)) if wanted else None
     if found is not None and apart:
         found = Apart(exact(factor), found)
+    if found is not None and by_tier:
+        found = _at_tiers(found, by_tier)
     return PriceBook(tuple(own), found, chosen.upper(), per_base)
 
 
@@ -143,7 +153,9 @@ def _is_pattern(entry: tuple[str, ModelPrice]) -> bool:
     return not _SIGNS.isdisjoint(entry[0])
 
 
-def _own(price: ModelPrice, layer: PriceSettings, name: str) -> Price:
+def _own(
+    price: ModelPrice, layer: PriceSettings, name: str, by_tier: Mapping[str, Decimal]
+) -> Price:
     rates = {}
     for meter, (setting, units) in _SETTINGS.items():
         amount = getattr(price, setting)
@@ -155,7 +167,25 @@ def _own(price: ModelPrice, layer: PriceSettings, name: str) -> Price:
         as_of=price.as_of or layer.as_of,
         per_request=exact(price.per_request) if price.per_request is not None else ZERO,
         currency=(price.currency or layer.currency or BASE).upper(),
+        by_tier={**by_tier, **{tier: exact(times) for tier, times in price.tiers.items()}},
     )
+
+
+def _at_tiers(
+    look: Callable[[str, float], Price | None], by_tier: Mapping[str, Decimal]
+) -> Callable[[str, float], Price | None]:
+    """Return a list whose prices know what tiers cost, each price the same object as before."""
+    known: dict[int, tuple[Price, Price]] = {}
+
+    def price(model: str, at: float) -> Price | None:
+        found = look(model, at)
+        if found is None:
+            return None
+        if id(found) not in known:
+            known[id(found)] = found, msgspec.structs.replace(found, by_tier=by_tier)
+        return known[id(found)][1]
+
+    return price
 
 
 @cache

@@ -32,7 +32,9 @@ from batch.nightly.state import OnFailed, WhenMissing
 from batch.records import Makes
 from batch.retry import RetryPolicy
 from batch.transport import TransportSettings
+from batch.transport.address import normalise_base_url
 from batch.transport.proxy import read_proxy
+from batch.usage import TIERS
 from batch.wording import is_text
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -207,11 +209,20 @@ class GatewaySettings(_Section, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.base_url is not None and not self.base_url.strip():
             raise ValueError("base_url is empty: write the address of the gateway, or leave it out")
+        if self.base_url is not None and "${" not in self.base_url:
+            _require_address(self.base_url)
         named = self.proxy is not None and self.proxy.strip().lower() not in ("", "none")
         if named and "${" not in str(self.proxy):
             fault = read_proxy(self.proxy or "", "proxy").fault
             if fault:
                 raise ValueError(f"proxy {fault}")
+
+
+def _require_address(base_url: str) -> None:
+    try:
+        normalise_base_url(base_url, allow_http=True)  # whether it is, may be said elsewhere
+    except BadConfig as wrong:
+        raise ValueError(f"base_url: {wrong}") from None
 
 
 class Limits(Pace, frozen=True, kw_only=True):
@@ -249,6 +260,12 @@ def _require_currency(name: str | None) -> None:
         raise ValueError("a currency has a code of three letters, such as USD")
 
 
+def _require_tiers(named: Mapping[str, float]) -> None:
+    for name in named:
+        if name not in TIERS:
+            raise ValueError(f"{name} is no tier; they are {', '.join(TIERS)}")
+
+
 class BudgetSettings(_Section, frozen=True, kw_only=True):
     """What a run may cost, send and last at most: it then stops, and can be carried on with."""
 
@@ -274,6 +291,7 @@ class ModelPrice(_Section, frozen=True, kw_only=True):
     input_per_mtok: Amount | None = None  # a million tokens; so all of these
     cached_input_per_mtok: Amount | None = None
     cache_write_per_mtok: Amount | None = None
+    cache_write_1h_per_mtok: Amount | None = None  # kept for an hour; no other stands for it
     input_audio_per_mtok: Amount | None = None
     input_image_per_mtok: Amount | None = None
     output_per_mtok: Amount | None = None
@@ -283,7 +301,9 @@ class ModelPrice(_Section, frozen=True, kw_only=True):
     per_image: Amount | None = None
     per_second: Amount | None = None  # of sound or film
     per_million_characters: Amount | None = None  # of text to speak
+    per_thousand_searches: Amount | None = None  # of the web, beside the tokens
     per_request: Amount | None = None  # whatever it takes
+    tiers: dict[str, Amount] = {}  # flex, priority, ... → so many times as much its tokens cost
     currency: str | None = None  # else that of the section
     source: str | None = None  # who says so
     as_of: str | None = None  # and when: 2026-11-01
@@ -293,6 +313,7 @@ class ModelPrice(_Section, frozen=True, kw_only=True):
         if all(amount is None for amount in amounts):
             raise ValueError("a model's price has at least one amount, such as input_per_mtok")
         _require_currency(self.currency)
+        _require_tiers(self.tiers)
 
 
 class PriceSettings(_Section, frozen=True, kw_only=True):
@@ -304,6 +325,7 @@ class PriceSettings(_Section, frozen=True, kw_only=True):
     listed: bool = True  # genai-prices for models that are not here, if it is installed
     multiplier: Amount | None = None  # what the gateway takes of those list prices
     rates: dict[str, Amount] = {}  # currency → how much of it one US dollar is
+    tiers: dict[str, Amount] = {}  # the same of all models that say none of their own
     models: dict[str, ModelPrice] = {}  # a name or a pattern; the name, else the first that matches
     files: tuple[Place, ...] = ()  # price files, which come before all of this
 
@@ -313,6 +335,7 @@ class PriceSettings(_Section, frozen=True, kw_only=True):
             if not rate:
                 raise ValueError(f"the rate of {name} is how much of it one US dollar is")
         _require_currency(self.currency)
+        _require_tiers(self.tiers)
 
 
 class PriceFile(_Section, frozen=True, kw_only=True):

@@ -4,9 +4,10 @@ What it offers and its settings stand here and import no network library, so tha
 stays quick. ``client`` sends: plain JSON by ``posts``, the rest by aiohttp's ``sessions``.
 ``attach`` finds files for bodies, ``local`` those of this machine, ``payload`` writes bodies out,
 ``body`` reads answers, streams with ``pauses``, ``saving`` hands files to the disk, ``deadlines``
-and ``idle`` end what takes too long, ``kept`` says which connections are used again, ``failures``
-translates errors, ``address`` knows URLs, ``proxy`` the way to them, and ``trust`` whom TLS
-believes. No retry, no limit and no word of any vendor lives here.
+and ``idle`` end what takes too long, ``kept`` says which connections are used again, ``at_hand``
+passes them from post to post, ``failures`` translates errors, ``address`` knows URLs, ``proxy`` the
+way to them, and ``trust`` whom TLS believes. No retry, no limit and no word of any vendor lives
+here.
 """
 
 from __future__ import annotations
@@ -52,11 +53,14 @@ class Transport(Protocol):
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Send one call once and return what came back, whatever its status.
 
         ``folder`` folds the answer if it comes as events. ``grew`` is told how many bytes more are
-        held, as they come. A key goes to the gateway alone. Raises ``CallFailed``: ``BadFile`` and
+        held, as they come. ``leaves`` is called before the first byte of a request to the gateway
+        is handed to the system: until then nothing was sent, however the call ends. A key goes to
+        the gateway alone. Raises ``CallFailed``: ``BadFile`` and
         ``FileUnread`` for a file that the call names, ``Unreachable`` only if nothing was sent
         (``NoWay`` if nothing ever will be), ``Interrupted`` or ``TimedOut`` if the gateway may have
         begun to work, ``NotAnAnswer`` if the answer is too large, ``FileGone`` if a file is,

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from batch.errors import BadConfig
+
+# What can be repeated of a text that is no address: no login, no query, and no word that is as long
+# as a key, or begins like one.
+_SHOWABLE: Final = re.compile(r"(?!.*sk-)(?!.*[\w-]{20})[\w.:/-]{1,80}", re.ASCII)
+_HOST: Final = re.compile(r"[\w-]*\.[\w.-]+|localhost")
 
 
 def normalise_base_url(text: str, allow_http: bool = False) -> str:
     """Return the base URL without a trailing ``/`` and without one trailing ``/v1``.
 
     Paths of all wire formats are joined to it, and not all of them begin with /v1. Raises
-    ``BadConfig``, never showing more of the text than its host, because people paste keys.
+    ``BadConfig``, never showing anything of the text that may be a key, because people paste them.
     """
     parts = _split(text.strip())
     host = parts.hostname or ""
@@ -61,16 +68,36 @@ def host_of(address: str) -> str:
 
 
 def _split(text: str) -> SplitResult:
+    parts = _web_address(text)
+    if parts is None:
+        may_show = _SHOWABLE.fullmatch(text) is not None
+        said = f'"{text}"' if may_show else "the base URL"
+        how = _completed(text) if may_show else None
+        raise BadConfig(
+            f"{said} is no web address: write {how or 'it like https://gateway.example/v1'}"
+        )
+    return parts
+
+
+def _completed(text: str) -> str | None:
+    """Return the web address that a text without a scheme most likely means; None if it has one."""
+    host = _HOST.match(text)
+    if host is None or "://" in text:
+        return None
+    whole = f"{'http' if is_loopback(host[0]) else 'https'}://{text}"
+    return whole if _web_address(whole) else None
+
+
+def _web_address(text: str) -> SplitResult | None:
+    """Return the parts of a web address, None for what is none."""
     try:
         parts = urlsplit(text)
         usable = (
             parts.scheme in {"http", "https"} and is_host(parts.hostname or "") and parts.port != 0
         )
     except ValueError:
-        usable = False
-    if not usable or any(character.isspace() for character in text):
-        raise BadConfig("the base URL is no web address: write it like https://gateway.example/v1")
-    return parts
+        return None
+    return parts if usable and not any(map(str.isspace, text)) else None
 
 
 def at_gateway(base: str, path: str) -> str:

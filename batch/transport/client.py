@@ -28,7 +28,7 @@ from batch.transport.pauses import Pauses
 from batch.transport.payload import LARGE, json_payload
 from batch.transport.posts import POST, Posts
 from batch.transport.saving import save
-from batch.transport.sessions import Sessions
+from batch.transport.sessions import Leaves, Sessions
 from batch.transport.trust import Distrust, tls_context
 from batch.transport.tunnel import refused
 from batch.transport.web import Web
@@ -92,6 +92,7 @@ class AioTransport:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._posts.give_back()
         await self._sessions.close()
 
     async def send(
@@ -100,37 +101,18 @@ class AioTransport:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Grew = nobody,
+        leaves: Leaves = None,
     ) -> Reply:
         """Send one call once; see ``Transport``."""
         payload = call.payload
+        data: Body
         if isinstance(payload, (Form, Spliced)):
-            data: Body = await self._attached(payload, grew)
+            data = await self._attached(payload, grew)
         else:
             data = payload
-        return await self._exchange(call, data, secret, folder, grew)
-
-    async def _attached(
-        self, payload: Form | Spliced, grew: Grew
-    ) -> aiohttp.Payload | aiohttp.FormData:
-        try:
-            if isinstance(payload, Form):
-                return await self._attachments.form(payload, grew)
-            return await self._attachments.body(payload, grew)
-        except CallFailed as failure:
-            redact(failure, self._redactor)
-            raise
-
-    async def _exchange(
-        self,
-        call: Call,
-        data: Body,
-        secret: Secret | None,
-        folder: Folder | None,
-        grew: Grew,
-    ) -> Reply:
         started_at, begun = self._now(), self._loop.time()
         try:
-            response = await self._answer(call, data, secret)
+            response = await self._answer(call, data, secret, leaves)
             body, streamed = await self._take(response, call, folder, grew)
         except FOREIGN as broken:
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
@@ -148,19 +130,31 @@ class AioTransport:
             streamed,
         )
 
-    async def _answer(self, call: Call, data: Body, secret: Secret | None) -> Open:
+    async def _attached(
+        self, payload: Form | Spliced, grew: Grew
+    ) -> aiohttp.Payload | aiohttp.FormData:
+        try:
+            if isinstance(payload, Form):
+                return await self._attachments.form(payload, grew)
+            return await self._attachments.body(payload, grew)
+        except CallFailed as failure:
+            redact(failure, self._redactor)
+            raise
+
+    async def _answer(self, call: Call, data: Body, secret: Secret | None, leaves: Leaves) -> Open:
         """Send, and return the answer with its body unread."""
         as_file = call.expect == "file"
         slow = as_file or call.media
         if isinstance(data, bytes):
             if self._straight and not as_file and call.method == POST and len(data) < LARGE:
                 ends = self._media_ends if slow else self._text_ends
-                return await self._posts.send(call, data, secret, ends)
+                return await self._posts.send(call, data, secret, ends, leaves)
             data = json_payload(data)
         timeout = self._media_time if slow else self._text_time
         asking = AS_IT_IS if as_file else ()
         if call.origin == "foreign":
             return await self._web.get(call.path, asking, timeout)
+        self._posts.give_back()
         carried, to_proxy = self._sessions.beside(secret)
         response = await self._sessions.of(secret).request(
             call.method,
@@ -170,6 +164,7 @@ class AioTransport:
             allow_redirects=False,
             timeout=timeout,
             proxy_headers=to_proxy,
+            trace_request_ctx=leaves,
         )
         if proxy := self._sessions.refuses(response):
             response.close()

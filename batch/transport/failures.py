@@ -38,6 +38,7 @@ from batch.transport.kept import Unused
 from batch.transport.proxy import Proxy
 from batch.transport.trust import Distrust
 from batch.transport.tunnel import NoTunnel, no_tunnel
+from batch.transport.unreadable import in_words
 from batch.wording import cut
 
 # What aiohttp raises on purpose. Any other exception is a bug, and passes.
@@ -67,8 +68,8 @@ TABLE: Final[tuple[Row, ...]] = (
     (aiohttp.SocketTimeoutError, TimedOut, "the answer of {host} began and then fell silent"),
     (TimeoutError, TimedOut, "no whole answer from {host} in time"),
     (aiohttp.ServerDisconnectedError, Interrupted, "{host} hung up before it answered"),
-    (aiohttp.ClientResponseError, Interrupted, "what {host} answered is no HTTP: {cause}"),
-    (aiohttp.ClientPayloadError, Interrupted, "the answer of {host} was cut: {cause}"),
+    (aiohttp.ClientResponseError, Interrupted, "the answer of {host} {cause}"),
+    (aiohttp.ClientPayloadError, Interrupted, "the answer of {host} {cause}"),
     (aiohttp.ClientError, Interrupted, "the connection to {host} broke: {cause}"),
 )
 
@@ -129,9 +130,8 @@ def _cause(broken: Exception) -> str:
         text = REASONS.get(reason or "", broken.os_error.strerror or str(broken.os_error))
     elif isinstance(broken, aiohttp.ClientConnectorError):
         text = told_by_system(broken.os_error) or "it was closed"
-    elif isinstance(broken, aiohttp.ClientResponseError):
-        # What aiohttp quotes of a line that is too long is cut already, perhaps within a key.
-        text = broken.message.partition(" when reading: ")[0]
+    elif isinstance(broken, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        text = in_words(broken)
     else:
         text = str(broken)
     return " ".join(text.split())

@@ -21,9 +21,10 @@ from yarl import URL
 from batch.records import Call
 from batch.secret import Secret
 from batch.transport.address import at_gateway
+from batch.transport.at_hand import AtHand
 from batch.transport.deadlines import Deadlines
 from batch.transport.payload import JSON
-from batch.transport.sessions import HEADER_BYTES, Headers, Sessions
+from batch.transport.sessions import HEADER_BYTES, Headers, Leaves, Sessions
 
 POST: Final = "POST"
 INTERIM: Final = range(100, 200)  # statuses that announce an answer, and are none
@@ -46,15 +47,16 @@ class Prepared(NamedTuple):
 class Arrived:
     """An answer whose body may still be coming, as ``aiohttp.ClientResponse`` has it."""
 
-    __slots__ = ("_deadlines", "_failed", "connection", "content", "headers", "status")
+    __slots__ = ("_at_hand", "_deadlines", "_failed", "connection", "content", "headers", "status")
 
     content: aiohttp.StreamReader
     headers: CIMultiDictProxy[str]
     status: int
 
-    def __init__(self, connection: Connection, deadlines: Deadlines) -> None:
+    def __init__(self, connection: Connection, deadlines: Deadlines, at_hand: AtHand) -> None:
         self.connection: Connection | None = connection
         self._deadlines = deadlines
+        self._at_hand = at_hand
         self._failed: Exception | None = None
 
     @property
@@ -99,7 +101,7 @@ class Arrived:
         connection.close()
 
     def _whole(self) -> None:
-        """Give the connection back: others may use it before the body is read."""
+        """Hand the connection on: others may use it before the body is read."""
         connection = self.connection
         if connection is None:
             return
@@ -110,7 +112,7 @@ class Arrived:
         else:
             self._deadlines.leave(self)
             self.connection = None
-            connection.release()
+            self._at_hand.put(connection)
 
 
 class Posts:
@@ -120,21 +122,29 @@ class Posts:
         """Needs the running loop."""
         self._base = base
         self._sessions = sessions
+        self._at_hand = AtHand()
         self._timeout = aiohttp.ClientTimeout(connect=connect_seconds)
         self._prepared: dict[tuple[Secret | None, str, Headers], Prepared] = {}
 
     async def send(
-        self, call: Call, body: bytes, secret: Secret | None, deadlines: Deadlines
+        self,
+        call: Call,
+        body: bytes,
+        secret: Secret | None,
+        deadlines: Deadlines,
+        leaves: Leaves = None,
     ) -> Arrived:
-        """Post a body; return the answer with its own body unread.
+        """Post a body; return the answer with its own body unread. ``leaves``: see ``Transport``.
 
         Raises what aiohttp raises, and ``TimeoutError``.
         """
         wanted = (secret, call.path, call.headers)
         prepared = self._prepared.get(wanted) or self._prepare(wanted)
-        connection = await self._connect(prepared.request)
-        arrived = Arrived(connection, deadlines)
+        connection = self._at_hand.take() or await self._connect(prepared.request)
+        arrived = Arrived(connection, deadlines, self._at_hand)
         try:
+            if leaves is not None:
+                leaves()
             protocol = _write(connection, prepared.head, body)
             deadlines.start(arrived)
             await arrived.head(protocol)
@@ -147,6 +157,10 @@ class Posts:
             arrived.close()
             raise
         return arrived
+
+    def give_back(self) -> None:
+        """Let others have the connections that are free."""
+        self._at_hand.give_back()
 
     async def _connect(self, request: aiohttp.ClientRequest) -> Connection:
         connector = request.session.connector
@@ -178,8 +192,9 @@ class Posts:
 
 def _write(connection: Connection, head: bytes, body: bytes) -> ResponseHandler:
     """Write a request out, and return who reads its answer."""
-    protocol, transport = connection.protocol, connection.transport
+    protocol = connection.protocol
     assert protocol is not None  # nobody else ran since it was found open
+    transport = protocol.transport
     assert transport is not None
     protocol.set_response_params(
         read_until_eof=True, max_line_size=HEADER_BYTES, max_field_size=HEADER_BYTES

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Final, TypeAlias
 
 import aiohttp
@@ -18,8 +20,8 @@ KEEPALIVE_SECONDS: Final = 30  # shorter than what common proxies allow, to lose
 DNS_SECONDS: Final = 60
 HEADER_BYTES: Final = 64 << 10  # aiohttp's 8 KiB are too few for some proxies
 
-
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+Leaves: TypeAlias = Callable[[], None] | None  # called before the first byte of a request
 
 
 class Sessions:
@@ -37,6 +39,7 @@ class Sessions:
         self._web_connector = _connector(tls, outside)
         self._far_connector = _connector(tls, None, tunnels=True)
         self._by_key: dict[Secret | None, aiohttp.ClientSession] = {}
+        self._telling = _telling()
         self._to_proxy = login_headers(self._proxy)
         # These two never carry a key. A proxy's own name is none that an answer or a line chose.
         self.web = self._session(self._web_connector, None)
@@ -48,7 +51,7 @@ class Sessions:
         if session is None:
             # aiohttp shows all headers of a session to the proxy too, the key among them.
             shared = None if self._proxy else secret
-            session = self._session(self._gateway, shared, self._proxy)
+            session = self._session(self._gateway, shared, self._proxy, [self._telling])
             self._by_key[secret] = session
         return session
 
@@ -76,7 +79,11 @@ class Sessions:
         await self._outside.close()
 
     def _session(
-        self, connector: aiohttp.TCPConnector, secret: Secret | None, proxy: Proxy | None = None
+        self,
+        connector: aiohttp.TCPConnector,
+        secret: Secret | None,
+        proxy: Proxy | None = None,
+        traces: list[aiohttp.TraceConfig] | None = None,
     ) -> aiohttp.ClientSession:
         headers = {"User-Agent": self._agent}
         if secret is not None:
@@ -89,7 +96,26 @@ class Sessions:
             proxy=proxy.address if proxy else None,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
+            trace_configs=traces,
         )
+
+
+def _telling() -> aiohttp.TraceConfig:
+    """Return what has a request tell that it leaves, once its connection stands."""
+
+    async def tell(
+        session: aiohttp.ClientSession,
+        context: SimpleNamespace,
+        headers: aiohttp.TraceRequestHeadersSentParams,
+    ) -> None:
+        leaves: Leaves = context.trace_request_ctx
+        if leaves is not None:
+            leaves()
+
+    config = aiohttp.TraceConfig()
+    # Named for what follows: aiohttp calls it before it writes anything.
+    config.on_request_headers_sent.append(tell)
+    return config
 
 
 def _with_key(secret: Secret) -> dict[str, str]:

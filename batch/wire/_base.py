@@ -188,7 +188,9 @@ def checked(body: bytes, decode: msgspec.json.Decoder[Any], needs: str) -> Any:
 
 def asks_for_events(body: bytes) -> bool:
     """Return whether a body says that its answer is to come as events."""
-    return b'"stream"' in body and decoded(_decode_streaming, body, _NOT_STREAMING).stream is True
+    if body.find(b'"stream"') < 0:
+        return False
+    return decoded(_decode_streaming, body, _NOT_STREAMING).stream is True
 
 
 def prompt_alone(

@@ -140,4 +140,4 @@ class _Splicer:
 
 def _may_hold_files(raw: bytes, traces: tuple[bytes, ...]) -> bool:
     """Return whether it is worth looking for files in a value: for nearly no line it is."""
-    return any(map(raw.__contains__, traces))
+    return max(map(raw.find, traces)) >= 0

@@ -35,10 +35,12 @@ _KEPT_BODY: Final = 2048  # bytes of a failed reply that go on record
 _KEPT_TEXT: Final = 300  # characters of a vendor's message
 _KEPT_TITLE: Final = 100  # characters of a page's title
 _TITLED: Final = 16 << 10  # bytes of a page in which its title is looked for
+_FEED, _RETURN = b"\n\r"  # as numbers, which are looked for faster than bytes
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]+)", re.IGNORECASE)
 _MIDJOURNEY_ACCEPTED: Final = frozenset({1, 21, 22})
 _KLING_ACCEPTED: Final = frozenset({0, 200})
-_TEXTS: Final = ("message", "description", "detail")  # the last one is FastAPI's
+_TEXTS: Final = ("message", "description", "detail", "msg")  # the third one is FastAPI's
+_TELLING: Final = frozenset({"error", "type", "base_resp", "code", "success"})  # keys of errors
 _NAMELESS: Final = "upstream_error"  # the gateway's own word for an upstream's error without a type
 
 
@@ -54,14 +56,14 @@ def read_failure(reply: Reply) -> CallFailed:
         kind = classify_wordless(status, said, page=page)
     if 300 <= status < 400 and "location" in reply.headers:
         said = Said(text=f"redirected to {reply.headers['location']}")
-    return _stamped(_failure(kind, said, status), reply)
+    return stamped(_failure(kind, said, status), reply)
 
 
 def read_json(reply: Reply) -> dict[str, Any]:
     """Return the JSON object of a good reply. Raises ``CallFailed`` for every other reply."""
     document = read_object(reply)
     if failure := reported(document):
-        raise _stamped(failure, reply)
+        raise stamped(failure, reply)
     return document
 
 
@@ -102,7 +104,7 @@ def no_answer(reply: Reply, kind: Failure, message: str, usage: Usage | None = N
     """Return the failure of a reply that came with a good status and still is no answer."""
     failure = kind(_clean(message), status=reply.status)
     failure.usage = usage
-    return _stamped(failure, reply)
+    return stamped(failure, reply)
 
 
 def raw(reply: Reply) -> bytes:
@@ -116,7 +118,7 @@ def one_line(body: bytes) -> bytes:
     A string in valid JSON holds no raw line break, so each of them is space between tokens: to
     take them out changes no value, and no number passes through a float.
     """
-    if b"\n" in body or b"\r" in body:
+    if _FEED in body or _RETURN in body:
         body = body.translate(None, b"\r\n")
     return body.removeprefix(BOM)
 
@@ -127,6 +129,8 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def _is_error(document: Mapping[str, Any]) -> bool:
+    if _TELLING.isdisjoint(document):  # as nearly always
+        return False
     if document.get("error") or document.get("type") == "error":
         return True
     if "base_resp" in document and _base_resp(document):
@@ -181,7 +185,8 @@ def _failure(kind: Failure, said: Said, status: int) -> CallFailed:
     return kind(message, status=status, vendor_code=said.code or said.kind or None)
 
 
-def _stamped(failure: CallFailed, reply: Reply) -> CallFailed:
+def stamped(failure: CallFailed, reply: Reply) -> CallFailed:
+    """Return a failure with what its reply says of the exchange."""
     failure.status = reply.status
     failure.request_id = request_id(reply.headers)
     failure.body = raw(reply)[:_KEPT_BODY] or None

@@ -15,11 +15,13 @@ import orjson
 from batch.wire._halves import loads
 
 BOM: Final = b"\xef\xbb\xbf"
+_RETURN: Final = ord("\r")
 _DONE: Final = b"[DONE]"
 _NEXT: Final = b"\n\ndata: "
 _NEXT_OBJECT: Final = b"\n\ndata: {"
 _END: Final = _NEXT + _DONE
 _OTHER_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")  # the last one is a comment
+_NAMED_ERROR: Final = frozenset({b"event: error", b"event:error"})
 # Strings that come whole, and in some streams again and again; all others come in pieces.
 _WHOLE: Final = frozenset({"id", "type", "name", "role"})
 
@@ -45,7 +47,7 @@ class Events:
             return []
         if self._at_start:
             chunk = self._without_mark(chunk)
-        if self._cr or b"\r" in chunk:
+        if self._cr or _RETURN in chunk:
             chunk = self._line_feeds(chunk)
         if not chunk:
             return []
@@ -55,7 +57,7 @@ class Events:
         if is_one and chunk[-1] == 10 and not held:
             return [chunk[6:-2]]
         if held:
-            ends = b"\n\n" in chunk or (chunk[0] == 10 and held[-1][-1] == 10)
+            ends = chunk.find(b"\n\n") >= 0 or (chunk[0] == 10 and held[-1][-1] == 10)
             held.append(chunk)
             if not ends:
                 return []
@@ -108,11 +110,12 @@ class Events:
     def _data(self, block: bytes) -> bytes:
         """Return the data of one event; none for comments, for fields alone, and for the end."""
         lines: list[bytes] = []
+        is_error = False
         for line in block.split(b"\n"):
             if line.startswith(b"data:"):
                 lines.append(line[5:].removeprefix(b" "))
             elif line.startswith(_OTHER_FIELDS):
-                continue
+                is_error = is_error or line in _NAMED_ERROR
             # A line after ``data:`` goes on with it. A gateway that fails midway writes its error
             # as plain JSON into the open stream, so an object may also begin without ``data:``.
             elif lines or line.startswith(b"{"):
@@ -122,7 +125,18 @@ class Events:
         if len(data) < 64 and _DONE.startswith(word := b"".join(data.split())):
             self.done = self.done or bool(word)
             return b""
-        return data
+        return _as_error(data) if is_error and data else data
+
+
+def _as_error(data: bytes) -> bytes:
+    """Return the data of an event that is named an error as an object that says so itself.
+
+    Some put the bare message there, or an object that nothing tells from a chunk but its name.
+    """
+    told = event_object(data)
+    if not told:
+        return orjson.dumps({"error": data.decode("utf-8", "replace").strip('"')})
+    return data if told.get("error") or told.get("type") == "error" else b'{"error":%b}' % data
 
 
 def event_object(event: bytes) -> dict[str, Any] | None:

@@ -10,7 +10,9 @@ from typing import Final, Literal, TypeAlias
 
 from batch.errors import TaskLost
 from batch.records import Call, Reply, State, Wait
+from batch.wire._http import stamped
 from batch.wire._retry_after import retry_after
+from batch.wording import shown
 
 POLLING: Final = "poll"  # ``state["do"]`` while a task is waited for
 # The gateway itself looks after its tasks every 15 seconds, so that to ask more often is in vain.
@@ -20,6 +22,7 @@ _SHORTEST_SECONDS: Final = 0.25  # no hint makes anybody ask more often
 _LONGEST_SECONDS: Final = 60.0  # a hint that asks for more is not believed
 # The gateway writes its row after it has answered: a task may be unknown for a moment.
 _UNKNOWN_AT_FIRST: Final = 5
+_LONGEST_NAME: Final = 200  # characters of a task's name in a message
 
 Progress: TypeAlias = Literal["pending", "running", "succeeded", "failed"]
 
@@ -55,8 +58,11 @@ def unknown(poll: Call, state: State, reply: Reply) -> Wait:
     """Return the wait after the gateway did not know the task. Raises ``TaskLost`` at last."""
     misses = state.get("misses", 0)
     if misses >= _UNKNOWN_AT_FIRST:
-        raise TaskLost(
-            f"the gateway accepted task {state.get('id')} and now says that there is none",
-            status=reply.status,
+        # The record is the last to know the task's name: a retry asks for new work.
+        lost = TaskLost(
+            f"the gateway accepted task {shown(str(state.get('id')), _LONGEST_NAME)} and now says "
+            "that there is none. It may have been done and paid: look for it in the gateway's own "
+            "log. New work, which is paid anew: wbatch retry --only task_lost"
         )
+        raise stamped(lost, reply)
     return wait(poll, {**state, "misses": misses + 1}, reply)

@@ -18,7 +18,7 @@ import msgspec
 
 from batch.errors import BadBody, NotAnAnswer
 from batch.records import Answer, Done, Reply, Request, State, Step
-from batch.usage import Meter, Usage
+from batch.usage import Meter, Usage, disjoint
 from batch.wire import Ask, Shaped, WireFormat
 from batch.wire._base import Plain, checked, fill_in, prompt_alone
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
@@ -220,7 +220,11 @@ def _read_usage(told: object) -> Usage | None:
     names = ("prompt_tokens", "input_tokens", "total_tokens")
     # A zero is padding: the gateway prints its structs whole.
     read = next((n for name in names if (n := count(known.get(name)))), None)
-    return None if read is None else Usage({Meter.INPUT: read, Meter.OUTPUT: 0})
+    if read is None:
+        return None
+    # Doubao's model for pictures and texts takes more for the former.
+    seen = count(as_dict(known.get("prompt_tokens_details")).get("image_tokens"))
+    return Usage({**disjoint(Meter.INPUT, read, ((Meter.INPUT_IMAGE, seen),)), Meter.OUTPUT: 0})
 
 
 FORMAT: Final[WireFormat] = Embeddings()

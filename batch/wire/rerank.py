@@ -109,10 +109,17 @@ def _places(results: Any, documents: int | None) -> list[int] | None:
 
 
 def _usage(document: dict[str, Any]) -> Usage | None:
-    """Return what was read. Some vendors tell only the total, and nothing is generated."""
+    """Return what was read, or the searches by which Cohere bills; nothing is generated.
+
+    Some vendors tell only the total.
+    """
     told = as_dict(document.get("usage"))
     read = count(told.get("prompt_tokens")) or count(told.get("total_tokens"))
-    return Usage({Meter.INPUT: read, Meter.OUTPUT: 0}) if read else None
+    if read:
+        return Usage({Meter.INPUT: read, Meter.OUTPUT: 0})
+    units = as_dict(as_dict(document.get("meta")).get("billed_units"))
+    searches = count(units.get("search_units"))
+    return Usage({Meter.SEARCHES: searches}) if searches else None
 
 
 FORMAT: Final[WireFormat] = Rerank()

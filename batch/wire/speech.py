@@ -196,7 +196,7 @@ def _usage(request: Request, told: dict[str, Any]) -> Usage:
     if read is not None:
         counts[Meter.INPUT] = read
     if made is not None:
-        counts[Meter.OUTPUT] = made
+        counts[Meter.OUTPUT_AUDIO] = made
     return Usage(counts)
 
 

@@ -47,6 +47,32 @@ def test_it_doubles_with_each_round_of_answers_while_nothing_was_dropped() -> No
     assert sizes == pytest.approx([8, 16, 32, 64, 100], rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("answered", "filled", "least", "most"),
+    [(False, False, 24, 30), (True, False, 3, 4), (False, True, 3, 4)],
+    ids=["nothing is known", "after an answer", "with as many calls as may go"],
+)
+def test_drops_that_say_nothing_of_the_size_do_not_end_the_doubling(
+    answered: bool, filled: bool, least: float, most: float
+) -> None:
+    # Given: drops in a row, with four calls on the wire
+    search = new()
+    if answered:
+        search.answered(0.0)
+    if filled:
+        search.filled(8)
+    for now in (1.0, 2.0):
+        search.dropped(now, now, 4)
+    assert 3 < search.size < 4
+
+    # When: three rounds of answers
+    for _ in range(3):
+        for _ in range(round(search.size)):
+            answers(search, 1, sent_at=3.0, in_flight=round(search.size))
+
+    assert least <= search.size <= most
+
+
 def test_answers_to_calls_that_the_size_did_not_hold_up_say_nothing() -> None:
     search = new()
 

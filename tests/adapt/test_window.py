@@ -129,6 +129,7 @@ def test_it_climbs_slowly_while_answers_take_a_little_longer_as_calls_may_wait_a
 ) -> None:
     # Given: a size far below that of the last drop
     window, gateway = Window(ceiling=1_000, start=200), Queue(capacity=1_000, seconds=0.5)
+    window.answered(0.0)
     window.dropped(0.0, 0.0, 200)
     window.go(100)
     gateway.serve(window, 100)

@@ -24,6 +24,7 @@ from tests.bench.lines import CHAT, requests, write
 from tests.bench.stage import PYTHON, spend
 
 TOTALS: Final = {"input_tokens": 140_000, "input_cached_tokens": 20_000, "output_tokens": 60_000}
+GROUP: Final = 100  # lines that are synced together
 HOURS: Final = 24
 # As many buckets an hour as make about a thousand lines of usage a run.
 ASKED: Final = tuple(
@@ -47,10 +48,14 @@ def answered(folder: Path, url: str, lines: int) -> None:
     output = folder / "out.jsonl"
     line = output.read_bytes()
     first, mark = decode_record(line), decode_mark(line)
+    size = synced = len(line)
     with output.open("ab") as file:
         for ordinal, asked in enumerate(requests(lines, stream=False), 1):
             if ordinal > 1:
-                file.write(encode_result(_alike(first, mark, ordinal, asked), mark.run_id, 0))
+                alike = _alike(first, mark, ordinal, asked)
+                size += file.write(encode_result(alike, mark.run_id, synced))
+            if ordinal % GROUP == 0:
+                synced = size
     forgotten(folder)
 
 

@@ -73,7 +73,7 @@ FRAMING: Final = (
         _chunked(then=b"1;" + b"x" * (1 << 20) + b"\r\na\r\n"),
         "interrupted",
     ),
-    Odd("plain, but called gzip", _with(ZIPPED), "interrupted", "was cut", (12,)),
+    Odd("plain, but called gzip", _with(ZIPPED), "interrupted", "cannot be unpacked", (12,)),
     Odd("plain, but called br", _with("Content-Encoding: br"), "interrupted"),
     Odd("plain, but called zstd", _with("Content-Encoding: zstd"), "interrupted"),
     Odd(

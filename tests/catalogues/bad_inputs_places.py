@@ -233,7 +233,7 @@ OUTPUTS: Final = (
         "output that cannot be one",
         {"in.jsonl": GOOD, "out.jsonl": b"notes\n"},
         65,
-        ("exists but is no run of this tool", "Choose another --output"),
+        ("exists but is no run of this tool", "choose another --output"),
     ),
     Case(
         "a link to itself",

@@ -75,6 +75,28 @@ def test_each_model_has_a_row_and_all_of_them_a_sum(desk: Desk) -> None:
     assert "prices: prices.toml" in rows
 
 
+def test_lines_that_ask_for_a_tier_have_a_row_of_their_own_and_are_told_what_is_missing(
+    desk: Desk,
+) -> None:
+    desk.write(chat(max_tokens=9), *(chat(max_tokens=9, service_tier=t) for t in ("flex", "scale")))
+
+    said = desk.estimate("in.jsonl", "--prices", "prices.toml")
+    told = json.loads(desk.estimate("in.jsonl", "--prices", "prices.toml", "--json"))
+
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert any(row.startswith("gpt-4o-mini /v1/chat/completions 1 ") for row in rows)
+    (flex,) = (row for row in rows if row.startswith("gpt-4o-mini (flex) "))
+    assert flex.endswith("unpriced unpriced unpriced")
+    assert "no price is known of gpt-4o-mini at flex, scale: " in said
+    assert "[prices.models." not in said
+    assert "tiers = { flex = ..., scale = ... } under [prices]" in said
+    assert [(one["tier"], one["unpriced_lines"]) for one in told["models"]] == [
+        (None, 0),
+        ("flex", 1),
+        ("scale", 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("url", "body", "param"),
     [
@@ -186,7 +208,7 @@ def test_a_job_is_estimated_with_its_prices_and_flags_outrank_it(desk: Desk) -> 
         (("missing.jsonl",), 66, "missing.jsonl"),
         (("in.jsonl", "--prices", "none.toml"), 78, "none.toml"),
         (("in.jsonl", "--votes", "3"), 2, "give labels or a schema too"),
-        (("in.jsonl", "--base-url", "ftp://x"), 78, "no web address"),
+        (("in.jsonl", "--base-url", "ftp://x"), 2, "no web address"),
     ],
 )
 def test_what_would_refuse_a_run_refuses_an_estimate(

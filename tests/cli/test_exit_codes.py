@@ -82,7 +82,7 @@ def test_ctrl_c_outside_of_a_run_is_130_and_quiet(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("WBATCH_RPM", "many", "not a valid integer. The variable WBATCH_RPM says so."),
+        ("WBATCH_RPM", "many", "'many' is no whole number. The variable WBATCH_RPM says so."),
         ("WBATCH_RPM", "0", "error: WBATCH_RPM: give a whole number of at least 1"),
         ("WBATCH_TIE", "odd", "The variable WBATCH_TIE says so."),
     ],
@@ -108,7 +108,7 @@ def test_what_a_variable_says_wrong_is_not_blamed_on_a_flag(
         (["run", "in.jsonl"], "where should the answers go?"),
         (["run", "in.jsonl", "-o", "-"], "answers cannot go to stdout"),
         ([*RUN, "--concurency", "3"], "No such option '--concurency'. (Did you mean"),
-        ([*RUN, "-c", "many"], "'many' is not a valid integer"),
+        ([*RUN, "-c", "many"], "--concurrency: 'many' is no whole number"),
         ([*RUN, "-c", "0"], "--concurrency: give a whole number of at least 1"),
         ([*RUN, "--max-attempts", "0"], "--max-attempts: give a whole number of at least 1"),
         ([*RUN, "--timeout", "nan"], "--timeout: give a number above 0 and of at most 86400"),
@@ -120,7 +120,7 @@ def test_what_a_variable_says_wrong_is_not_blamed_on_a_flag(
         (["retry"], "Missing argument 'OUT | JOB.toml'"),
         (["retry", "out.jsonl", "--mock"], "one of a rehearsal asks the mock again"),
         (["retry", "out.jsonl", "--only", " , "], "--only names no error code"),
-        (["mock", "--port", "99999"], "99999 is not in the range"),
+        (["mock", "--port", "99999"], "--port: 99999 is not at least 0 and at most 65535"),
         (["mock", "--fail", "flood=5%"], "unknown fault 'flood'"),
     ],
 )

@@ -180,3 +180,44 @@ def test_a_users_file_makes_no_other_run_of_the_same_command(home: Path) -> None
 
     assert mine != plain
     assert identity(mine, script(mine)) == identity(plain, script(plain))
+
+
+WRONG_ADDRESSES = [
+    ("by its flag", "", ("--base-url", "gw.example"), "--base-url: "),
+    ("by the job", '[gateway]\nbase_url = "gw.example"', (), "job.toml:4: gateway: base_url: "),
+    ("by a variable of ours", "WBATCH_BASE_URL=gw.example", (), ".env:1, WBATCH_BASE_URL: "),
+    ("by one of others", "\nOPENAI_BASE_URL=gw.example", (), "OPENAI_BASE_URL of .env:2: "),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "where"),
+    [row[1:] for row in WRONG_ADDRESSES],
+    ids=[r[0] for r in WRONG_ADDRESSES],
+)
+def test_a_wrong_address_is_refused_with_what_it_says_and_who_says_so(
+    text: str,
+    flags: tuple[str, ...],
+    where: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Given a job whose own text, or the variables beside it, hold what is no address
+    of_job = text if text.startswith("[") else ""
+    job, variables = tmp_path / "job.toml", tmp_path / ".env"
+    job.write_text(f'inputs = ["in.jsonl"]\noutput = "out.jsonl"\nrequest.model = "m"\n{of_job}')
+    variables.write_text(f"{'' if of_job else text}\nOPENAI_API_KEY={'k' * 20}\n")
+    variables.chmod(0o600)
+    (tmp_path / "in.jsonl").write_text('{"prompt": "Hi."}\n')
+
+    # When it is run
+    caller = Caller(environ={"XDG_CONFIG_HOME": str(tmp_path)})
+    code = answer(["run", str(job), *flags], caller)
+
+    # Then it is refused, and the message says what, who, and what to do
+    said = capsys.readouterr().err.replace(f"{tmp_path}/", "")
+    assert said.endswith(
+        f'error: {where}"gw.example" is no web address: write https://gw.example\n'
+    )
+    assert code in (2, 78)
+    assert not (tmp_path / "out.run").exists()

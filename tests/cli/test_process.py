@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -16,6 +17,7 @@ from batch.cli import COMMANDS, answer
 from batch.cli.caller import Caller
 from batch.cli.options import PLACES
 from batch.cli.shape import EXIT_CODES
+from tests.proofs.processes import heeding, wait_until
 
 FAKE_RUN = """
 import sys
@@ -75,6 +77,15 @@ def test_a_reader_who_left_stdout_does_not_change_the_exit_code(dead_pipe: int) 
     assert done.returncode == 3
     assert b"Traceback" not in done.stderr
     assert b"BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "args", [("--help",), ("run", "-h"), ("--version",), ("completion", "zsh")]
+)
+def test_what_is_not_read_to_its_end_is_no_failure(dead_pipe: int, args: tuple[str, ...]) -> None:
+    done = python("-m", "batch", *args, stdout=dead_pipe)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_reader_who_left_stderr_does_not_change_the_exit_code(dead_pipe: int) -> None:
@@ -189,6 +200,68 @@ def test_ctrl_c_stays_ignored_where_a_shell_means_it_so() -> None:
     done = python("-c", code, "click", str(int(signal.SIGINT)), "--version")
 
     assert done.returncode == 0
+
+
+def test_ctrl_c_before_its_loop_begins_ends_it_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"prompt": "Say hello."}\n')
+    ask = (
+        "run",
+        str(tmp_path / "in.jsonl"),
+        "-o",
+        str(tmp_path / "out.jsonl"),
+        "-m",
+        "m",
+        "--mock",
+    )
+
+    done = python("-c", SIGNALLED, "uvloop", str(int(signal.SIGINT)), *ask)
+
+    assert done.returncode == 130
+    assert b"Warning" not in done.stderr
+
+
+def test_ctrl_c_ends_it_while_it_waits_for_a_template(tmp_path: Path) -> None:
+    # Given: a template that comes through a pipe, into which nobody writes
+    pipe = tmp_path / "prompt.txt"
+    os.mkfifo(pipe)
+    (tmp_path / "in.jsonl").write_text('{"text": "Good."}\n')
+    command = ("run", "in.jsonl", "-p", "prompt.txt", "-o", "out.jsonl", "-m", "m", "--mock")
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with heeding():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "batch", *command], cwd=tmp_path, env=environ
+        )
+    writing = opened(pipe)
+    wait_until(lambda: state_of(process).startswith("S"), "it waits for what is written there")
+
+    process.send_signal(signal.SIGINT)
+
+    try:
+        assert process.wait(20) == 130
+    finally:
+        os.close(writing)
+        process.kill()
+
+
+def state_of(process: subprocess.Popen[bytes]) -> str:
+    """Return what the system says a process is doing: S, it waits for something."""
+    told = subprocess.run(
+        ["ps", "-o", "state=", "-p", str(process.pid)], check=False, capture_output=True, text=True
+    )
+    return told.stdout.strip()
+
+
+def opened(pipe: Path) -> int:
+    """Return the writing end of a named pipe, as soon as somebody reads it."""
+    end: list[int] = []
+
+    def is_read() -> bool:
+        with contextlib.suppress(OSError):
+            end.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(end)
+
+    wait_until(is_read, "the pipe is read")
+    return end[0]
 
 
 def in_a_folder_that_is_gone(gone: Path, *args: object) -> subprocess.CompletedProcess[bytes]:

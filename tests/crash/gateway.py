@@ -176,8 +176,11 @@ class Gateway:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Do what is asked at once, and answer a moment later."""
+        if leaves is not None:
+            leaves()
         match call.kind:
             case "submit":
                 body = self._submitted(orjson.loads(call.payload))  # type: ignore[arg-type]

@@ -230,6 +230,12 @@ HARMFUL: Final = (
         '                if call.repeat == "never":\n                    await',
     ),
     Mutant(
+        "what a line was told before it failed is forgotten",
+        "ledger/state.py",
+        "if n < parts or one[1] > attempts",
+        "if one[1] > attempts",
+    ),
+    Mutant(
         "paid work is sent before its intent is safe",
         "deliver.py",
         'await means.journal.keep(unit.entry("intent", request.part))',

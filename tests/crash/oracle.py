@@ -95,6 +95,7 @@ class Oracle:
         told = _read(files, paths)
         _check_bills(told, found.history, image.books)
         _check_paid(told, found.history, image.books)
+        _check_parts(told, found.history)
         _check_reserved(told, found.history, image.books)
         _check_media(told, files, paths)
         _check_cache(files, paths, found.history)
@@ -282,6 +283,15 @@ def _check_paid(told: Told, history: History, books: Books) -> None:
             task is None or over or (begun is not None and begun.state == {"id": task}),
             f"line {line} has a task, and nobody could ask for it any more",
         )
+
+
+def _check_parts(told: Told, history: History) -> None:
+    """What was answered of a line before it failed is known to whoever asks for the rest."""
+    kept = {error["line"]: error.get("parts", 0) for error in told.errors}
+    for line, parts in kept.items():
+        begun = history.open.get(line)
+        there = len(begun.parts) if begun is not None else 0
+        demand(line in history.answered or there >= parts, f"line {line} forgets what it was told")
 
 
 def _check_reserved(told: Told, history: History, books: Books) -> None:

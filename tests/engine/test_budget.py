@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import orjson
 import pytest
 
 from batch.budget import Budget
-from batch.errors import Interrupted, Refused, TaskFailed, Throttled
+from batch.errors import Interrupted, Refused, TaskFailed, Throttled, Unreachable
 from batch.files import OsFiles
 from batch.gate.purse import FIRST, Purse
 from batch.halt import Halt
@@ -26,6 +26,7 @@ from batch.ledger.recover import recover
 from batch.ledger.reserves import Reserves
 from batch.pricing import Price, PriceBook, Rate
 from batch.records import Answer, Call, Done, Owed, Reply, Request, Row, State, Step
+from batch.secret import Secret
 from batch.tariff import Tariff
 from batch.usage import Meter, Usage
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
@@ -506,6 +507,26 @@ def test_no_more_requests_leave_than_were_allowed_retries_among_them(tmp_path: P
 
     assert len(gateway.calls) == 137
     assert stops.reasons == {4: "--max-requests 137 are sent"}
+
+
+class Unsteady(Scripted):
+    """A gateway of which every second call finds no connection."""
+
+    async def send(self, call: Call, secret: Secret | None, *more: Any) -> Reply:
+        self.keys.append(secret)
+        if len(self.keys) % 2:
+            raise Unreachable("no connection")
+        return await super().send(call, secret, *more)
+
+
+def test_only_requests_that_left_count_as_sent(tmp_path: Path) -> None:
+    stops, gateway = Stops(), Unsteady(Biller(3))
+
+    rig(tmp_path, stops, None, 20).session(rows(500, "toy"), gateway)
+
+    assert len(gateway.calls) == 20
+    assert len(gateway.keys) >= 40
+    assert stops.reasons == {4: "--max-requests 20 are sent"}
 
 
 def test_the_tasks_of_the_last_requests_that_were_allowed_are_waited_for(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ ANSWER = {
         "completion_tokens_details": {"reasoning_tokens": 0},
     },
 }
-CALLS_A_LINE = 230  # of ours, without reading it and without a network
-CALLS_TO_READ_A_LINE = 32
+CALLS_A_LINE = 206  # of ours, without reading it and without a network
+CALLS_TO_READ_A_LINE = 20
 CALLS_A_CHUNK = 2  # when each comes alone; together they need one
 
 
@@ -92,7 +92,7 @@ def test_a_body_is_sent_as_it_was_read_without_a_copy(tmp_path: Path) -> None:
 
 
 def test_a_line_takes_few_calls_to_read() -> None:
-    reader = Reader(formats(), InputSettings(()))
+    reader = Reader(formats(), InputSettings())
 
     def read(count: int) -> None:
         for number in range(1, count + 1):

@@ -178,7 +178,7 @@ def test_answers_under_way_are_waited_for_only_so_long(
     ended: list[float] = []
 
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None, grew=None, leaves=None):  # type: ignore[no-untyped-def]
             self.calls.append(call)
             halt.request("by SIGINT")
             if hurry:
@@ -202,7 +202,7 @@ def test_at_a_limit_of_the_runs_own_all_that_was_sent_is_answered_however_long_i
     halt = Halt()
 
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None, grew=None, leaves=None):  # type: ignore[no-untyped-def]
             self.calls.append(call)
             if len(self.calls) == 4:
                 halt.request("--max-duration is over", patient=True)
@@ -220,7 +220,7 @@ def test_inputs_that_break_off_end_the_run_and_what_was_sent_is_answered_all_the
     tmp_path: Path,
 ) -> None:
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None, grew=None, leaves=None):  # type: ignore[no-untyped-def]
             self.calls.append(call)
             await asyncio.sleep(300 + len(self.calls))
             return GOOD
@@ -228,10 +228,12 @@ def test_inputs_that_break_off_end_the_run_and_what_was_sent_is_answered_all_the
     rig = Rig(tmp_path, Toy(), concurrency=4)
     rig.broken = BadData("the file was cut while the run was reading it.")
 
+    slow = Slow(lambda call: GOOD)
     with pytest.raises(BadData, match="was cut"):
-        rig.session(rows(23, "toy"), Slow(lambda call: GOOD))
+        rig.session(rows(23, "toy"), slow)
 
-    assert len(rig.results()) == 23
+    # What was read together with the break was not sent any more.
+    assert len(rig.results()) == len(slow.calls) == 20
 
 
 def test_whoever_then_asks_for_the_end_waits_only_so_long(tmp_path: Path) -> None:
@@ -239,7 +241,7 @@ def test_whoever_then_asks_for_the_end_waits_only_so_long(tmp_path: Path) -> Non
     ended: list[float] = []
 
     class Slow(Scripted):
-        async def send(self, call, secret, folder=None, grew=None):  # type: ignore[no-untyped-def]
+        async def send(self, call, secret, folder=None, grew=None, leaves=None):  # type: ignore[no-untyped-def]
             halt.request("--max-duration is over", patient=True)
             asyncio.get_running_loop().call_later(100, halt.request, "by SIGINT")
             try:

@@ -43,6 +43,7 @@ class Slow:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Answer after a while."""
         self._refuse(asyncio.get_running_loop().time())
@@ -154,6 +155,7 @@ def test_tasks_that_are_waited_for_are_named(tmp_path: Path) -> None:
             secret: Secret | None,
             folder: Folder | None = None,
             grew: Callable[[int], None] = nobody,
+            leaves: Callable[[], None] | None = None,
         ) -> Reply:
             if call.kind == "submit":
                 return json_reply({"id": next(ids)})

@@ -47,6 +47,7 @@ class Clocked:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         await asyncio.sleep(ANSWER_SECONDS)
         assert isinstance(call.payload, bytes)
@@ -58,7 +59,7 @@ class Clocked:
 def read(path: Path, rig: Rig) -> list[Row | BadLine]:
     """Return the lines of a file, and have the rig read those again that are spilled."""
     inputs = open_inputs([str(path)], str(path.with_suffix(".spool")), MAX_LINE_BYTES)
-    reader = Reader({"toy": rig.wire}, InputSettings((str(path),)))
+    reader = Reader({"toy": rig.wire}, InputSettings())
     rig.sources, rig.parse = inputs.sources, reader.parse
     return [reader.parse(line) for line in inputs.lines()]
 

@@ -71,7 +71,12 @@ class Counted(Scripted):
         self.counts: list[int] = []
 
     async def send(
-        self, call: Call, secret: Any, folder: Any = None, grew: Callable[[int], None] = nobody
+        self,
+        call: Call,
+        secret: Any,
+        folder: Any = None,
+        grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         self.out.append(call)
         self.counts.append(len(self.out))
@@ -79,7 +84,7 @@ class Counted(Scripted):
             if self.grows:
                 grew(self.grows)
             await asyncio.sleep(SECONDS)
-            return await super().send(call, secret, folder)
+            return await super().send(call, secret, folder, grew, leaves)
         finally:
             self.out.remove(call)
 

@@ -29,6 +29,8 @@ from batch.halt import Halt
 from batch.ledger.recover import recover
 from batch.records import Call, Reply, Request, Saved, Send, State, Step
 from batch.secret import Secret
+from batch.transport import nobody
+from batch.wire import Folder
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import TaskToy
 
@@ -92,6 +94,49 @@ def test_what_is_given_up_before_it_was_sent_leaves_no_doubt(tmp_path: Path) -> 
 
     assert silent.calls == []
     assert len(rig.results()) == 3
+
+
+class Hanging(Scripted):
+    """Calls that hang, while they connect or once they have left; others come to an end there."""
+
+    def __init__(self, halt: Halt, connected: bool) -> None:
+        super().__init__(lambda call: json_reply({}))
+        self._halt = halt
+        self._connected = connected
+
+    async def send(
+        self,
+        call: Call,
+        secret: Secret | None,
+        folder: Folder | None = None,
+        grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
+    ) -> Reply:
+        self.calls.append(call)
+        loop = asyncio.get_running_loop()
+        loop.call_later(1, self._halt.request, "by SIGINT")
+        loop.call_later(2, self._halt.hurry)
+        if self._connected and leaves is not None:
+            leaves()
+        await asyncio.sleep(300)
+        return self.reply_to(call)
+
+
+@pytest.mark.parametrize(("connected", "unknown"), [(False, 0), (True, 3)])
+def test_only_what_had_left_when_it_was_given_up_is_in_doubt(
+    tmp_path: Path, connected: bool, unknown: int
+) -> None:
+    rig, halt, again = patient(tmp_path), Halt(), Gateway(polls=1)
+
+    # Given: the run is asked to end, and then to end at once
+    hanging = Hanging(halt, connected)
+    rig.session(rows(3, "task"), hanging, halt=halt)
+    rig.session(rows(3, "task"), again)
+
+    assert len(hanging.calls) == len(rig.journal("intent")[:3]) == 3
+    classes = [error["x_run"]["class"] for error in rig.errors().values()]
+    assert classes == ["outcome_unknown"] * unknown
+    assert len(rig.results()) == again.kinds().count("submit") == 3 - unknown
 
 
 def test_hundreds_of_tasks_wait_at_once_and_hold_no_slot(tmp_path: Path) -> None:

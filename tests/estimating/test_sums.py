@@ -424,3 +424,43 @@ def test_a_person_is_asked_about_much_money_and_about_many_lines_in_the_dark(fou
     limit = None if most is None else Decimal(most)
 
     assert worth_asking(found, Decimal(5), limit, 1000) is asked
+
+
+def test_what_has_no_price_takes_nothing_from_what_the_rest_costs_at_most():
+    hour = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    plain, kept = chat("x" * 300, max_tokens=100), chat("x" * 300, max_tokens=100, **hour)
+
+    alone, both = cost(plain), cost(plain, kept)
+
+    assert alone.high is not None
+    assert both.high is not None
+    assert both.high > 2 * alone.high
+    assert (alone.floor, both.floor) == (False, True)
+
+
+# Tiers
+
+
+def test_lines_that_ask_for_a_tier_are_estimated_at_its_price_and_at_most_at_the_dearer_one():
+    tiers = {"flex": Decimal("0.5"), "priority": Decimal(2)}
+    prices = book(price(by_tier=tiers))
+    usual, flex, priority = (
+        cost(chat("x" * 300, max_tokens=100, service_tier=tier), prices=prices)
+        for tier in ("default", "flex", "priority")
+    )
+
+    # The body that asks for it is a few bytes longer or shorter.
+    assert abs(float(flex.likely / usual.likely) - 0.5) < 0.02
+    assert abs(float(priority.likely / usual.likely) - 2) < 0.02
+    assert flex.high is not None
+    assert priority.high is not None
+    assert abs(float(flex.high / usual.high) - 1) < 0.02
+    assert abs(float(priority.high / usual.high) - 2) < 0.02
+
+
+def test_lines_that_ask_for_a_tier_without_a_price_are_unpriced_and_others_are_not():
+    found = estimated(chat(max_tokens=9), chat(max_tokens=9, service_tier="priority"))
+
+    assert [part.unpriced for part in found.parts] == [0, 1]
+    assert found.cost is not None
+    assert found.cost.floor

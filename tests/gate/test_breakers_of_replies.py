@@ -223,11 +223,12 @@ class Slow(Scripted):
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         assert isinstance(call.payload, bytes)
         if orjson.loads(call.payload)["model"] == SISTER:
             await asyncio.sleep(60)
-        return await super().send(call, secret, folder, grew)
+        return await super().send(call, secret, folder, grew, leaves)
 
 
 def test_a_closed_model_is_tried_again_in_a_run_that_goes_on(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_message_never_repeats_what_may_be_a_key_or_a_prompt(url):
 def test_a_line_over_the_cap_is_a_bad_line_with_an_identity():
     line = RawLine(3, 2, "in.jsonl", None, 99, long_sum=12345)
 
-    bad = Reader(toy_formats(), InputSettings((), max_line_bytes=50)).parse(line)
+    bad = Reader(toy_formats(), InputSettings(max_line_bytes=50)).parse(line)
 
     assert isinstance(bad, BadLine)
     assert (bad.code, bad.sum, bad.custom_id) == ("line_too_long", 12345, "line-3")
@@ -177,7 +177,7 @@ def test_a_good_line_becomes_a_row(raw, custom_id):
 )
 def test_the_body_goes_out_byte_for_byte(inner):
     assert parse(body(inner)).body == inner
-    assert parse(inner, InputSettings((), endpoint="/v1/chat")).body == inner
+    assert parse(inner, InputSettings(endpoint="/v1/chat")).body == inner
 
 
 def test_the_id_is_taken_out_of_a_bare_body_and_the_rest_stays():
@@ -190,28 +190,27 @@ def test_the_id_is_taken_out_of_a_bare_body_and_the_rest_stays():
 
 
 def test_the_url_outranks_the_shape_and_the_shape_outranks_the_setting():
-    settings = InputSettings((), endpoint="/v1/embed")
+    settings = InputSettings(endpoint="/v1/embed")
 
     assert parse(batch_line(url="/v1/answers"), settings).format == "answers"
     assert parse(BODY, settings).format == "chat"
     assert parse(b'{"input":"a","model":"m"}', settings).format == "embed"
     assert parse(b'{"prompt":"a","model":"m"}', settings).format == "embed"
     assert (
-        parse(b'{"input":"a","model":"m"}', InputSettings((), endpoint="answers")).format
-        == "answers"
+        parse(b'{"input":"a","model":"m"}', InputSettings(endpoint="answers")).format == "answers"
     )
 
 
 def test_an_endpoint_that_nobody_serves_is_refused_at_once():
     with pytest.raises(BadConfig, match="/v1/chat"):
-        Reader(toy_formats(), InputSettings((), endpoint="/v1/no"))
+        Reader(toy_formats(), InputSettings(endpoint="/v1/no"))
     with pytest.raises(BadConfig):
-        Reader(toy_formats(), InputSettings((), endpoint="https://h.test/v1/chat"))
+        Reader(toy_formats(), InputSettings(endpoint="https://h.test/v1/chat"))
 
 
 def test_the_format_is_told_the_url_and_what_to_fill_in():
     formats = toy_formats()
-    settings = InputSettings((), model="x", override_model="y", add_usage=False)
+    settings = InputSettings(model="x", override_model="y", add_usage=False)
     reader = Reader(formats, settings)
 
     for raw in (batch_line(), BODY):
@@ -225,7 +224,7 @@ def test_the_format_is_told_the_url_and_what_to_fill_in():
 
 
 def test_more_urls_than_are_remembered_still_find_their_format():
-    reader = Reader(toy_formats(), InputSettings(()))
+    reader = Reader(toy_formats(), InputSettings())
 
     for number in range(600):
         raw = batch_line(url=f"/v1/none/{number}")
@@ -239,7 +238,7 @@ def test_more_urls_than_are_remembered_still_find_their_format():
 def test_a_line_may_ask_with_get_and_without_a_body(body):
     raw = b'{"custom_id":"a","method":"GET","url":"/v1/tasks/t%201?key=secret"' + body + b"}"
 
-    row = parse(raw, InputSettings((), model="m"))
+    row = parse(raw, InputSettings(model="m"))
 
     assert (row.method, row.path, row.endpoint) == ("GET", "/v1/tasks/t%201", "/v1/tasks/{id}")
     assert row.body == b"{}"

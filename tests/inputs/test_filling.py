@@ -24,9 +24,7 @@ BE = Text("s.txt", "You judge {{ text }}.")
 
 
 def parse(raw, form=PROMPTS, reading=None, **settings):
-    settings = InputSettings(
-        (), **{"model": "gpt-4o-mini", **settings}, reading=reading or Reading()
-    )
+    settings = InputSettings(**{"model": "gpt-4o-mini", **settings}, reading=reading or Reading())
     line = RawLine(7, 3, "in.csv", raw, len(raw))
     return Reader(formats(), settings, [form]).parse(line)
 

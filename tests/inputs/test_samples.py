@@ -20,7 +20,7 @@ def rows(name, folder, reading=None):
     reading = reading or Reading(asking=True)
     inputs = open_inputs([f"sample_inputs/{name}"], str(folder / "spool"), reading=reading)
     scan(inputs, str(folder / "cache"))
-    settings = InputSettings((), model="gpt-4o-mini", reading=reading)
+    settings = InputSettings(model="gpt-4o-mini", reading=reading)
     reader = Reader(formats(), settings, inputs.forms)
     return [reader.parse(line) for line in inputs.lines()]
 

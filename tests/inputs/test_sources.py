@@ -58,8 +58,7 @@ def test_files_can_be_read_again_and_again(folder):
     inputs = opened(folder, "in.jsonl", "more.jsonl")
 
     assert texts(inputs) == texts(inputs) == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
-    assert not inputs.stdin
-    assert inputs.paths == (str(folder / "in.jsonl"), str(folder / "more.jsonl"))
+    assert inputs.describe()[1]["path"] == str(folder / "more.jsonl")
     assert inputs.describe()[0] == {
         "path": str(folder / "in.jsonl"),
         "bytes": len(LINES),
@@ -157,8 +156,7 @@ def test_standard_input_is_kept_privately_and_read_again(folder, piped):
 
     inputs = opened(folder, "-", "in.jsonl", stdin=piped(data))
 
-    assert inputs.stdin
-    assert inputs.paths == ("-", str(folder / "in.jsonl"))
+    assert [one["path"] for one in inputs.describe()] == ["-", str(folder / "in.jsonl")]
     assert [line.where for line in inputs.lines()][1] == "standard input:2"
     assert texts(inputs) == texts(inputs) == (data + LINES).splitlines()
     (copy,) = (folder / "cache").iterdir()
@@ -249,7 +247,7 @@ def test_named_pipes_are_read_once_and_kept(folder):
 
     thread.join()
     assert texts(inputs) == texts(inputs) == LINES.splitlines() * 2
-    assert inputs.paths[1] == str(folder / "pipe")
+    assert inputs.describe()[1]["path"] == str(folder / "pipe")
 
 
 def test_each_stream_is_kept_by_itself(folder, piped):

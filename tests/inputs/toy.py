@@ -67,4 +67,4 @@ def toy_formats() -> dict[str, ToyFormat]:
 
 def parse(raw: bytes, settings: InputSettings | None = None, ordinal: int = 7) -> Row | BadLine:
     line = RawLine(ordinal, ordinal, "in.jsonl", raw, len(raw))
-    return Reader(toy_formats(), settings or InputSettings(())).parse(line)
+    return Reader(toy_formats(), settings or InputSettings()).parse(line)

@@ -68,9 +68,12 @@ class Rehearsal:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Answer as the gateway would."""
         assert isinstance(call.payload, bytes)
+        if leaves is not None:
+            leaves()
         self.calls += 1
         served = self._arrived(call.payload)
         await asyncio.sleep(0.01)

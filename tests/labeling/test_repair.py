@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from batch.labeling.kinds import Fitting, Labels, Misfit, Read
+from batch.ledger.entries import decode_mark, encode_result
+from batch.records import Label, Vote
+from tests.ledger.kit import answered
 
 LABELS = Labels(("positive", "negative", "Not applicable"))
 
@@ -65,6 +69,10 @@ REFUSED = [
     ('{"a":' * 5000, "none of the labels"),
     ('{"label": NaN}', "none of the labels"),
     ("[" * 100_000, "none of the labels"),
+    ("[" * 300 + "]" * 300, "none of the labels"),
+    ('{"label": 123456789012345678901234567890}', '"123456789012345678901234567890" is none of'),
+    ('{"label": 1e400}', "none of the labels"),
+    ('{"label": "\\ud83d"}', '"\\ud83d" is none of the labels'),
 ]
 
 
@@ -100,6 +108,14 @@ def test_numbers_are_taken_for_labels_that_look_like_them() -> None:
 
     assert stars.read('{"stars": 2}', whole=True) == Read("2", ("type",))
     assert stars.read("3", whole=True) == Read("3", ("bare", "type"))
+
+
+def test_a_number_of_more_than_64_bits_can_be_a_label_too() -> None:
+    number = "123456789012345678901234567890"
+    numbers = Labels((number, "1"))
+
+    assert numbers.read(f'{{"label": {number}}}', whole=True) == Read(number, ("type",))
+    assert numbers.read(number, whole=True) == Read(number, ("bare", "type"))
 
 
 SCHEMA = """{"type": "object", "required": ["label", "stars"], "additionalProperties": false,
@@ -140,6 +156,45 @@ def test_what_does_not_fit_a_schema_is_refused_with_the_place(text: str, reason:
 
     assert isinstance(found, Misfit)
     assert reason in found.reason
+
+
+# Models write such, and a schema has nothing against it.
+UNWRITABLE = [
+    ('{"n": 123456789012345678901234567890}', "cannot be recorded: Integer exceeds 64-bit range"),
+    ('{"n": "\\ud83d"}', "cannot be recorded: str is not valid UTF-8"),
+    ('{"\\ud83d": 1}', "cannot be recorded: str is not valid UTF-8"),
+    ('{"n": ' + "[" * 300 + "]" * 300 + "}", "cannot be recorded: Recursion limit reached"),
+    ('{"n": 1e400}', "is not JSON"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), UNWRITABLE, ids=[r[-9:] for _, r in UNWRITABLE])
+def test_an_answer_that_no_record_can_hold_is_refused_and_breaks_nothing(
+    text: str, reason: str
+) -> None:
+    found = Fitting("{}").read(text, whole=True)
+
+    assert isinstance(found, Misfit)
+    assert reason in found.reason
+
+
+def test_numbers_of_any_usual_size_stay_what_they_are() -> None:
+    said = '{"n": [0.25, -1.5e3, 9007199254740993, 1e-400]}'
+
+    assert Fitting("{}").read(said, whole=True) == Read({"n": [0.25, -1500.0, 2**53 + 1, 0.0]})
+
+
+def test_whatever_is_read_of_an_answer_its_record_can_hold() -> None:
+    kind = Fitting("{}", "n")
+
+    for depth in range(230, 260):
+        read = kind.read('{"n": ' + "[" * depth + "]" * depth + "}", whole=True)
+        if isinstance(read, Read):
+            vote = Vote(read.value)
+            label = Label(read.value, 2, (vote, vote), 1.0)
+            result = msgspec.structs.replace(answered(1), label=label)
+            assert kind.ballot(read.value)
+            assert decode_mark(encode_result(result, "r", 0)).line == 1
 
 
 def test_votes_on_objects_compare_the_field_or_all_of_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 
 from batch.labeling.kinds import Labels
 from batch.labeling.script import Labeling
+from batch.retry import RetryPolicy
 from batch.wire import formats
 from tests.labeling.rehearsal import MOODS, TOKENS, Rehearsal, reviews, usage_of
 from tests.rig import Crashed, Rig
@@ -129,6 +131,57 @@ def test_crashes_in_the_midst_of_votes_pay_nothing_twice_that_was_on_record(
     totals = rig.totals()
     for n, name in enumerate(TOKENS):
         assert totals[name] == sum(row[n] for rows in told.values() for row in rows)
+
+
+@pytest.mark.parametrize("crashing", [False, True], ids=["in order", "with crashes"])
+@pytest.mark.parametrize("cached", [False, True], ids=["from the logs", "from the checkpoint"])
+def test_votes_before_one_that_failed_are_kept_and_a_retry_asks_for_the_others(
+    tmp_path: Path, crashing: bool, cached: bool
+) -> None:
+    chance, crashes, done = Random(7), 0, False
+    gateway, rig = Rehearsal("500=30%", seed=5), rig_in(tmp_path, votes=4)
+    rig.policy = RetryPolicy(attempts=1)
+    rig.session(reviews(20), gateway)
+    kept = sum(record["x_run"].get("parts", 0) for record in rig.errors().values())
+
+    while not done:
+        if not cached:
+            shutil.rmtree(rig.paths.cache, ignore_errors=True)
+        left = gateway.calls + chance.randrange(2, 9)
+        try:
+            crash = (lambda left=left: gateway.calls >= left) if crashing else None
+            rig.session(reviews(20), gateway, crash=crash, redo=True)
+        except Crashed:
+            crashes += 1
+        done = len(rig.results()) == 20
+
+    assert kept > 10
+    assert (crashes > 3) == crashing
+    told, lost = recorded(rig), 0
+    for line, rows in told.items():
+        assert rig.results()[line]["x_run"]["label"]["requests"] == len(rows) == 4
+        assert not Counter(rows) - Counter(gateway.billed[line])
+        lost += len(gateway.billed[line]) - len(rows)
+    assert lost <= crashes * 2 * rig.concurrency
+    totals = rig.totals()
+    for n, name in enumerate(TOKENS):
+        assert totals[name] == sum(row[n] for rows in told.values() for row in rows)
+
+
+def test_a_line_that_fits_no_label_is_asked_anew_by_a_retry_with_all_its_votes(
+    tmp_path: Path,
+) -> None:
+    gateway, rig = Rehearsal("label=100%", seed=3), rig_in(tmp_path, votes=2, retries=0)
+    rig.session(reviews(60), gateway)
+    failed = rig.errors()
+    better = Rehearsal()
+
+    rig.session(reviews(60), better, redo=True)
+
+    assert failed
+    assert not any("parts" in record["x_run"] for record in failed.values())
+    assert better.calls == 2 * len(failed)
+    assert not rig.errors()
 
 
 def test_where_fewer_votes_are_wanted_than_were_cast_each_is_billed_once(tmp_path: Path) -> None:

@@ -259,6 +259,21 @@ def test_a_text_of_the_gold_file_outranks_that_of_the_input(
     assert "as people saw it" in out
 
 
+def test_an_answer_that_is_nested_without_end_is_scored_like_any_other(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_in(folder, {"a": {"value": "good"}})
+    deep = Answer(b'{"more":' + b"[" * 1000 + b"]" * 1000 + b"}", "", "stop", None)
+    with open(folder / "out.jsonl", "ab") as file:
+        file.write(encode_result(record(2, "b", deep, {"value": "bad"}), RUN, 0))
+    gold_in(folder, {"a": "good", "b": "bad"})
+
+    code, out, _ = score(capfd, "--json")
+
+    assert code == 0
+    assert json.loads(out)["right"] == 2
+
+
 def test_a_run_that_goes_on_can_be_scored(scored: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with open(scored / "out.jsonl", "ab") as file:
         file.write(b'{"x_run":{"line":9')

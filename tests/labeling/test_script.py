@@ -52,6 +52,16 @@ def test_a_line_is_asked_with_the_labels_as_the_schema_of_its_answer() -> None:
     }
 
 
+def test_an_object_that_does_not_fit_is_asked_for_again_with_the_place_and_the_schema() -> None:
+    schema = '{"type":"object","properties":{"stars":{"maximum":5}}}'
+    one = Labeling(Fitting(schema), known=lambda: {"talk": Talk()})
+
+    then = asked(one, '{"stars": 6}')["then"]
+
+    assert then.startswith('That cannot be used: the answer does not fit: ["stars"] 6 is greater')
+    assert then.endswith(f"Answer with JSON only, that fits this JSON Schema: {schema}")
+
+
 def test_a_good_answer_is_the_lines_own_and_is_asked_for_once() -> None:
     verdict = judged(script(), YES)
 

@@ -47,7 +47,8 @@ def answered(line: int, **changed: Any) -> Result:
 
 
 def failed(line: int, code: str = "timeout", **changed: Any) -> Result:
-    return _result(line, Fault(code, "no answer in time", retryable=True), changed)
+    fault = Fault(code, "no answer in time", retryable=True, parts=changed.pop("parts", 0))
+    return _result(line, fault, changed)
 
 
 def pack(first: int, size: int) -> list[Result]:

@@ -11,13 +11,14 @@ from batch.records import Result
 from tests.ledger.kit import answered, billed, entry, failed, part
 
 LINES = (1, 2, 3, 4097)  # the last one is of another block
-DEEDS = ("intent", "void", "task", "part", "billed", "error", "answer")
+# A failure keeps what was answered to requests before it, an error keeps nothing.
+DEEDS = ("intent", "void", "task", "part", "billed", "failure", "error", "answer")
 PAUSES = ("commit", "restart", "restart without its cache")
 
 stories = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(DEEDS), st.sampled_from(LINES)),
-        st.tuples(st.sampled_from(PAUSES), st.just(0)),
+        st.tuples(st.sampled_from((*PAUSES, "settings")), st.just(0)),
     ),
     max_size=30,
 )
@@ -49,8 +50,8 @@ class Line(msgspec.Struct):
         match deed:
             case "answer":
                 return answered(self.ordinal, attempts=self.attempts)
-            case "error":
-                return failed(self.ordinal, attempts=self.attempts)
+            case "error" | "failure":
+                return failed(self.ordinal, attempts=self.attempts, parts=self.parts)
             case "part":
                 self.parts += 1
                 return part(self.ordinal, self.parts - 1, self.attempts)
@@ -62,6 +63,11 @@ class Line(msgspec.Struct):
             case "intent":
                 return entry("intent", self.ordinal, self.attempts, part=self.parts)
         return entry("void", self.ordinal, self.attempts, part=self.parts)
+
+
+def changed_settings(number: int) -> Entry:
+    """Return the entry of a run that goes on under other settings, those of this number."""
+    return Entry(kind="settings", run={"identity": {"number": number}})
 
 
 def tell(book: Book, line: Line, deed: str) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import random
 
+import msgspec
 import orjson
 import pytest
 
@@ -70,6 +71,24 @@ def test_answers_errors_and_entries_go_to_their_logs():
     assert ordinals(files, PATHS.results) == [1, 3, 4]
     assert ordinals(files, PATHS.errors) == [2]
     assert [one["kind"] for one in lines(files, PATHS.journal)] == ["header", "billed"]
+
+
+def test_of_a_pack_that_has_a_record_which_cannot_be_written_nothing_is() -> None:
+    """Half a pack with other records after it would be damage, and the run could not go on."""
+    files = disk()
+    first, second = pack(1, 2)
+    broken = [first, msgspec.structs.replace(second, custom_id="\ud83d")]
+
+    async def main() -> None:
+        async with book_on(files) as book:
+            with pytest.raises(TypeError, match="UTF-8"):
+                book.record(broken)
+            book.record([answered(3)])
+
+    run(main())
+
+    assert ordinals(files, PATHS.results) == [3]
+    assert members(recover(files, PATHS).history.answered) == {3}
 
 
 def test_every_line_says_what_of_its_log_was_safe_when_it_was_written():

@@ -100,6 +100,24 @@ def test_what_stood_there_before_a_refused_run_stays(paths, tmp_path):
     assert {"out.jsonl", "out.run/mine"} <= everything(tmp_path)
 
 
+class Lockless(OsFiles):
+    """A network drive whose server knows no locks."""
+
+    def lock(self, path):
+        with open(path, "wb"):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), path)
+
+
+@pytest.mark.parametrize("folder", ["", "runs/today"])
+def test_where_nothing_can_be_locked_nothing_is_left_behind(tmp_path, folder):
+    paths = Paths(str(tmp_path / folder / "out.jsonl"))
+
+    with pytest.raises(CannotWrite, match="No locks available"), held(Lockless(), paths):
+        pytest.fail("held by nothing")
+
+    assert everything(tmp_path) == set()
+
+
 def test_a_run_that_was_begun_keeps_its_files_when_it_is_refused(paths):
     with held(FILES, paths):
         write(paths.journal)

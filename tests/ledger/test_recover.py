@@ -7,8 +7,9 @@ from hypothesis import given, settings
 
 from batch import checkpoint
 from batch.errors import BadData, CannotWrite
+from batch.ledger.compact import compact_errors
 from batch.ledger.entries import Entry, encode_entry, encode_error, encode_result
-from batch.ledger.recover import TAIL_BYTES, positions, recover
+from batch.ledger.recover import TAIL_BYTES, positions, recover, take_up
 from batch.ledger.state import Open
 from tests.ledger.kit import (
     HEADER,
@@ -29,7 +30,7 @@ from tests.ledger.kit import (
     wrote,
 )
 from tests.ledger.memory_files import taking
-from tests.ledger.stories import LINES, PAUSES, Line, stories, tell
+from tests.ledger.stories import LINES, PAUSES, Line, changed_settings, stories, tell
 from tests.virtual import run
 
 LOGS = (PATHS.journal, PATHS.results, PATHS.errors)
@@ -63,7 +64,10 @@ def test_history_is_the_same_live_from_the_logs_alone_and_from_any_checkpoint(st
         cached = []
         book = begun_book(files, None)
         book.open(at_once)
-        for deed, ordinal in [*story, ("commit", 0)]:
+        for number, (deed, ordinal) in enumerate([*story, ("commit", 0)]):
+            if deed == "settings":
+                book.note(changed_settings(number))
+                continue
             if deed not in PAUSES:
                 tell(book, lines[ordinal], deed)
                 continue
@@ -104,6 +108,44 @@ def test_an_error_ends_what_was_begun_up_to_its_last_attempt():
     (begun,) = history_of(without_cache(files)).open.values()
     assert [one.body for one in begun.parts] == [b'{"part":4}']
     assert begun.attempts == 4
+
+
+def test_an_error_ends_no_answers_of_before_and_other_settings_make_them_outdated():
+    files = disk()
+    run(wrote(files, part(1, 0, 1), part(1, 1, 2), failed(1, attempts=3, parts=2)))
+    (begun,) = history_of(without_cache(files)).open.values()
+    assert (len(begun.parts), begun.attempts, begun.outdated) == (2, 3, False)
+
+    run(wrote(files, changed_settings(1)))
+    (begun,) = history_of(without_cache(files)).open.values()
+    assert (len(begun.parts), begun.outdated) == (2, True)
+
+    run(wrote(files, part(1, 0, 4)))
+    (begun,) = history_of(without_cache(files)).open.values()
+    assert ([one.body for one in begun.parts], begun.outdated) == ([b'{"part":4}'], False)
+
+
+def test_what_a_retry_begins_after_other_settings_is_not_outdated_by_what_an_error_had_ended():
+    files = disk()
+    ended = [part(1, 0, 1), failed(1, attempts=2)]
+
+    known = run(wrote(files, *ended, changed_settings(1), entry("intent", 1, 3)))
+
+    assert said(history_of(without_cache(files))) == said(known)
+    assert not known.open[1].outdated
+
+
+def test_what_is_taken_up_of_a_line_that_changed_is_what_the_journal_says_of_it():
+    files = disk()
+    run(wrote(files, part(1, 0, 1), failed(1, attempts=2), changed_settings(1)))
+    found = recover(files, PATHS)
+
+    found.history.forget(1, sum_of(1))
+    compact_errors(files, PATHS.errors, found.ends[2].keep, found.history)
+    take_up(files, found, {1})
+
+    assert found.history.open[1].outdated
+    assert said(history_of(without_cache(files))) == said(found.history)
 
 
 def test_what_was_begun_anew_takes_the_place_of_what_was_begun_before():

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from batch.errors import BadData
 from batch.ledger.entries import Mark, encode_entry, encode_error, encode_result
 from batch.ledger.scan import (
+    NEAR_END,
     PARSED_WHOLE,
     LogEnd,
     numbered,
@@ -226,6 +227,19 @@ def test_near_the_end_a_line_is_parsed_whole_and_before_that_looked_at_for_holes
     assert scanned(broken) == (0, [])
     assert scanned(broken + rest)[1] == [1, 2]
     assert scanned(broken.replace(b'"said":', bytes(7)) + rest) == (0, [])
+
+
+def test_what_may_not_have_been_synced_is_parsed_whole_however_far_from_the_end_it_begins():
+    # Given a group that is larger than what is parsed whole in any case
+    def log(synced, count=12):
+        large = Answer(b'"%s"' % (b"x" * (NEAR_END // 4)), None, "stop", None)
+        lines = (answered(line, outcome=large) for line in range(2, 2 + count))
+        return b"".join(encode_result(one, RUN, synced) for one in lines)
+
+    broken = encode_result(answered(1), RUN, 0).replace(b'"said":1', b'"said":')
+
+    assert scanned(broken + log(synced=0)) == (0, [])
+    assert scanned(broken + log(synced=len(broken)))[1] == list(range(1, 14))
 
 
 def test_errors_may_come_several_times_for_a_line():

@@ -25,6 +25,20 @@ def test_tokens_add_up_by_hour_model_endpoint_and_key():
     assert totals.sum()["input_tokens"] == 43
 
 
+def test_what_was_served_at_a_tier_has_a_row_of_its_own_that_names_it():
+    totals = Totals()
+    flex = {"input_tokens": 9, "output_tokens": 1, "tier": "flex"}
+
+    totals.add(KEY, "result", {"input_tokens": 40, "output_tokens": 7})
+    totals.add((*KEY, "flex"), "result", flex)
+
+    plain, served = totals.rows("run-1")
+    assert "tier" not in plain
+    assert (served["tier"], served["key"]) == ("flex", "default")
+    assert (plain["input_tokens"], served["input_tokens"]) == (40, 9)
+    assert totals.sum()["input_tokens"] == 49
+
+
 def test_a_row_names_its_hour_in_unix_seconds():
     totals = Totals()
     totals.add(KEY, "result", None)

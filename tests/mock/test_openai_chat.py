@@ -322,6 +322,17 @@ def test_pictures_without_an_end_are_billed_and_none_is_not() -> None:
     assert error.billed is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "searches"),
+    [({}, None), ({"web_search_options": {}}, 1), ({"model": "gpt-4o-search-preview"}, 1)],
+)
+def test_a_web_search_is_billed(fields: dict[str, Any], searches: int | None) -> None:
+    billed = prepare(**fields).billed
+
+    assert billed is not None
+    assert billed.get("searches") == searches
+
+
 def test_a_web_search_cites() -> None:
     message = answer(web_search_options={})["choices"][0]["message"]
 

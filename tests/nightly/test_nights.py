@@ -299,6 +299,39 @@ def test_a_day_that_was_begun_needs_its_input_whatever_is_said(
     assert site.hidden() == [f".{DAY}.partial"]
 
 
+def test_a_day_that_was_begun_needs_each_of_its_inputs_though_a_pattern_finds_others(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given: a day of two files that one pattern names, of which one line was asked
+    site.job.write_text(site.job.read_text().replace("{date}.jsonl", "{date}*.jsonl"))
+    site.receive(DAY)
+    site.receive(f"{DAY}.late")
+    site.call("run", "--head", 1, at=AT)
+    late = site.inbox / f"{DAY}.late.jsonl"
+
+    # When: one of them goes
+    late.rename(site.folder / "away")
+
+    # Then: the day waits for it
+    assert site.call("run", "--when-missing", "skip", at=AT) == 66
+    assert f"{late} is no longer there, and the day is not finished" in said(capsys)
+    assert (site.days(), site.hidden()) == ([], [f".{DAY}.partial"])
+
+    (site.folder / "away").rename(late)
+    assert site.call("run", at=AT) == 0
+    assert "6 ok" in said(capsys)
+
+
+def test_inputs_may_move_to_another_folder_while_a_day_is_made(site: Site) -> None:
+    site.receive(DAY)
+    site.call("run", "--head", 1, at=AT)
+    site.inbox.rename(site.folder / "post")
+    site.job.write_text(site.job.read_text().replace("inbox/", "post/"))
+
+    assert site.call("run", at=AT) == 0
+    assert site.days() == [DAY]
+
+
 # Several days
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,16 @@ from batch.files import OsFiles
 from batch.ledger.hold import held
 from batch.ledger.paths import Paths
 from batch.nightly.partition import Partition, partition_of
-from batch.nightly.shelf import claimed, look, missing, point, publish, tidy, whereabouts
+from batch.nightly.shelf import (
+    claimed,
+    look,
+    missing,
+    point,
+    publish,
+    tidy,
+    vanished,
+    whereabouts,
+)
 
 DAY = "2026-11-26"
 RESULTS = b'{"id":"1"}\n'
@@ -240,6 +250,21 @@ def test_a_claim_that_came_to_nothing_leaves_no_folder(partition: Partition) -> 
     assert not os.path.exists(partition.parent)
 
 
+def test_nor_does_one_where_nothing_can_be_locked(partition: Partition) -> None:
+    class Lockless(OsFiles):
+        def lock(self, path: str) -> int:
+            Path(path).touch()
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK), path)
+
+    with (
+        pytest.raises(CannotWrite, match="No locks available"),
+        claimed(Lockless(), partition),
+    ):
+        pytest.fail("held by nothing")
+
+    assert not os.path.exists(partition.parent)
+
+
 def test_a_day_that_somebody_retries_is_not_taken_from_him(partition: Partition) -> None:
     summary, paths = made(partition), Paths(partition.building)
 
@@ -263,6 +288,17 @@ def test_inputs_that_are_not_there_are_named(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
 
     assert missing([str(tmp_path / "a"), "-", str(tmp_path / "b")]) == [str(tmp_path / "b")]
+
+
+@pytest.mark.parametrize("journal", [b"", b'{"kind":"hea', b"\0\0\0\n", b"[]\n", b'{"run":null}\n'])
+def test_a_journal_without_a_whole_header_names_no_input_that_is_gone(
+    partition: Partition, journal: bytes
+) -> None:
+    path = Path(Paths(partition.building).journal)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(journal)
+
+    assert vanished(OsFiles(), partition, []) == []
 
 
 def publish_days(folder: Path, *days: str) -> list[Partition]:

@@ -1,6 +1,8 @@
+import json
 import signal
+import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -100,6 +102,45 @@ def test_a_second_signal_leaves_at_once(folder):
 
     with gateway(folder, ledger=False) as mock:
         assert_the_same_command_completes(folder, mock)
+
+
+@contextmanager
+def never_shaking_hands():
+    """A server that takes connections and says nothing; yields its port, and who has them told."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as stack:
+        server.setblocking(False)
+        taken = []
+
+        def callers():
+            with suppress(BlockingIOError):
+                while True:
+                    taken.append(stack.enter_context(server.accept()[0]))
+            return taken
+
+        yield server.getsockname()[1], callers
+
+
+def test_a_second_signal_leaves_no_picture_in_doubt_that_was_not_sent_yet(folder):
+    with (folder / "in.jsonl").open("w") as file:
+        for n in range(LINES):
+            body = {"model": "gpt-image-1", "prompt": f"Line {n}"}
+            url = "/v1/images/generations"
+            print(json.dumps({"custom_id": f"{n}", "url": url, "body": body}), file=file)
+    journal = folder / "out.run" / "journal.jsonl"
+    with never_shaking_hands() as (port, callers), gateway(folder) as mock:
+        barred = (*command(mock), "--base-url", f"https://127.0.0.1:{port}")
+        with background(folder, *barred) as process:
+            wait_until(callers, "a connection stands")
+            process.send_signal(signal.SIGINT)
+            wait_until(lambda: DRAINING in said(folder), "the first signal is heeded")
+            process.send_signal(signal.SIGINT)
+
+            assert process.wait() == 130
+        kinds = [entry["kind"] for entry in lines_of(journal)]
+        assert kinds.count("intent") == kinds.count("void") > 0
+
+        assert_the_same_command_completes(folder, mock)
+        assert len(mock.rows()) == LINES
 
 
 def test_a_second_run_on_the_same_output_is_turned_away_and_disturbs_nothing(folder):

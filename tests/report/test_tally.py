@@ -132,8 +132,17 @@ def test_bars_stand_for_as_much_time_as_fits_side_by_side(last, bars):
     assert grain(None, None) == "day"
 
 
-def test_a_list_of_models_costs_nothing_and_is_no_gap():
-    asked = bucket(endpoint="/v1/models", model="models", input_tokens=None, num_usage_unknown=1)
+@pytest.mark.parametrize(
+    ("endpoint", "model"),
+    [
+        ("/v1/models", "models"),
+        ("/v1/videos/{id}", "videos"),
+        ("/mj/task/{id}/fetch", "mj_fetch"),
+        ("/mj/task/list-by-condition", "mj_list"),
+    ],
+)
+def test_a_question_costs_nothing_and_is_no_gap(endpoint, model):
+    asked = bucket(endpoint=endpoint, model=model, input_tokens=None, num_usage_unknown=1)
 
     report = tally([bucket(), asked], ("model",), BOOK, UTC)
 

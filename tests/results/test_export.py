@@ -16,7 +16,7 @@ import pytest
 from batch.errors import BadData, BadUsage, Busy, CannotWrite
 from batch.inputs.lines import line_sum
 from batch.pricing import Price, PriceBook, Rate
-from batch.records import Label, Timing, Vote
+from batch.records import Answer, Label, Saved, Timing, Vote
 from batch.results.costs import Costs
 from batch.results.export import format_of_path
 from batch.results.publish import Target
@@ -52,6 +52,25 @@ def test_a_row_has_the_answer_and_what_its_line_says_beside_the_request(run):
         "output_tokens": "7",
         "gold": "2",
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "beside"),
+    [
+        (b'{"custom_id":"a","gold":2,"params":{"model":"m","max_tokens":9}}', {"gold": 2}),
+        (b'{"key":"a","gold":2,"request":{"contents":[]}}', {"gold": 2}),
+        (b'{"model":"m","messages":[],"gold":2}', {}),
+    ],
+    ids=["as Anthropic has it", "as Google has it", "a bare body, all of which is the request"],
+)
+def test_what_a_line_says_beside_its_request_is_told_from_it_in_each_envelope(run, line, beside):
+    run.input.write_bytes(line + b"\n")
+    run.answer(answer(1, sum=line_sum(line)))
+
+    (row,) = run.objects()
+
+    usual = {"custom_id", "text", "finish", "model", "input_tokens", "output_tokens"}
+    assert {name: value for name, value in row.items() if name not in usual} == beside
 
 
 def test_a_table_for_excel_begins_with_the_mark_of_utf8(run):
@@ -143,6 +162,18 @@ def test_columns_are_those_that_are_named_in_that_order(run):
     assert row["body"] == {"choices": [{"message": {"content": "answer 1"}}]}
 
 
+def test_a_column_is_there_also_if_only_late_answers_have_something_in_it(run):
+    picture = Saved("line-1.png", 9, "0" * 64, "image/png")
+    made = Answer(b"{}", None, "stop", None, model="dall-e-3", files=(picture,))
+    run.answer(*map(answer, range(1, 301)))
+    run.answer(vectors(301, [0.5]), answer(302, model="dall-e-3", outcome=made))
+
+    *_, last = run.objects(beside=False)
+
+    assert list(last)[:5] == ["custom_id", "text", "index", "embedding", "files"]
+    assert last["files"] == "line-1.png"
+
+
 def test_a_column_that_nobody_knows_is_refused_with_those_that_there_are(run):
     run.answer(answer(1))
 
@@ -158,6 +189,33 @@ def test_an_input_column_of_a_name_of_ours_gets_another(run):
     (row,) = run.objects()
 
     assert set(row) >= {"text", "input_text"}
+
+
+@pytest.mark.parametrize("first", ["text", "input_text"])
+def test_two_input_columns_never_come_under_one_name(run, first):
+    fields = {"text": "asked", "input_text": "beside"}
+    line = json.dumps({first: fields[first], **fields, "body": {}}).encode()
+    run.input.write_bytes(line + b"\n")
+    run.answer(answer(1, sum=line_sum(line)))
+
+    (row,) = run.objects()
+
+    assert row["text"] == "answer 1"
+    assert (row["input_input_text"], row["input_text"]) == ("asked", "beside")
+
+
+@pytest.mark.parametrize("value", ["123456789012345678901234567890", "[[9999999999999999999999]]"])
+def test_a_number_of_more_than_64_bits_is_exported_to_its_last_digit(run, value):
+    line = b'{"custom_id":"row-1","n":%b,"body":{}}' % value.encode()
+    run.input.write_bytes(line + b"\n")
+    run.answer(answer(1, sum=line_sum(line)))
+
+    for name in ("a.jsonl", "a.csv", "a.parquet"):
+        run.export(name)
+
+    assert f'"n":{value}}}' in (run.folder / "a.jsonl").read_text()
+    assert value in (run.folder / "a.csv").read_text("utf-8-sig")
+    assert pq.read_table(run.folder / "a.parquet")["n"].to_pylist() == [value]
 
 
 def test_the_ending_gz_packs_the_table(run):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch.checkpoint import encode, save
-from batch.errors import BadData, NoInput
+from batch.errors import BadData, CannotWrite, NoInput
 from batch.files import OsFiles
 from batch.ledger.paths import Paths
 from batch.ledger.recover import positions, recover
@@ -61,6 +61,16 @@ def test_reading_leaves_nothing_behind_and_holds_nothing_open(run):
 
     assert sorted(str(path) for path in run.folder.rglob("*")) == before
     assert len(os.listdir("/proc/self/fd")) == held
+
+
+def test_where_there_is_no_place_for_the_order_of_the_lines_that_is_said(run):
+    run.answer(answer(1))
+
+    with (
+        Logs(run.paths, str(run.folder / "gone")) as logs,
+        pytest.raises(CannotWrite, match="no room to put the lines in order: No such file"),
+    ):
+        list(logs.in_order(errors=False))
 
 
 def test_a_line_is_found_by_a_custom_id_that_others_merely_contain(run):

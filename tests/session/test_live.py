@@ -49,12 +49,13 @@ def test_a_state_is_read_as_it_was_written(paths: Paths, state: Snapshot) -> Non
 
 
 def test_a_state_stands_flat_in_its_file_with_what_holds_the_run_back(paths: Paths) -> None:
-    write_live(OsFiles(), paths, Stamp("r1", NOW), STATE)
+    write_live(OsFiles(), paths, Stamp("r1", NOW, 20_000), STATE)
 
     told = orjson.loads(Path(paths.live).read_bytes())
 
     assert told["run_id"] == "r1"
     assert told["updated_at"] == NOW
+    assert (told["lines"], told["total"]) == (20_000, 12_000)
     assert told["rate"] == 8.25
     assert told["bottleneck"]["kind"] == "yours"
     assert told["bottleneck"]["share"] == 0.97
@@ -93,6 +94,20 @@ def test_a_process_that_has_said_nothing_for_long_counts_as_gone(age: float, run
     assert live.running is running
     assert live.told()["running"] is running
     assert live.lines()[0].startswith("running" if running else "stopped  no word of it for 20s")
+
+
+def test_a_run_that_was_stopped_says_so_and_what_wakes_it() -> None:
+    live = Live(Stamp("r1", NOW), STATE, 4.0, halted=1234)
+
+    assert not live.running
+    assert live.told()["halted"] == 1234
+    assert live.lines() == ("halted   process 1234 is stopped, as by Ctrl-Z, and holds the run",)
+    assert live.next() == "fg in its shell, or kill -CONT 1234, lets it go on"
+
+
+def test_what_is_to_be_done_hangs_on_whether_the_run_goes_on() -> None:
+    assert Live(Stamp("r1", NOW), STATE, 4.0).next() == "nothing: it goes on by itself"
+    assert Live(Stamp("r1", NOW), STATE, STALE_SECONDS).next() is None
 
 
 def test_a_killed_run_is_none_that_goes_on_after_the_clock_was_set_back(paths: Paths) -> None:

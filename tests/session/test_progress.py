@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
+import os
+import struct
+import termios
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -136,6 +142,74 @@ def test_what_slows_a_run_down_fits_beside_a_bar_of_80_columns() -> None:
     bar = f"100% |{10 * '#'}| 1,234,567/9,999,999, {postfix(now)}"
 
     assert bar.index("(97 %)") + len("(97 %)") <= 80
+
+
+def busy() -> Snapshot:
+    return snapshot(
+        retries=31,
+        in_flight=64,
+        rate=70.0,
+        seconds_left=769.0,
+        bottleneck=slowed(detail="key claude-* waits for 3 of 500"),
+    )
+
+
+FIELDS = [
+    "4,200/min",
+    "12m49s left",
+    "your limit (97 %): key claude-* waits for 3 of 500",
+    "3 failed",
+    "31 retries",
+    "64 in flight",
+]
+
+
+@pytest.mark.parametrize("columns", range(120))
+def test_a_field_beside_the_bar_is_there_whole_or_not_at_all(columns: int) -> None:
+    told = postfix(busy(), columns)
+
+    assert len(told) <= columns
+    fields = told.split(", ") if told else []
+    whole = [*FIELDS, "your limit (97 %)"]
+    assert all(field in whole for field in fields)
+    # What people ask first is there before what they ask later.
+    assert fields[:1] == [FIELDS[0]] or columns < len("12m49s left")
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields"),
+    [
+        (40, []),
+        (60, FIELDS[:2]),
+        (80, [*FIELDS[:2], "your limit (97 %)"]),
+        (120, FIELDS[:4]),
+        (160, FIELDS),
+    ],
+)
+def test_a_bar_on_a_terminal_ends_with_a_whole_field(columns: int, fields: list[str]) -> None:
+    # Given a terminal of so many columns
+    seen, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with open(seen, "rb", buffering=0) as screen:
+        # When a bar is drawn there
+        with open(terminal, "w", encoding="utf-8") as stream:
+            shown = progress("bar", stream)
+            shown.begin(12_000, 3000)
+            shown.tick(busy())
+            stream.flush()
+        drawn = "".join(pieces_of(screen))
+
+    # Then it holds these fields and no part of another
+    _, _, bar = drawn.split("\r")
+    assert len(bar) <= columns
+    assert bar.partition("/12,000")[2] == "".join(f", {field}" for field in fields)
+
+
+def pieces_of(screen: io.RawIOBase) -> Iterator[str]:
+    """Yield what was written on a terminal, until nobody has it open any more."""
+    with contextlib.suppress(OSError):
+        while piece := screen.read(100_000):
+            yield piece.decode()
 
 
 def test_advice_is_given_once_for_each_cause_that_holds_for_long() -> None:

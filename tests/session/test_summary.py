@@ -39,6 +39,7 @@ SESSION = Session(started_at=0.0, seconds=5.0, recorded=0, retries=0, reasons={}
         ({"task_failed": 3}, 0, "out.jsonl --only task_failed asks and pays for new work"),
         ({"no_media": 1, "task_lost": 2}, 0, "--only no_media,task_lost asks and pays"),
         ({"invalid_json": 1, "bad_file": 2}, 0, "--keep-answers; put right the files"),
+        ({"line_too_long": 3}, 0, "--only line_too_long asks those that a setting has mended"),
     ],
 )
 def test_what_helps_is_said_last(classes: dict[str, int], retryable: int, then: str) -> None:
@@ -181,6 +182,23 @@ def test_what_was_spent_is_told_with_the_decimals_that_tell_something(
     session = msgspec.structs.replace(SESSION, budget=budget)
 
     assert f"cost     {told}" in closing_lines(STANDING, session)
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "total"), [(40, 7, 47), (40, None, 40), (0, 0, 0), (None, None, None)]
+)
+def test_what_is_known_to_be_nothing_is_nought_and_what_nobody_knows_is_null(
+    read: int | None, written: int | None, total: int | None
+) -> None:
+    usage = {"input_tokens": read, "output_tokens": written}
+
+    assert manifest(msgspec.structs.replace(STANDING, usage=usage), None)["usage"] == {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": None},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": None},
+        "total_tokens": total,
+    }
 
 
 def test_a_command_that_is_said_can_be_copied_whatever_the_output_is_called() -> None:

@@ -65,6 +65,7 @@ def test_amounts_are_as_they_were_written_with_source_and_date(file):
         ("input_per_mtok", Meter.INPUT, 1_000_000),
         ("cached_input_per_mtok", Meter.CACHED_INPUT, 1_000_000),
         ("cache_write_per_mtok", Meter.CACHE_WRITE, 1_000_000),
+        ("cache_write_1h_per_mtok", Meter.CACHE_WRITE_1H, 1_000_000),
         ("input_audio_per_mtok", Meter.INPUT_AUDIO, 1_000_000),
         ("input_image_per_mtok", Meter.INPUT_IMAGE, 1_000_000),
         ("output_per_mtok", Meter.OUTPUT, 1_000_000),
@@ -74,6 +75,7 @@ def test_amounts_are_as_they_were_written_with_source_and_date(file):
         ("per_image", Meter.IMAGES, 1),
         ("per_second", Meter.MILLISECONDS, 1000),
         ("per_million_characters", Meter.CHARACTERS, 1_000_000),
+        ("per_thousand_searches", Meter.SEARCHES, 1000),
     ],
 )
 def test_each_amount_is_of_the_unit_in_its_name(file, setting, meter, count):
@@ -95,6 +97,7 @@ def test_each_amount_is_of_the_unit_in_its_name(file, setting, meter, count):
         ("[prices.models.m]\nas_of = '2026'", 1, "at least one amount"),
         ("[prices]\ncurrency = 'dollars'", 1, "three letters"),
         ("[prices]\nrates = { CNY = 0 }", 1, "the rate of CNY"),
+        ("[prices]\ntiers = { flexx = 1 }", 1, "flexx is no tier; they are flex, priority"),
         ("[prices]\n[gateway]\nallow_http = true", 2, "has no place in a price file"),
         ("[prices", 1, "this is no TOML"),
     ],
@@ -146,6 +149,20 @@ def test_totals_are_in_the_currency_that_is_asked_for_else_in_that_of_the_prices
     assert books().currency == "USD"
 
 
+def test_tiers_of_a_model_go_before_those_of_all(file):
+    path = file("[prices]\ntiers = { flex = 0.5, priority = 2 }\n[prices.models.m]\n"
+                "input_per_mtok = 1\ntiers = { priority = 1.5 }")  # fmt: skip
+    prices = price_book([("f", read_prices(path))], PriceSettings(), None)
+
+    def cost(model: str, tier: str) -> Decimal:
+        return prices.cost(Used(model, NOW, {Meter.INPUT: 1_000_000}, 1, tier=tier)).amount
+
+    assert [cost("m", tier) for tier in ("", "flex", "priority")] == [1, Decimal("0.5"), 1.5]
+    usual = cost("gpt-4o-mini", "")
+    assert [cost("gpt-4o-mini", tier) for tier in ("flex", "priority")] == [usual / 2, usual * 2]
+    assert prices.price("gpt-4o-mini", NOW) is prices.price("gpt-4o-mini", NOW)
+
+
 # The list
 
 LISTED = ("gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-flash", "text-embedding-3-small")
@@ -171,6 +188,27 @@ def test_the_list_costs_what_its_own_library_says():
     ours = price_book([], PriceSettings(), None).cost(Used("claude-sonnet-4-5", NOW, counts, 1))
 
     assert ours.amount == theirs.total_price
+
+
+def test_the_list_knows_what_is_kept_for_an_hour_and_what_a_search_costs():
+    counts = {Meter.INPUT: 700, Meter.CACHE_WRITE: 200, Meter.CACHE_WRITE_1H: 100, Meter.OUTPUT: 50}
+    prices = price_book([], PriceSettings(), None)
+    theirs = calc_price(
+        Usage(
+            input_tokens=1000,
+            cache_write_tokens=300,
+            cache_write_1h_tokens=100,
+            output_tokens=50,
+            web_searches=4,
+        ),
+        "claude-sonnet-4-5",
+        provider_id="anthropic",
+        genai_request_timestamp=datetime.fromtimestamp(NOW, UTC),
+    )
+
+    ours = prices.cost(Used("claude-sonnet-4-5", NOW, {**counts, Meter.SEARCHES: 4}, 1))
+
+    assert (ours.amount, ours.gaps) == (theirs.total_price, frozenset())
 
 
 def test_the_list_is_left_aside_where_it_is_not_wanted():

@@ -140,10 +140,13 @@ class Gateway:
         secret: Secret | None,
         folder: Folder | None = None,
         grew: Callable[[int], None] = nobody,
+        leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Answer one call."""
         if self.dead:
             await asyncio.Event().wait()
+        if leaves is not None:
+            leaves()
         self.calls += 1
         if call.kind == "submit":
             return await self._submitted(call, folder)

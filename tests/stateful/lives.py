@@ -128,17 +128,65 @@ def a_run_that_was_put_aside_comes_back_with_the_power(folder: Path) -> None:
 
 
 def what_a_retry_began_anew_counts_alone(folder: Path) -> None:
-    """Fail between two votes, retry, and lose the result and with it all that was ever counted."""
+    """Fit no label, retry, and lose the result and with it all that was ever counted."""
     world = World(folder, "labels by three votes", concurrency=1)
     world.asked.add(["prompt"])
-    world.run(["answered", "refused"])
-    world.retry(frozenset({"refused"}), ambiguous=False)
+    world.run(["no label"] * 5)
+    asked = world.gateway.calls
+    world.retry(frozenset({"label_invalid"}), ambiguous=False)
     calls = world.gateway.calls
+    assert (asked, calls) == (5, 8)
 
     world.truncate(0, 0.0)
     ended = world.run()
 
     assert (ended.code, world.gateway.calls) == (0, calls + 1)
+
+
+def votes_before_one_that_failed_are_kept(folder: Path) -> None:
+    """Fail between two votes, twice, and lose the cache, and then the result."""
+    world = World(folder, "labels by three votes", concurrency=1)
+    world.asked.add(["prompt"])
+    world.run(["answered", "refused"])
+    world.delete_cache()
+    world.retry(frozenset({"refused"}), ambiguous=False, deeds=["answered", "refused"])
+    world.delete_cache()
+    world.retry(frozenset({"refused"}), ambiguous=False)
+    assert world.gateway.calls == 5
+
+    world.truncate(0, 0.0)
+    ended = world.run()
+
+    assert (ended.code, world.gateway.calls) == (0, 6)
+
+
+def votes_of_other_settings_are_not_counted_with_those_of_a_retry(folder: Path) -> None:
+    """Fail between two votes, go on at another temperature, and retry."""
+    world = World(folder, "labels by three votes", concurrency=1)
+    world.asked.add(["prompt"])
+    world.run(["answered", "refused"])
+    world.asked.change("temperature", 1)
+    world.run(keep_answers=True)
+
+    world.retry(frozenset({"refused"}), ambiguous=False)
+
+    assert world.gateway.calls == 2 + 3
+
+
+def a_retry_at_other_settings_pays_no_vote_of_its_own_again(folder: Path) -> None:
+    """Fail between two votes, go on at another temperature, and have two retries end early."""
+    world = World(folder, "labels by three votes", concurrency=1)
+    world.asked.add(["prompt"])
+    world.run(["answered", "refused"])
+    world.asked.change("temperature", 1)
+    world.run(keep_answers=True)
+
+    world.retry(frozenset({"refused"}), False, ["answered", "answered late"], Crash(seconds=1.0))
+    world.retry(frozenset({"refused"}), ambiguous=False, deeds=["answered", "refused"])
+    world.delete_cache()
+    world.retry(frozenset({"refused"}), ambiguous=False)
+
+    assert world.gateway.calls == 2 + 2 + 2 + 1
 
 
 LIVES: Final[Sequence[Callable[[Path], None]]] = (
@@ -152,4 +200,7 @@ LIVES: Final[Sequence[Callable[[Path], None]]] = (
     an_error_that_is_dropped_forgets_no_paid_work,
     a_run_that_was_put_aside_comes_back_with_the_power,
     what_a_retry_began_anew_counts_alone,
+    votes_before_one_that_failed_are_kept,
+    votes_of_other_settings_are_not_counted_with_those_of_a_retry,
+    a_retry_at_other_settings_pays_no_vote_of_its_own_again,
 )

@@ -92,15 +92,15 @@ MUTANTS: Final[Sequence[Mutant]] = (
     ),
     Mutant(
         "a changed line passes",
-        "opening.py",
-        "    if refused:\n",
-        "    if refused and not changed:\n",
+        "opening/lines.py",
+        "        if refused.count:\n",
+        "        if refused.count < 0:\n",
     ),
     Mutant(
         "changed settings pass",
-        "opening.py",
+        "opening/settings.py",
         "    if differs and not keep_answers:\n",
-        "    if differs and wanted.note_models:\n",
+        "    if differs and identity is None:\n",
     ),
     Mutant(
         "a doubtful call is repeated for ever",
@@ -154,7 +154,7 @@ MUTANTS: Final[Sequence[Mutant]] = (
     ),
     Mutant(
         "what was begun of a line that changed is forgotten by the cache alone",
-        "opening.py",
+        "opening/run.py",
         "            take_up(files, opened.found, opened.dropped)\n",
         "",
     ),

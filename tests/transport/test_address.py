@@ -22,7 +22,16 @@ GOOD = {
     "http://[::1]:3000/v1": "http://[::1]:3000",
 }
 BAD = {
-    "gw.example/v1": "like https://",
+    "gw.example/v1": '^"gw.example/v1" is no web address: write https://gw.example/v1$',
+    "gw.example:3000": '^"gw.example:3000" is no web address: write https://gw.example:3000$',
+    "localhost:3000": '^"localhost:3000" is no web address: write http://localhost:3000$',
+    "127.0.0.1:3000": '^"127.0.0.1:3000" is no web address: write http://127.0.0.1:3000$',
+    "nowhere": '^"nowhere" is no web address: write it like https://',
+    "sk-secret": "^the base URL is no web address: write it like https://",
+    "secretsecretsecretsecret1": "^the base URL is no web address",
+    "me:secret@gw.example": "^the base URL is no web address",
+    "gw.example?key=secret": "^the base URL is no web address",
+    "htp://gw.example": '^"htp://gw.example" is no web address: write it like https://',
     "": "like https://",
     "ftp://gw.example": "like https://",
     "https://": "like https://",

@@ -21,7 +21,7 @@ from tests.transport.kit import ASK, KEY, Joined, run, transport
 ANSWER = http(b'{"choices":[]}', "Content-Type: application/json")
 EVENTS = http(b"data: {}\n\n" * 20, "Content-Type: text/event-stream")
 FEW, MANY = 5, 45
-CALLS_A_CALL = 26  # of our functions, for a plain answer
+CALLS_A_CALL = 22  # of our functions, for a plain answer
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp.client_proto import ResponseHandler
 
+from batch.transport.at_hand import AtHand
 from batch.transport.deadlines import Deadlines
 from batch.transport.posts import Arrived
 from tests.raw_server import head, http
@@ -143,7 +144,7 @@ class Line:
 def test_a_time_that_is_over_just_as_something_comes_is_over(came: bytes) -> None:
     async def main() -> None:
         line = Line()
-        arrived = Arrived(line, Deadlines(SECONDS))  # type: ignore[arg-type]
+        arrived = Arrived(line, Deadlines(SECONDS), AtHand())  # type: ignore[arg-type]
         waiting = asyncio.create_task(arrived.head(line.protocol))
         await asyncio.sleep(0)
         line.protocol.data_received(came)
@@ -169,7 +170,7 @@ class Noted:
 def test_an_answer_that_is_whole_or_given_up_is_held_no_longer(more: bytes) -> None:
     async def main() -> None:
         line, deadlines = Line(), Noted()
-        arrived = Arrived(line, deadlines)  # type: ignore[arg-type]
+        arrived = Arrived(line, deadlines, AtHand())  # type: ignore[arg-type]
         line.protocol.data_received(http(b"a", length=2))
         await arrived.head(line.protocol)
         assert deadlines.left == []

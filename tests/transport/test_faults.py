@@ -149,9 +149,63 @@ STREAMS: dict[str, tuple[Script, Expected]] = {
 }
 
 
+# What cannot be read is told in words for people, and without the 400 that aiohttp has for it.
+UNREADABLE: dict[str, tuple[Script, str]] = {
+    "SSH": (
+        (READ, b"SSH-2.0-OpenSSH_9.2\r\n", CLOSE),
+        "is no HTTP: it begins with 'SSH-2.0-OpenSSH_9.2'",
+    ),
+    "TLS": ((READ, b"\x15\x03\x01\x00\x02\x02\x46", CLOSE), "is no HTTP but TLS: write https://"),
+    "promised too much": ((READ, http(b"{}", length=50), CLOSE), "was cut: 2 of 50 bytes came"),
+    "cut inside a chunk": (
+        (READ, head(CHUNKED) + b"ff\r\nabc", CLOSE),
+        "was cut: the end of its chunks is missing",
+    ),
+    "reset inside the body": (
+        (READ, http(b"abc", length=50), RESET),
+        "was cut: 3 of 50 bytes came",
+    ),
+    "plain but called gzip": (
+        (READ, http(b"plain", ZIPPED)),
+        "cannot be unpacked: it is called gzip, and is none or is damaged",
+    ),
+    "packed as nobody asked": (
+        (READ, http(b"plain", "Content-Encoding: br")),
+        "is packed as brotli (br), which was not asked for",
+    ),
+    "a header without a colon": (
+        (READ, head("odd"), CLOSE),
+        "is no HTTP: Invalid header token: b'odd'",
+    ),
+    "a bad size of the second chunk": (
+        (READ, head(CHUNKED) + chunk(b"abc"), b"zz\r\n", HOLD),
+        "is no HTTP: Invalid character in chunk size: b'zz'",
+    ),
+    "header of 100 KB": (
+        (READ, http(b"{}", "X: " + "a" * 100_000)),
+        "has a line of more than 65536 bytes outside its body",
+    ),
+}
+
+
 def patience(expected: Expected) -> float:
     """Return seconds: few only where they must pass."""
     return 0.1 if expected is TimedOut else 5.0
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(("script", "words"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_an_answer_that_cannot_be_read_is_told_in_plain_words(
+    script: Script, words: str, loop: str
+) -> None:
+    async def main() -> None:
+        async with RawServer(script) as server, transport(server.url) as network:
+            with pytest.raises(Interrupted) as failure:
+                await network.send(ASK, KEY)
+            host = server.url.removeprefix("http://")
+            assert failure.value.message == f"the answer of {host} {words}"
+
+    run(main(), loop)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

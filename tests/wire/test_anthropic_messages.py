@@ -549,7 +549,27 @@ USAGES: list[tuple[str, Any, Usage | None]] = [
     ("written, by how long",
      COUNTS | {"cache_creation": {"ephemeral_5m_input_tokens": 20,
                                   "ephemeral_1h_input_tokens": 30}},
+     meters(input=9, cache_write=20, cache_write_1h=30, output=4)),
+    ("written for an hour, and nothing else",
+     COUNTS | {"cache_creation_input_tokens": 50,
+               "cache_creation": {"ephemeral_1h_input_tokens": 50}},
+     meters(input=9, cache_write=0, cache_write_1h=50, output=4)),
+    ("written by its length only, beside a count that is padding",
+     COUNTS | {"cache_creation_input_tokens": 0,
+               "cache_creation": {"ephemeral_5m_input_tokens": 50}},
      meters(input=9, cache_write=50, output=4)),
+    ("searches", COUNTS | {"server_tool_use": {"web_search_requests": 3}},
+     meters(input=9, output=4, searches=3)),
+    ("no searches", COUNTS | {"server_tool_use": {"web_search_requests": 0}}, USAGE),
+    ("a talk summed up, and what that kept",
+     COUNTS | {"cache_creation_input_tokens": 5,
+               "cache_creation": {"ephemeral_1h_input_tokens": 5},
+               "iterations": [
+         {"type": "compaction", "input_tokens": 100, "output_tokens": 20,
+          "cache_creation_input_tokens": 70,
+          "cache_creation": {"ephemeral_1h_input_tokens": 40,
+                             "ephemeral_5m_input_tokens": 30}}]},
+     meters(input=109, cache_write=30, cache_write_1h=45, output=24)),
     ("written, told twice",
      COUNTS | {"cache_creation_input_tokens": 50,
                "cache_creation": {"ephemeral_5m_input_tokens": 50}},
@@ -727,6 +747,19 @@ def test_a_count_that_is_told_once_stays() -> None:
     body = json.loads(fold(started(**told) + begun(0, **text()) + turned(**nothing) + STOP))
 
     assert body["usage"] == COUNTS | told | {"service_tier": None}
+
+
+def test_a_count_within_the_counts_stays_too() -> None:
+    kept = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 7}
+    nothing = {"cache_creation_input_tokens": 0, "cache_creation": dict.fromkeys(kept, 0)}
+    told = {"cache_creation_input_tokens": 7, "cache_creation": kept}
+    searched = {"server_tool_use": {"web_search_requests": 2}}
+
+    stream = started(**told) + begun(0, **text("Hi")) + turned(**nothing, **searched) + STOP
+
+    assert json.loads(fold(stream))["usage"] == COUNTS | told | searched
+    used = meters(input=9, cache_write=0, cache_write_1h=7, output=4, searches=2)
+    assert answer(fold(stream)).usage == used
 
 
 def test_what_only_the_end_tells_is_told_though_it_is_nothing() -> None:

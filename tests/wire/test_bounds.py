@@ -82,3 +82,99 @@ def test_what_is_said_to_bound_an_answer_does(name: str) -> None:
     assert bound.counts[Meter.OUTPUT] == 500
     spelled = orjson.dumps(wire.output_limit.example).decode()
     assert any(one in spelled for one in wire.output_limit.names)
+
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+MINUTES = {"cache_control": {"type": "ephemeral"}}
+FUNCTION = {"type": "function", "function": {"name": "web_search"}}
+ABOUT_PLUGINS = {
+    "type": "function",
+    "function": {
+        "name": "f",
+        "parameters": {"properties": {"plugins": {}, "web_search_options": {}}},
+    },
+}
+DECLARED = {"name": "web_search", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "more", "meters"),
+    [
+        ("chat", CHAT, {}, {Meter.INPUT, Meter.OUTPUT}),
+        ("chat", CHAT, {"tools": [FUNCTION]}, {Meter.INPUT, Meter.OUTPUT}),
+        ("chat", CHAT, HOUR, {Meter.CACHE_WRITE_1H, Meter.OUTPUT}),
+        (
+            "chat",
+            CHAT,
+            {"model": "gpt-4o-search-preview"},
+            {Meter.INPUT, Meter.OUTPUT, Meter.SEARCHES},
+        ),
+        ("chat", CHAT, {"model": "sonar-deep-research"}, None),
+        ("chat", CHAT, {"model": "openai/gpt-4o:online"}, None),
+        (
+            "chat",
+            CHAT,
+            {"tools": [{"type": "function", "function": {"name": "googleSearch"}}]},
+            None,
+        ),
+        ("chat", CHAT, {"tools": [FUNCTION, {"type": "web_search"}]}, None),
+        ("chat", CHAT, {"tools": [{"type": "builtin_function"}]}, None),
+        ("chat", CHAT, {"web_search_options": {}}, None),
+        ("chat", CHAT, {"search_parameters": {"mode": "auto"}}, None),
+        ("chat", CHAT, {"enable_search": True}, None),
+        ("chat", CHAT, {"plugins": [{"id": "web"}]}, None),
+        # Said not to search, or the name of something else.
+        ("chat", CHAT, {"search_parameters": {"mode": "off"}}, {Meter.INPUT, Meter.OUTPUT}),
+        ("chat", CHAT, {"enable_search": False, "plugins": []}, {Meter.INPUT, Meter.OUTPUT}),
+        ("chat", CHAT, {"tools": [ABOUT_PLUGINS]}, {Meter.INPUT, Meter.OUTPUT}),
+        ("messages", MESSAGES, {"tools": [DECLARED]}, {Meter.INPUT, Meter.OUTPUT}),
+        ("messages", MESSAGES, MINUTES, {Meter.CACHE_WRITE, Meter.OUTPUT}),
+        ("messages", MESSAGES, HOUR, {Meter.CACHE_WRITE_1H, Meter.OUTPUT}),
+        ("messages", MESSAGES, {"tools": [{"type": "web_search_20250305"}]}, None),
+    ],
+)
+def test_what_a_cache_keeps_and_what_is_searched_for_is_in_the_bounds(
+    name: str, url: str, more: dict[str, Any], meters: set[Meter] | None
+) -> None:
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": "hello"}], **more}
+    wire = formats()[name]
+
+    bound = wire.bound(a_request(name, wire.shape(orjson.dumps(body), Ask("POST", url, "m"))))
+
+    assert (bound.counts.keys() if bound is not None else None) == meters
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "more", "tier"),
+    [
+        ("chat", CHAT, {}, ""),
+        ("chat", CHAT, {"service_tier": "auto"}, ""),
+        ("chat", CHAT, {"service_tier": "priority"}, "priority"),
+        ("responses", "/v1/responses", {"service_tier": "flex"}, "flex"),
+        ("messages", MESSAGES, {"service_tier": "standard_only"}, ""),
+        ("messages", MESSAGES, {"speed": "fast"}, "fast"),
+        ("messages", MESSAGES, {"inference_geo": "us"}, "us"),
+        ("gemini", "/v1beta/models/m:generateContent", {"serviceTier": "PRIORITY"}, "priority"),
+        ("gemini", "/v1beta/models/m:generateContent", {"service_tier": "flex"}, "flex"),
+    ],
+)
+def test_a_bound_says_at_which_tier_a_request_asks_to_be_served(
+    name: str, url: str, more: dict[str, Any], tier: str
+) -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        "chat": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9},
+        "messages": {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 9},
+        "responses": {"input": "hi", "max_output_tokens": 9},
+        "gemini": {
+            "contents": [{"parts": [{"text": "hi"}]}],
+            "generationConfig": {"maxOutputTokens": 9},
+        },
+    }
+    wire = formats()[name]
+    shaped = wire.shape(orjson.dumps(bodies[name] | more), Ask("POST", url, "m"))
+
+    bound = wire.bound(a_request(name, shaped))
+
+    assert bound is not None
+    assert bound.tier == tier

@@ -310,7 +310,7 @@ def test_a_body_is_known_by_its_shape(body: Mapping[str, Any], mine: bool) -> No
 
 def rows(*bodies: Mapping[str, Any]) -> list[Row]:
     """Return lines as a run reads them: a chat where there are messages, else an embedding."""
-    reader = Reader(FORMATS, InputSettings(paths=("in.jsonl",)))
+    reader = Reader(FORMATS, InputSettings())
     read = []
     for number, body in enumerate(bodies, 1):
         url = "/v1/chat/completions" if "messages" in body else "/v1/embeddings"

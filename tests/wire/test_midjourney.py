@@ -521,7 +521,7 @@ def test_a_line_that_asks_after_a_finished_task_has_its_picture_fetched_again() 
     step = FORMAT.next(FETCH, None, reply(told))
 
     assert next_call(step).path == "https://h.example/p.png"
-    assert state_of(step)["answer"]["usage"] == {"counts": {}}
+    assert state_of(step)["answer"]["usage"] == {}  # a usage, and nothing in it
 
 
 @pytest.mark.parametrize("action", ["DESCRIBE", "SHORTEN"])

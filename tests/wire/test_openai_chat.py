@@ -405,6 +405,24 @@ def test_a_bad_status_is_named() -> None:
 # ------------------------------------------------------------------------------------ the usage
 
 
+@pytest.mark.parametrize("beside", [{}, {"citations": ["c"]}], ids=["plain", "any"])
+@pytest.mark.parametrize("first", [None, "auto"])
+def test_a_stream_was_served_at_the_tier_that_its_last_chunk_names(
+    first: str | None, beside: dict[str, Any]
+) -> None:
+    counts = {"prompt_tokens": 1, "completion_tokens": 1}
+    pieces = [
+        chunk({"role": "assistant", "content": "H"}, service_tier=first),
+        chunk({"content": "i"}, service_tier=first),
+        chunk({"content": ""}, "stop", usage=counts, service_tier="flex", **beside),
+    ]
+
+    got = answer_of(b"".join(pieces))
+
+    assert got.usage is not None
+    assert got.usage.tier == "flex"
+
+
 def meters(**counts: int) -> Usage:
     return Usage({Meter[name.upper()]: count for name, count in counts.items()})
 
@@ -635,6 +653,28 @@ def test_an_error_within_a_stream_is_named(prefix: bytes, error: Any, kind: type
     stream = SAID + chunk({}, usage=COUNTS) + prefix + orjson.dumps(error) + b"\n"
 
     with pytest.raises(errors.CallFailed) as caught:
+        fold(stream)
+
+    assert type(caught.value) is kind
+    assert caught.value.usage == USAGE
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b'{"message":"no GPU left","type":"server_error"}', errors.ServerTrouble, "no GPU left"),
+        (b'{"message":"never seen"}', errors.CutAnswer, "never seen"),
+        (b'{"code":"5","msg":"never seen"}', errors.CutAnswer, "never seen"),
+        (b'{"error":"never seen"}', errors.CutAnswer, "never seen"),
+        (b"upstream timed out", errors.CutAnswer, "upstream timed out"),
+    ],
+)
+def test_an_event_that_is_named_an_error_keeps_its_message(
+    data: bytes, kind: type, words: str
+) -> None:
+    stream = SAID + chunk({}, usage=COUNTS) + b"event: error\ndata: " + data + b"\n\n" + DONE
+
+    with pytest.raises(errors.CallFailed, match=f": {words}$") as caught:
         fold(stream)
 
     assert type(caught.value) is kind

@@ -389,11 +389,6 @@ NO_ANSWERS: list[tuple[str, bytes, type[errors.CallFailed]]] = [
     ("no output", orjson.dumps({"status": "completed", "usage": COUNTS}), errors.NotAnAnswer),
     ("output of another type", body_of().replace(b"[]", b'"x"'), errors.NotAnAnswer),
     ("a limit before any output", body_of(THOUGHT, **cut_by("max_output_tokens")), errors.Refused),
-    (
-        "a limit amid a search",
-        body_of(THOUGHT, {"type": "web_search_call"}, **cut_by("max_output_tokens")),
-        errors.Refused,
-    ),
 ]
 
 
@@ -403,6 +398,15 @@ def test_what_is_no_answer_is_named_and_its_usage_kept(name: str, body: bytes, k
 
     assert type(failed) is kind
     assert failed.usage == USAGE
+
+
+def test_a_limit_amid_a_search_is_no_answer_and_the_search_is_paid() -> None:
+    body = body_of(THOUGHT, {"type": "web_search_call"}, **cut_by("max_output_tokens"))
+
+    failed = failure(body)
+
+    assert type(failed) is errors.Refused
+    assert failed.usage == meters(input=9, output=4, searches=1)
 
 
 @pytest.mark.parametrize(
@@ -587,7 +591,8 @@ def test_pieces_alone_are_enough() -> None:
 
     assert got.content == "Augustus, 28 BC \u2028世界."
     assert (got.finish, got.model) == ("tool", "gpt-5-2025-08-07")
-    assert got.usage == meters(input=58, cached_input=32, cache_write=0, output=36, reasoning=24)
+    told = {"input": 58, "cached_input": 32, "cache_write": 0, "output": 36, "reasoning": 24}
+    assert got.usage == meters(**told, searches=1)
     thought, search, told, call = json.loads(got.body)["output"]
     assert thought["summary"] == [{"type": "summary_text", "text": "Look up **Turin**."}]
     assert (search["type"], search["status"]) == ("web_search_call", "completed")

@@ -180,7 +180,7 @@ def test_pieces_of_sound_are_put_together_byte_by_byte() -> None:
         "content_type": "audio/wav",
         "usage": {"input_tokens": 4, "output_tokens": 90},
     }
-    assert got.usage == Usage({Meter.CHARACTERS: 15, Meter.INPUT: 4, Meter.OUTPUT: 90})
+    assert got.usage == Usage({Meter.CHARACTERS: 15, Meter.INPUT: 4, Meter.OUTPUT_AUDIO: 90})
 
 
 def test_a_stream_of_pcm_is_known_by_what_was_asked_for() -> None:

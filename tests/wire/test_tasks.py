@@ -75,6 +75,22 @@ def test_a_task_that_the_gateway_does_not_know_is_asked_after_a_few_times_and_th
     for _ in range(5):
         state = json.loads(json.dumps(unknown(POLL, state, reply()).state))
 
-    with pytest.raises(TaskLost, match="t1"):
+    with pytest.raises(TaskLost) as lost:
         unknown(POLL, state, reply())
     assert STATE == {"do": "poll", "id": "t1"}
+    assert "accepted task t1 and" in lost.value.message
+    assert "wbatch retry --only task_lost" in lost.value.message
+
+
+def test_who_lost_a_task_is_told_its_name_on_one_line_and_what_the_gateway_said() -> None:
+    state = {"do": "poll", "id": "t1\x1b[2J\n" + "9" * 5000, "misses": 5}
+    said = Reply(404, {"x-request-id": "r-7"}, b'{"error":"no such task"}')
+
+    with pytest.raises(TaskLost) as lost:
+        unknown(POLL, state, said)
+
+    failure = lost.value
+    assert failure.message.isprintable()
+    assert len(failure.message) < 500
+    assert failure.message.startswith("the gateway accepted task t1")
+    assert (failure.status, failure.request_id, failure.body) == (404, "r-7", said.body)

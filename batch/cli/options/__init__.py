@@ -15,6 +15,7 @@ from batch.cli.options.conducted import (
     notice_options,
     prices_option,
     read_tags,
+    run_argument,
 )
 from batch.cli.options.places import PLACES
 from batch.cli.options.reached import limit_options, patience_options, way_options
@@ -61,5 +62,6 @@ __all__ = [
     "read_tags",
     "request_options",
     "row_options",
+    "run_argument",
     "way_options",
 ]

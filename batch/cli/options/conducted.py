@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 import click
 
 from batch.cli.options.sections import CAPPED, CONDUCTED, NIGHTLY, PRICED, TOLD, added
-from batch.cli.shape import F, option
-from batch.errors import BadUsage
+from batch.cli.shape import F, argument, option
+from batch.errors import BadUsage, NoInput
+from batch.ledger.paths import results_of
 
 
 def read_tags(
@@ -17,6 +21,26 @@ def read_tags(
     if any(not name.strip() or not equals for name, equals, _ in pairs):
         raise BadUsage("--tag takes a name and a value, such as team=search")
     return {name.strip(): tag.strip() for name, _, tag in pairs}
+
+
+def run_argument(name: str) -> Callable[[F], F]:
+    """Declare the argument that names a run: by its results, by its folder, or by its job."""
+    return argument(
+        name,
+        metavar="OUT | JOB.toml",
+        callback=lambda _ctx, _param, said: _results(said),
+    )
+
+
+def _results(said: str) -> str:
+    """Return the results that are meant. Raises ``NoInput`` for a folder that is no run's."""
+    results = results_of(said)
+    if not results or os.path.isdir(results):
+        raise NoInput(
+            f"{said or 'an empty name'} is no run. Name the file that was given as --output, or "
+            "the folder beside it that ends with .run"
+        )
+    return results
 
 
 def job_options(function: F) -> F:

@@ -191,6 +191,9 @@ class Fold:
         for key, value in usage.items():
             if value is None:
                 self._usage.setdefault(key, None)
+            elif isinstance(value, dict):
+                before = as_dict(self._usage.get(key))
+                self._usage[key] = value | before | {name: n for name, n in value.items() if n}
             elif value or not self._usage.get(key):
                 self._usage[key] = value
 

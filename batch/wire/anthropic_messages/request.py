@@ -16,6 +16,7 @@ from batch.wire._files import Wants, attached
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
 from batch.wire._spelled import decode_fields, decode_items, decode_text
+from batch.wire._tiers import tier_of
 
 ROUTE: Final = Route("POST", "/v1/messages")
 # The only version that the vendor's own clients send.
@@ -68,6 +69,8 @@ class _Knobs(msgspec.Struct, frozen=True):
     max_tokens: Any = None
     tools: Any = None
     tool_choice: Any = None
+    speed: Any = None
+    inference_geo: Any = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
@@ -169,9 +172,15 @@ def bound(request: Request) -> Usage | None:
         return None
     limit = raised(request.model, limit)
     size = len(request.body) + (TOOL_PROMPT if tools else 0)
-    # What is written to a cache costs more than what is only read.
-    read = Meter.CACHE_WRITE if b'"cache_control"' in request.body else Meter.INPUT
-    return Usage({read: size, Meter.OUTPUT: limit})
+    tier = tier_of(knobs.speed) or tier_of(knobs.inference_geo)
+    return Usage({read_as(request.body): size, Meter.OUTPUT: limit}, tier)
+
+
+def read_as(body: bytes) -> Meter:
+    """Return the dearest that a body's tokens may be: what is written to a cache costs more."""
+    if b'"cache_control"' not in body:
+        return Meter.INPUT
+    return Meter.CACHE_WRITE_1H if b'"1h"' in body else Meter.CACHE_WRITE
 
 
 def raised(model: str, limit: int) -> int:

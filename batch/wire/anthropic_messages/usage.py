@@ -6,10 +6,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from batch.usage import Meter, Usage, disjoint
-from batch.wire._lenient import as_dict, as_list, count
+from batch.wire._lenient import as_dict, as_list, count, first_count
+from batch.wire._searches import told_searches, with_searches
+from batch.wire._tiers import at_tier
 
 # An answer that the gateway converted from OpenAI's dialect keeps the id that it had there.
 _CONVERTED: Final = "chatcmpl-"
+_KEPT: Final = "cache_creation"  # what was written to a cache, by how long it is kept
+_HOUR: Final = "ephemeral_1h_input_tokens"
+# How it was served, what changes its price the most before the others.
+TIERS: Final = ("speed", "service_tier", "inference_geo")
 # What a message, and each step on the way to it, tells.
 _TOTALS: Final = (
     *("input_tokens", "output_tokens"),
@@ -39,18 +45,30 @@ def read_usage(message: dict[str, Any]) -> Usage | None:
     if fresh is not None and not inside:
         total = fresh + (cached or 0) + (written or 0)
     thought = count(as_dict(told.get("output_tokens_details")).get("thinking_tokens"))
-    parts = ((Meter.CACHED_INPUT, cached), (Meter.CACHE_WRITE, written))
-    return Usage(
+    parts = [(Meter.CACHED_INPUT, cached), (Meter.CACHE_WRITE, written)]
+    if written and (hour := count(as_dict(told.get(_KEPT)).get(_HOUR))):
+        parts[1:] = (Meter.CACHE_WRITE_1H, hour), (Meter.CACHE_WRITE, max(0, written - hour))
+    usage: Usage | None = Usage(
         disjoint(Meter.INPUT, total, parts)
         | disjoint(Meter.OUTPUT, output, ((Meter.REASONING, thought),))
     )
+    usage = at_tier(usage, *map(told.get, TIERS))
+    return with_searches(usage, told_searches(told))
 
 
 def _with_compactions(told: dict[str, Any]) -> dict[str, Any]:
     """Return a usage with what it took to sum the talk up, which the totals leave out."""
     steps = map(as_dict, as_list(told["iterations"]))
     parts = [told, *(one for one in steps if one.get("type") == "compaction")]
-    return told | {key: _total(count(part.get(key)) for part in parts) for key in _TOTALS}
+    kept = [as_dict(part.get(_KEPT)) for part in parts]
+    return {
+        **told,
+        **{key: _total(count(part.get(key)) for part in parts) for key in _TOTALS},
+        _KEPT: {
+            key: _total(count(one.get(key)) for one in kept)
+            for key in dict.fromkeys(key for one in kept for key in one)
+        },
+    }
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
@@ -61,6 +79,4 @@ def _total(counts: Iterable[int | None]) -> int | None:
 def _written(told: dict[str, Any]) -> int | None:
     """Return what was written to a cache; some tell it only by how long it is kept."""
     written = count(told.get("cache_creation_input_tokens"))
-    if written is not None:
-        return written
-    return _total(map(count, as_dict(told.get("cache_creation")).values()))
+    return written or first_count(written, _total(map(count, as_dict(told.get(_KEPT)).values())))

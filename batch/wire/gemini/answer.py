@@ -9,11 +9,13 @@ from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Reply, Request
 from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
-from batch.wire._lenient import as_dict
+from batch.wire._lenient import as_dict, as_list
 from batch.wire.gemini.media import Found, parts
 from batch.wire.gemini.spelling import told
 from batch.wire.gemini.usage import read_usage
 
+# Up to these, a request that searched is billed once, whatever it asked; after them each query is.
+_BILLED_ONCE: Final = ("gemini-1", "gemini-2")
 # What stands for a reason that is not there yet; the word is the zero of Google's own enumeration.
 NO_REASON: Final = (None, "", "FINISH_REASON_UNSPECIFIED")
 _FINISH: Final[Mapping[str, Finish]] = {
@@ -47,7 +49,8 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     document = read_json(reply)
     media = Found(request, document)
     # Those of an answer that is cut are counted as well.
-    usage = with_images(read_usage(document.get("usageMetadata")), media.images)
+    taken = read_usage(document.get("usageMetadata"), _searches(request.model, document))
+    usage = with_images(taken, media.images)
     if flaw := _flaw(document, reply.streamed):
         raise no_answer(reply, *flaw, usage)
     candidates = document["candidates"]
@@ -106,6 +109,23 @@ def _silence(candidates: Sequence[dict[str, Any]]) -> _Flaw | None:
 def _says_something(candidate: Mapping[str, Any]) -> bool:
     shown = (part for part in parts(candidate) if not part.get("thought"))
     return any(part.get("text") or part.keys() - {"text", "thoughtSignature"} for part in shown)
+
+
+def _searches(model: str, document: Mapping[str, Any]) -> int:
+    """Return for how many searches of the web the vendor bills an answer.
+
+    Google counts an answer's different queries, and none that is empty.
+    """
+    queries = {
+        query
+        for candidate in as_list(document.get("candidates"))
+        for query in as_list(
+            told(as_dict(told(as_dict(candidate), "groundingMetadata")), "webSearchQueries")
+        )
+        if query and isinstance(query, str)
+    }
+    once = any(one in model for one in _BILLED_ONCE)
+    return min(len(queries), 1) if once else len(queries)
 
 
 def _finish(candidate: Mapping[str, Any]) -> Finish:

@@ -17,6 +17,7 @@ from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Found, Route, fill
 from batch.wire._spelled import decode_fields, decode_items, fields_in
+from batch.wire._tiers import tier_of
 from batch.wire.gemini.spelling import told
 
 # Google's clients ask under either version, and the gateway serves both.
@@ -76,8 +77,14 @@ class _Config(msgspec.Struct, frozen=True):
     config: Any = msgspec.field(name="generationConfig", default=None)
 
 
+class _Tier(msgspec.Struct, frozen=True):
+    tier: Any = msgspec.field(name="serviceTier", default=None)
+    snake: Any = msgspec.field(name="service_tier", default=None)
+
+
 _decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_config: Final = msgspec.json.Decoder(_Config).decode
+_decode_tier: Final = msgspec.json.Decoder(_Tier).decode
 
 
 def mine(body: Mapping[str, Any]) -> bool:
@@ -161,7 +168,9 @@ def bound(request: Request) -> Usage | None:
     limit, candidates = _output_limit(_config(request.body))
     if limit is None or request.makes != "text" or any(key in request.body for key in _UNBOUNDED):
         return None
-    return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit * candidates})
+    asked = decoded(_decode_tier, request.body, _Tier())
+    bounds = {Meter.INPUT: len(request.body), Meter.OUTPUT: limit * candidates}
+    return Usage(bounds, tier_of(asked.tier or asked.snake))
 
 
 def streams(request: Request) -> bool:

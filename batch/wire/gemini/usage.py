@@ -7,16 +7,22 @@ from typing import Any
 
 from batch.usage import Meter, Usage, disjoint
 from batch.wire._lenient import as_list, count
+from batch.wire._searches import with_searches
+from batch.wire._tiers import at_tier
 
 
-def read_usage(told: object) -> Usage | None:
-    """Return the meters of a ``usageMetadata`` object; None if it is missing or says nothing."""
+def read_usage(told: object, searches: int = 0) -> Usage | None:
+    """Return the meters of a ``usageMetadata`` object; None if it is missing or says nothing.
+
+    ``searches`` are those that the candidates show.
+    """
     if not isinstance(told, dict):
         return None
     read, made = _read(told), _made(told)
     if not read and not made:
         return None
-    return Usage(_input(told, read) | _output(told, made))
+    usage = with_searches(Usage(_input(told, read) | _output(told, made)), searches)
+    return at_tier(usage, told.get("serviceTier"), told.get("trafficType"))
 
 
 def _read(told: Mapping[str, Any]) -> int | None:

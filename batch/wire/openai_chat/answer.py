@@ -9,6 +9,9 @@ from batch.errors import CallFailed, CutAnswer, NoMedia, NotAnAnswer, Refused
 from batch.records import Answer, Finish, Makes, Reply, Request
 from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
+from batch.wire._lenient import as_dict, as_list
+from batch.wire._searches import searches_itself
+from batch.wire._tiers import at_tier
 from batch.wire.openai_chat.media import Found, message_of
 from batch.wire.openai_chat.usage import read_usage
 
@@ -40,7 +43,8 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     body = one_line(raw(reply))
     media = Found(request, document, body)
     # Pictures are counted too: some gateways bill by them, also those of an answer that is cut.
-    usage = with_images(read_usage(document.get("usage")), media.images)
+    usage = read_usage(document.get("usage"), _searches(request, document, body))
+    usage = at_tier(with_images(usage, media.images), document.get("service_tier"))
     if flaw := _flaw(document.get("choices")):
         raise no_answer(reply, *flaw, usage)
     first = document["choices"][0]
@@ -66,6 +70,21 @@ def _without(makes: Makes, message: dict[str, Any]) -> str:
     """Say that the media are missing, and what was said instead."""
     said = content_of(message) or message.get("refusal")
     return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
+
+
+def _searches(request: Request, document: Mapping[str, Any], body: bytes) -> int:
+    """Return 1 for an answer that the web was searched for, as far as that shows; else 0."""
+    # The last one is Zhipu's list of what it found.
+    if searches_itself(request.model) or document.get("web_search"):
+        return 1
+    if body.find(b'"url_citation"') < 0:  # nearly always, and quickly seen
+        return 0
+    cited = (
+        as_dict(one).get("type") == "url_citation"
+        for choice in as_list(document.get("choices"))
+        for one in as_list(as_dict(as_dict(choice).get("message")).get("annotations"))
+    )
+    return int(any(cited))
 
 
 def _flaw(choices: Any) -> tuple[type[CallFailed], str] | None:

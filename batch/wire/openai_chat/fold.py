@@ -128,7 +128,7 @@ class Fold:
             if told.finish_reason:
                 choice.finish = told.finish_reason
         if chunk.usage:
-            self._usage = chunk.usage
+            self._count(chunk.usage, chunk.service_tier)
 
     def body(self) -> bytes:
         """Return the body that the same call would have given unstreamed."""
@@ -165,9 +165,15 @@ class Fold:
             if key not in _NOT_HEAD and self._head.get(key) in (None, ""):
                 self._head[key] = value
         if isinstance(chunk.get("usage"), dict) and chunk["usage"]:
-            self._usage = chunk["usage"]
+            self._count(chunk["usage"], chunk.get("service_tier"))
         for choice in choices:
             self._take_choice(choice)
+
+    def _count(self, usage: dict[str, Any], tier: object) -> None:
+        """Take a usage, and the tier beside it: what the first chunk said was not settled yet."""
+        self._usage = usage
+        if tier:
+            self._head["service_tier"] = tier
 
     def _starts_over(self, chunk: dict[str, Any], choices: list[dict[str, Any]]) -> bool:
         """Return whether the gateway's own retry began the answer anew in the same stream.

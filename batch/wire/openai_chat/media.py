@@ -41,7 +41,7 @@ class Found:
     def __init__(self, request: Request, document: Mapping[str, Any], body: bytes) -> None:
         self.made = request.makes == "text"  # what was asked for is there
         holds = not self.made or may_hold_media(body)
-        if holds or (b"audio" in body and _speaks(document)):
+        if holds or (body.find(b'"audio"') >= 0 and _speaks(document)):
             self._look(request, document, only_listen=not holds)
 
     def _look(self, request: Request, document: Mapping[str, Any], only_listen: bool) -> None:
@@ -83,7 +83,8 @@ def messages(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def message_of(choice: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said; some relays call it a delta though nothing is streamed."""
-    return as_dict(choice.get("message")) or as_dict(choice.get("delta"))
+    said = choice.get("message")
+    return said if said and isinstance(said, dict) else as_dict(choice.get("delta"))
 
 
 def join_base64(pieces: Sequence[str]) -> str:

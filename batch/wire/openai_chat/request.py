@@ -13,11 +13,13 @@ from batch.usage import Meter, Usage
 from batch.wire import Ask, Estimate, OutputLimit, Shaped
 from batch.wire._base import BYTES_PER_TOKEN, checked, fill_in, makes
 from batch.wire._files import Wants
-from batch.wire._lenient import as_list, count, decoded
+from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
 from batch.wire._schema import closed
+from batch.wire._searches import researches, searches_itself, with_searches
 from batch.wire._spelled import decode_fields, decode_items
-from batch.wire.anthropic_messages.request import TOOL_PROMPT, raised
+from batch.wire._tiers import tier_of
+from batch.wire.anthropic_messages.request import TOOL_PROMPT, raised, read_as
 from batch.wire.anthropic_messages.request import marked as is_anthropic
 
 ROUTE: Final = Route("POST", "/v1/chat/completions")
@@ -28,7 +30,6 @@ _UNBOUNDED: Final = (
     b'"input_audio"',
     b'"video_url"',
     b'"file"',
-    b'"web_search_options"',
 )
 OUTPUT_LIMIT: Final = OutputLimit(("max_tokens", "max_completion_tokens"), {"max_tokens": 500})
 # Where a body may name a file, and how it is written there.
@@ -62,10 +63,28 @@ class _Knobs(msgspec.Struct, frozen=True):
     max_tokens: Any = None
     max_completion_tokens: Any = None
     n: Any = None
+    service_tier: Any = None
+    web_search_options: Any = None
+    search_parameters: Any = None  # xAI
+    enable_search: Any = None  # Qwen
+    plugins: Any = None  # OpenRouter
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    type: Any = None
+    function: Any = None
+
+
+class _Tools(msgspec.Struct, frozen=True):
+    tools: list[_Tool] = []
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
 _decode_knobs: Final = msgspec.json.Decoder(_Knobs).decode
+_decode_tools: Final = msgspec.json.Decoder(_Tools).decode
+_OWN_TOOLS: Final = (None, "function", "custom")  # others are the vendor's: they read the web
+# What new-api, and gateways that are made of it, take for Google's own tools by a function's name.
+_GOOGLES: Final = ("googleSearch", "codeExecution", "urlContext")
 
 
 def mine(body: Mapping[str, Any]) -> bool:
@@ -132,15 +151,40 @@ def estimate(request: Request) -> Estimate:
 
 
 def bound(request: Request) -> Usage | None:
-    """Return a token for each byte, and the output limit; None without one, or with media."""
-    limit, choices = _output_limit(decoded(_decode_knobs, request.body, _Knobs()))
-    if limit is None or request.makes != "text":
+    """Return a token for each byte, and the output limit.
+
+    None without one, with media, and with what reads the web.
+    """
+    knobs = decoded(_decode_knobs, request.body, _Knobs())
+    limit, choices = _output_limit(knobs)
+    if limit is None or request.makes != "text" or researches(request.model):
         return None
-    if any(part in request.body for part in _UNBOUNDED):
+    if any(part in request.body for part in _UNBOUNDED) or _searches(knobs):
         return None
-    # Behind the gateway may be a vendor that explains tools to its models, at the caller's cost.
-    size = len(request.body) + (TOOL_PROMPT if b'"tools"' in request.body else 0)
-    return Usage({Meter.INPUT: size, Meter.OUTPUT: raised(request.model, limit) * choices})
+    size = len(request.body)
+    if b'"tools"' in request.body:
+        tools = decoded(_decode_tools, request.body, _Tools()).tools
+        if any(map(_is_hosted, tools)):
+            return None
+        # Behind the gateway may be a vendor that explains them to its models, at the caller's cost.
+        size += TOOL_PROMPT
+    bounds = {read_as(request.body): size, Meter.OUTPUT: raised(request.model, limit) * choices}
+    usage = Usage(bounds, tier_of(knobs.service_tier))
+    return with_searches(usage, int(searches_itself(request.model)))
+
+
+def _searches(knobs: _Knobs) -> bool:
+    """Return whether a vendor is told to search; many bodies say that it is not to."""
+    asked = knobs.search_parameters
+    off = asked is None or (isinstance(asked, dict) and asked.get("mode") == "off")
+    if not off or knobs.web_search_options is not None:
+        return True
+    return bool(knobs.enable_search or knobs.plugins)
+
+
+def _is_hosted(tool: _Tool) -> bool:
+    """Return whether a tool runs at the vendor's, and reads there what it likes."""
+    return tool.type not in _OWN_TOOLS or as_dict(tool.function).get("name") in _GOOGLES
 
 
 def _asked_for(modalities: Any) -> Makes | None:

@@ -13,6 +13,7 @@ from batch.usage import Usage
 from batch.wire._base import with_images
 from batch.wire._http import no_answer, one_line, raw, read_json, request_id
 from batch.wire._lenient import as_dict, as_list, first_text
+from batch.wire._tiers import at_tier
 from batch.wire.openai_responses.media import Found
 from batch.wire.openai_responses.usage import read_usage
 
@@ -38,8 +39,9 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     Raises ``CallFailed`` for a reply that is no complete answer.
     """
     document = _read(reply)
-    usage = read_usage(document.get("usage"))
     items = [item for item in as_list(document.get("output")) if isinstance(item, dict)]
+    usage = read_usage(document.get("usage"), sum(map(_searches, items)))
+    usage = at_tier(usage, document.get("service_tier"))
     finish = _finish(document, items)
     if flaw := _flaw(document, items, finish):
         raise no_answer(reply, *flaw, usage)
@@ -103,6 +105,13 @@ def _says(item: dict[str, Any]) -> bool:
     parts = (part.get("text") or part.get("refusal") for part in _parts(item))
     kind = item.get("type")
     return kind in CALLS or (kind != "reasoning" and any(parts)) or bool(item.get("result"))
+
+
+def _searches(item: dict[str, Any]) -> bool:
+    """Return whether an item is a search that is billed: to open a page that was found is not."""
+    if item.get("type") != "web_search_call":
+        return False
+    return as_dict(item.get("action")).get("type") in (None, "", "search")
 
 
 def _is_output(item: dict[str, Any]) -> bool:

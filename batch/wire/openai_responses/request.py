@@ -17,7 +17,9 @@ from batch.wire._files import Wants
 from batch.wire._lenient import as_dict, as_list, count, decoded
 from batch.wire._routes import Route
 from batch.wire._schema import closed
+from batch.wire._searches import researches
 from batch.wire._spelled import decode_fields, decode_items, fields_in
+from batch.wire._tiers import tier_of
 
 ROUTE: Final = Route("POST", "/v1/responses")
 _EXPECTED_OUTPUT: Final = 256  # tokens, where the body sets no limit; estimates correct themselves
@@ -81,6 +83,7 @@ class _Knobs(msgspec.Struct, frozen=True):
     """What of a body tells its size. Any type: the gateway judges them, not we."""
 
     max_output_tokens: Any = None
+    service_tier: Any = None
 
 
 _decode_body: Final = msgspec.json.Decoder(_Body)
@@ -155,10 +158,14 @@ def estimate(request: Request) -> Estimate:
 
 def bound(request: Request) -> Usage | None:
     """Return a token for each byte, and the output limit; None if anything else may be read."""
-    limit = _output_limit(request.body)
-    if limit is None or any(part in request.body for part in _UNBOUNDED):
+    knobs = decoded(_decode_knobs, request.body, _Knobs())
+    limit = count(knobs.max_output_tokens)
+    if not limit or researches(request.model):
         return None
-    return Usage({Meter.INPUT: len(request.body), Meter.OUTPUT: limit})
+    if any(part in request.body for part in _UNBOUNDED):
+        return None
+    bounds = {Meter.INPUT: len(request.body), Meter.OUTPUT: limit}
+    return Usage(bounds, tier_of(knobs.service_tier))
 
 
 def _makes(asked: _Body, model: str, ask: Ask) -> Makes:

@@ -8,6 +8,7 @@ import msgspec
 
 from batch.usage import Meter, Usage, disjoint
 from batch.wire._lenient import Count, counts, first_count
+from batch.wire._searches import told_searches, with_searches
 
 _DETAILS: Final = (
     *("input_tokens_details", "output_tokens_details"),
@@ -33,6 +34,7 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
 
     input_tokens: Count = None
     output_tokens: Count = None
+    total_tokens: Count = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
     # The names that chats have for them: the gateway's struct prints both where it converts.
@@ -42,8 +44,11 @@ class _Told(msgspec.Struct, frozen=True, gc=False):
     completion_tokens_details: _Details | None = None
 
 
-def read_usage(told: object) -> Usage | None:
-    """Return the meters of a ``usage`` object; None if it is missing or says nothing."""
+def read_usage(told: object, searches: int = 0) -> Usage | None:
+    """Return the meters of a ``usage`` object; None if it is missing or says nothing.
+
+    ``searches`` are those that the answer shows, for a usage that tells of none.
+    """
     if not isinstance(told, dict):
         return None
     try:
@@ -56,6 +61,9 @@ def read_usage(told: object) -> Usage | None:
         return None
     reading = known.input_tokens_details or known.prompt_tokens_details or _NONE
     writing = known.output_tokens_details or known.completion_tokens_details or _NONE
+    rest = (known.total_tokens or 0) - (taken or 0) - (given or 0)
+    if given is not None and 0 < rest == writing.reasoning_tokens:
+        given += rest  # a converted channel that counts reasoning beside the output
     written = first_count(reading.cache_write_tokens, reading.cached_creation_tokens)
     read = (
         (Meter.CACHED_INPUT, reading.cached_tokens),
@@ -68,4 +76,5 @@ def read_usage(told: object) -> Usage | None:
         (Meter.OUTPUT_AUDIO, writing.audio_tokens),
         (Meter.OUTPUT_IMAGE, writing.image_tokens),
     )
-    return Usage(disjoint(Meter.INPUT, taken, read) | disjoint(Meter.OUTPUT, given, made))
+    usage = Usage(disjoint(Meter.INPUT, taken, read) | disjoint(Meter.OUTPUT, given, made))
+    return with_searches(usage, told_searches(told) or searches)

@@ -190,6 +190,7 @@ def _usage(document: dict[str, Any]) -> Usage | None:
     lengths = (milliseconds(at(document, path)) for path in _LENGTHS)
     tokens = (count(at(document, path)) for path in _TOKENS)
     length, made = next(filter(None, lengths), None), next(filter(None, tokens), None)
-    told = ((Meter.MILLISECONDS, length), (Meter.OUTPUT, made))
+    read = None if made is None else 0  # Seedance counts what it makes, and not what it reads
+    told = ((Meter.MILLISECONDS, length), (Meter.INPUT, read), (Meter.OUTPUT, made))
     counts = {meter: number for meter, number in told if number is not None}
     return Usage(counts) if counts else None
