@@ -210,8 +210,8 @@ class Unit:
 
 def rejected_usage(verdict: Verdict, last: Answer, asked: int) -> list[tuple[str, Usage]]:
     """Return what the rejected answers of a verdict cost, with the reasons; no record has it."""
-    if Flaw not in map(type, verdict.outcomes):  # as nearly always
-        return []
     flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
+    if not flaws:
+        return []
     spent = [(flaw.code, last.usage if asked > 1 else flaw.answer.usage) for flaw in flaws]
     return [(code, usage) for code, usage in spent if usage is not None]

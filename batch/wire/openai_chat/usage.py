@@ -96,12 +96,16 @@ def read_usage(told: object, searches: int = 0) -> Usage | None:
 def _read(told: _Told, prompt: int | None) -> dict[Meter, int]:
     details = told.prompt_tokens_details or _NONE
     cached = first_count(
-        *(details.cached_tokens, told.prompt_cache_hit_tokens),
-        *(told.cached_tokens, told.cache_read_input_tokens),
+        details.cached_tokens,
+        told.prompt_cache_hit_tokens,
+        told.cached_tokens,
+        told.cache_read_input_tokens,
     )
     written = first_count(
-        *(details.cache_write_tokens, details.cached_creation_tokens),
-        *(details.cache_creation_tokens, details.cache_creation_input_tokens),
+        details.cache_write_tokens,
+        details.cached_creation_tokens,
+        details.cache_creation_tokens,
+        details.cache_creation_input_tokens,
         told.cache_creation_input_tokens,
     )
     if written and written == cached:
