@@ -104,15 +104,10 @@ class Deliver:
         return await self._verdict(unit, on_record[: len(answers) - 1])
 
     async def _ask(self, unit: Unit, request: Request) -> Answer:
-        """Have one request answered. Its answer's memory is held until its media are files."""
-        try:
-            answer = await self._answer(unit, request)
-            return await self._means.media.keep(answer) if answer.blobs else answer
-        finally:
-            unit.let_go()
+        """Have one request answered: follow it through its format's steps.
 
-    async def _answer(self, unit: Unit, request: Request) -> Answer:
-        """Follow one request through its format's steps."""
+        Its answer's memory is held until its media are files.
+        """
         means = self._means
         step = _first_step(means.formats[request.format], unit, request)
         if not (isinstance(step, Send) and step.call.kind == "submit"):
@@ -125,13 +120,14 @@ class Deliver:
                 # Who waits, or asks how far a task is, keeps nobody from submitting the next one.
                 with means.resting(means.gate.lane(request.model).name), self._counted():
                     step = await self._follow(unit, request, step)
+            answer, unit.state = step.answer, None
             if unit.reserved is not None:
-                means.purse.answered(unit.spent(), request, step.answer.usage)
+                means.purse.answered(unit.spent(), request, answer.usage)
+            return await means.media.keep(answer) if answer.blobs else answer
         finally:
             if unit.reserved is not None:
                 means.purse.lost(unit.spent())
-        unit.state = None
-        return step.answer
+            unit.let_go()
 
     async def _take_over(self, unit: Unit, request: Request) -> None:
         """Count what a task may cost that an earlier session has begun, and have that on record."""
@@ -225,29 +221,30 @@ class Deliver:
         submit = call.kind == "submit"
         if submit and means.purse.limited:
             unit.reserved = await means.purse.reserve(request)
-        estimate = wire.estimate(request) if submit and gate.counts_tokens(lane) else None
+        estimate = wire.estimate(request) if submit and lane.needs_estimates else None
         held = unit.held = means.memory.held(request.model if submit else "")
         visit = gate.admit(lane, request.model, call, estimate)
         async with visit:
-            await held.take(weights.of_call(call, unit.rows[0].body), weights.of_unknown(call))
+            sent, unknown = weights.of_call(call, unit.rows[0].body), weights.of_unknown(call)
+            if held.needs(sent, unknown):
+                await held.take(sent, unknown)
             # Last of all, so that a disk that stalls is not overrun by who waited in the gate.
-            await means.journal.room()
+            if means.journal.behind:
+                await means.journal.room()
             gate.check(lane, request.model, call)
-            leaves = None
+            noted = submit and (call.repeat == "once" or means.purse.limited)
             if submit:
                 unit.sends(clock(), means.now())
                 if call.repeat == "once":
                     await self._intend(unit, lane, request, call)
-                if call.repeat == "once" or means.purse.limited:
-                    leaves = partial(self._leaves, unit)
             sent_at = clock()
             try:
                 reply = await means.transport.send(
                     call,
                     lane.secret if call.origin == "gateway" else None,
-                    wire.folder(request) if call.expect != "file" else None,
+                    partial(wire.folder, request) if call.expect != "file" else None,
                     held.grew,
-                    leaves,
+                    partial(self._leaves, unit) if noted else None,
                 )
                 step = understood(wire, request, state, reply)
             except CallFailed as failure:

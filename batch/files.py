@@ -21,7 +21,7 @@ from typing import ClassVar, Final, Protocol
 
 # Memory of a few times this size stays with the process. That of larger pieces goes back to the
 # system and comes anew, page by page, each time: half of what it costs to look through a log.
-CHUNK: Final = 1 << 16  # bytes that are read at once
+CHUNK: Final = 1 << 18  # bytes that are read at once
 OWNER_ONLY: Final = 0o600
 EVERYBODY: Final = 0o644
 

@@ -36,6 +36,11 @@ class Journal(Protocol):
         """Write, and return when durable."""
         ...
 
+    @property
+    def behind(self) -> bool:
+        """Return whether as many replies wait for their commit as may."""
+        ...
+
     async def room(self) -> None:
         """Return when another reply may wait for its commit."""
         ...

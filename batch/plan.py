@@ -94,11 +94,14 @@ class Plan(msgspec.Struct, frozen=True):
     def pending(self, reader: Reader, history: History, redactor: Redactor) -> Lines:
         """Yield the lines still to be asked, understood; now and then None for a breath."""
         wanted, last, skipped = self.wanted(history), self.last, 0
+        # A line is read once: none that ends while the others are read would be met again.
+        all_new = self.redo is None and self.opened.chosen is None and not history.last()
         for line in self.opened.inputs.lines():
             if line.ordinal > last:
                 return
-            if wanted(line.ordinal):
-                yield _without_keys(reader.parse(line), redactor)
+            if all_new or wanted(line.ordinal):
+                told = reader.parse(line)
+                yield told if isinstance(told, Row) else _without_keys(told, redactor)
                 continue
             skipped += 1
             if skipped % SKIPPED_AT_ONCE == 0:
@@ -152,10 +155,8 @@ def _said(limits: Limits, budget: BudgetSettings) -> Iterator[str]:
     yield from (f"{flag} {value}" for flag, value in named.items() if value is not None)
 
 
-def _without_keys(line: Row | BadLine, redactor: Redactor) -> Row | BadLine:
+def _without_keys(line: BadLine, redactor: Redactor) -> BadLine:
     """Return a line; what is wrong with it is said in its words, and people paste keys there."""
-    if isinstance(line, Row):
-        return line
     return msgspec.structs.replace(line, message=redactor.clean_text(line.message))
 
 

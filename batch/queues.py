@@ -118,7 +118,8 @@ class Queue:
         unit = Unit(taken, of_lines(size))
         self._bytes -= size
         self._in_hand += unit.weight
-        self._pass_on()
+        if self._idle:
+            self._pass_on()
         return unit
 
     def _fellows(self, first: Row) -> list[Row]:
@@ -147,14 +148,15 @@ class Queue:
     def end(self, unit: Unit) -> None:
         """Take note that a unit which was handed out is not in work any more."""
         self._in_hand -= unit.weight
-        self._pass_on()
+        if self._idle:
+            self._pass_on()
 
     def _pass_on(self) -> None:
         """Have one of those who wait for memory look again, if he finds some; he wakes the next.
 
         Where no line is left they all wait for lines, as anybody else.
         """
-        if self._idle and not (self._rows and self.busy):
+        if not (self._rows and self.busy):
             _wake(self._idle, 1 if self._rows else len(self._idle))
 
     def clear(self) -> None:
@@ -173,7 +175,8 @@ class Queue:
 
     def wake(self, count: int) -> None:
         """Have so many of those who wait look again."""
-        _wake(self._waiters, count)
+        if self._waiters:
+            _wake(self._waiters, count)
 
     def wake_all(self) -> None:
         """Have all of them look again."""

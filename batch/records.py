@@ -84,12 +84,14 @@ class Request(msgspec.Struct, frozen=True):
     method: str = "POST"
     path: str = ""  # at the gateway
     makes: Makes = "text"
-    stem: str = ""  # what the names of its files begin with
+    sum: int = 0  # of its line, or of the first: the names of its files begin with the two
+    stem: str = ""  # or with this
     bodies: tuple[bytes, ...] = ()  # of a pack: the body of each of its lines
 
     def file_name(self, place: int = 0) -> str:
         """Return the name, without extension, of one of the answer's files; no input steers it."""
-        return f"{self.stem}-{self.part}-{place}"
+        stem = self.stem or f"{self.ordinals[0]:08d}-{self.sum:016x}"
+        return f"{stem}-{self.part}-{place}"
 
 
 class FileRef(msgspec.Struct, frozen=True):

@@ -70,7 +70,7 @@ def request(row: Row, part: int = 0, body: bytes | None = None) -> Request:
         method=row.method,
         path=row.path,
         makes=row.makes,
-        stem=f"{row.ordinal:08d}-{row.sum:016x}",
+        sum=row.sum,
     )
 
 

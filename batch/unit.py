@@ -15,7 +15,7 @@ from batch.errors import CallFailed, Refused, TaskFailed, TaskLost
 from batch.gate.memory import Held
 from batch.ledger.entries import Entry, EntryKind, seconds_of, timestamp
 from batch.ledger.state import Open
-from batch.records import Answer, Fault, Flaw, Label, Owed, Result, Row, State, Timing
+from batch.records import Answer, Fault, Label, Owed, Result, Row, State, Timing
 from batch.retry import Past, retryable
 from batch.script import Verdict
 from batch.usage import Usage, fields
@@ -161,7 +161,7 @@ class Unit:
         good = packed and sum(isinstance(outcome, Answer) for outcome in verdict.outcomes)
         place = 0
         for row, outcome in zip(self.rows, verdict.outcomes, strict=True):
-            if isinstance(outcome, Flaw):
+            if not isinstance(outcome, Answer):
                 fault = Fault(outcome.code, outcome.message, retryable=True)
                 flawed = self._result(row, fault, now, verdict.label)
                 results.append(msgspec.structs.replace(flawed, flawed=outcome.answer))
@@ -210,8 +210,10 @@ class Unit:
 
 def rejected_usage(verdict: Verdict, last: Answer, asked: int) -> list[tuple[str, Usage]]:
     """Return what the rejected answers of a verdict cost, with the reasons; no record has it."""
-    flaws = [outcome for outcome in verdict.outcomes if isinstance(outcome, Flaw)]
-    if not flaws:
-        return []
-    spent = [(flaw.code, last.usage if asked > 1 else flaw.answer.usage) for flaw in flaws]
-    return [(code, usage) for code, usage in spent if usage is not None]
+    rejected: list[tuple[str, Usage]] = []
+    for outcome in verdict.outcomes:
+        if not isinstance(outcome, Answer):
+            usage = last.usage if asked > 1 else outcome.answer.usage
+            if usage is not None:
+                rejected.append((outcome.code, usage))
+    return rejected

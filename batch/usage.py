@@ -115,10 +115,11 @@ def disjoint(
     left = max(0, total)
     counts: dict[Meter, int] = {}
     for meter, count in parts:
-        if count is not None:
-            taken = max(0, min(count, left)) if count else 0  # most often there is none of it
-            counts[meter] = taken
+        if count:
+            counts[meter] = taken = max(0, min(count, left))
             left -= taken
+        elif count is not None:  # most often there is none of it
+            counts[meter] = 0
     counts[plain] = left
     return counts
 
@@ -127,12 +128,11 @@ def fields(usage: Usage | None) -> dict[str, int | float | str | None] | None:
     """Write a usage with the names that stand in files; None for a usage nobody reported."""
     if usage is None:
         return None
-    count = usage.counts.__getitem__
+    count = usage.counts.get
     known = _known(tuple(usage.counts))
-    named: dict[str, Any] = dict.fromkeys(known.names)
-    named.update(zip(known.of_one, map(count, known.ones), strict=True))
+    named: dict[str, Any] = {name: count(meter) for name, meter in known.firsts}
     for name, meters in known.of_several:
-        named[name] = sum(map(count, meters))
+        named[name] = sum(map(usage.counts.__getitem__, meters))
     if "seconds" in named:
         named["seconds"] /= 1000
     if usage.tier:
@@ -141,19 +141,17 @@ def fields(usage: Usage | None) -> dict[str, int | float | str | None] | None:
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """The names that known meters give a value to."""
+    """The names that are written where these meters are known."""
 
-    names: tuple[str, ...]  # in the order in which they are written, those of ``ALWAYS`` among them
-    of_one: tuple[str, ...]  # those with the value of one meter
-    ones: tuple[Meter, ...]  # these meters
+    # In the order in which they are written, each with its first known meter, or one that is not.
+    firsts: tuple[tuple[str, Meter], ...]
     of_several: tuple[tuple[str, tuple[Meter, ...]], ...]  # those with a sum
 
 
 @lru_cache(maxsize=64)  # nearly all answers of a run know the same ones
 def _known(known: tuple[Meter, ...]) -> _Known:
-    present = [(name, tuple(m for m in meters if m in known)) for name, meters in FIELDS.items()]
-    one = {name: meters[0] for name, meters in present if len(meters) == 1}
-    several = tuple((name, meters) for name, meters in present if len(meters) > 1)
-    told = (name for name, meters in present if meters)
-    names = tuple(dict.fromkeys((*ALWAYS, *told)))
-    return _Known(names, tuple(one), tuple(one.values()), several)
+    present = {name: tuple(m for m in meters if m in known) for name, meters in FIELDS.items()}
+    names = dict.fromkeys((*ALWAYS, *(name for name, meters in present.items() if meters)))
+    firsts = tuple((name, (present[name] or FIELDS[name])[0]) for name in names)
+    several = tuple((name, meters) for name, meters in present.items() if len(meters) > 1)
+    return _Known(firsts, several)

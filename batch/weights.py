@@ -25,7 +25,7 @@ _INSIDE: Final = 1.75
 
 def of_lines(size: int) -> int:
     """Return how many bytes lines weigh that are worked on together and have so many."""
-    return _heavy(size)
+    return size if size >= LIGHT else 0
 
 
 def of_call(call: Call, line: bytes) -> int:

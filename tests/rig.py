@@ -38,8 +38,8 @@ from batch.retry import RetryPolicy
 from batch.script import AskOnce, Script
 from batch.secret import Secret
 from batch.spill import Parse, Spill
-from batch.transport import Transport, nobody
-from batch.wire import Folder, WireFormat, formats
+from batch.transport import Folding, Transport, nobody
+from batch.wire import WireFormat, formats
 from tests.virtual import run
 
 EPOCH = 1_760_000_000.0
@@ -58,7 +58,7 @@ class Scripted:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:

@@ -47,13 +47,17 @@ class Load:
 
     __slots__ = ("_doubt", "_proven", "_reach", "pace", "spread", "window")
 
-    def __init__(self, ceiling: int) -> None:
-        self.window = Window(ceiling)
-        self.restart()
+    def __init__(self, ceiling: int, start: int = START) -> None:
+        """Begin with ``start`` calls on the wire, or fewer if the ceiling is lower."""
+        self.window = Window(ceiling, start)
+        self._forget()
 
     def restart(self) -> None:
-        """Begin anew: nothing is known."""
+        """Begin anew, with few calls: nothing is known."""
         self.window.restart()
+        self._forget()
+
+    def _forget(self) -> None:
         self.pace: Search | None = None  # None: no rejection yet, and so no pace
         self.spread = Spread()
         self._reach = Reach()
@@ -94,7 +98,7 @@ class Load:
     def _is_of_pace(self, in_flight: int) -> bool:
         """Return whether it is how often calls come that was too much."""
         if self.pace is not None and self.pace.limiting:
-            return not self._reach.crowded
+            return not self._reach.crowded(in_flight)
         return self._reach.beyond(in_flight)
 
     def _too_often(self, now: float, sent_at: float, in_flight: int, rate: float) -> int:
@@ -116,7 +120,7 @@ class Load:
         drops = self.window.dropped(now, sent_at, in_flight)
         if drops:
             self._reach.lower(in_flight)
-            if self._reach.crowded and self.pace is not None:
+            if self._reach.crowded(in_flight) and self.pace is not None:
                 self._lift(self.pace, rate)
             elif rate is not None and rate <= (pace := self._paced(rate)).size:
                 pace.settle(rate)

@@ -21,6 +21,7 @@ RECENT: Final = 1 / 64  # part of each answer in what is usual
 PART: Final = 1 / 16  # of each rejection in their rank: a few would by chance often be a crowd
 FARTHEST: Final = 3.0  # a single rejection counts for no more, in the usual distances
 CROWDED: Final = 1.2  # their rank from which on it is the number that is rejected
+SURELY: Final = 1.4  # the same, where something speaks against it
 
 
 class Reach:
@@ -39,10 +40,14 @@ class Reach:
         """Return the most calls on the wire, an answered one among them."""
         return max(self._now, self._before)
 
-    @property
-    def crowded(self) -> bool:
-        """Return whether calls are rejected beside clearly more others than most are sent."""
-        return self._rank > CROWDED
+    def crowded(self, among: int) -> bool:
+        """Return whether calls are rejected beside clearly more others than most are sent.
+
+        If some beside clearly more than now were answered lately, it may be chance, or others that
+        came just when more were sent: then they must be rejected beside more others yet.
+        """
+        least = CROWDED if self.most <= MARGIN * among else SURELY
+        return self._rank > least
 
     def answered(self, among: int) -> None:
         """Take note of an answer to a call that was sent as one of so many on the wire."""

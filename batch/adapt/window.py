@@ -20,17 +20,19 @@ FEWEST: Final = 50  # answers that make up for a cut, at the least: so seldom ar
 class Window:
     """An adaptive number of calls on the wire, from 1 to a ceiling."""
 
-    __slots__ = ("_queueing", "_search", "_start", "_testing", "ceiling", "limit")
+    __slots__ = ("_queueing", "_search", "_testing", "ceiling", "limit")
 
     def __init__(self, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
-        self._start = start
         self._search = Search(start, 1.0, ceiling, _wider)
-        self.restart()
+        self._begin(start)
 
     def restart(self) -> None:
-        """Begin anew: nothing is known."""
-        self._search.begin(self._start)
+        """Begin anew, with few calls: nothing is known."""
+        self._begin(START)
+
+    def _begin(self, size: float) -> None:
+        self._search.begin(size)
         self._queueing = Queueing()
         self._testing = False  # of a queue: the size must stay what it is
         self._update()

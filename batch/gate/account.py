@@ -27,7 +27,7 @@ class Account(Passage):
     )
 
     def __init__(self, settings: GateSettings, clock: Callable[[], float]) -> None:
-        super().__init__(settings, settings.ceiling, clock)
+        super().__init__(settings, settings.ceiling, clock, settings.declared_rpm)
         self._health = Health()
         self._short_of_money = False
         self.breakers = Breakers(clock)

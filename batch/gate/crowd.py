@@ -41,17 +41,19 @@ class Crowd:
 
     def enter(self, lane: Lane, model: str, call: Call) -> None:
         """Raise if a call may not even wait. Of those for a closed model one may, now and then."""
-        self._check(lane, model, call, entering=True)
+        if self._halted or lane.account.breakers.records:
+            self._check(lane, model, call, entering=True)
 
     def check(self, lane: Lane, model: str, call: Call) -> None:
         """Raise if a call that was let in may not go on."""
-        self._check(lane, model, call, entering=False)
+        if self._halted or lane.account.breakers.records:
+            self._check(lane, model, call, entering=False)
 
     def _check(self, lane: Lane, model: str, call: Call, *, entering: bool) -> None:
         if self._halted:
             raise Halted("the run is ending")
         breakers = lane.account.breakers
-        breaker = breakers.find(lane.key_name, model, call) if breakers.records else None
+        breaker = breakers.find(lane.key_name, model, call)
         if breaker is None:
             return
         trial = breakers.trial(lane.key_name, model) if breaker.scope == "model" else None

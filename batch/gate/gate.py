@@ -38,8 +38,7 @@ class Gate:
         self._crowd = Crowd()
         self._beside = Beside(settings.ceiling)
         self._lanes = [
-            Lane(pattern, secret, self._account, settings.of_key(pattern), clock)
-            for pattern, secret in secrets
+            Lane(pattern, secret, self._account, settings, clock) for pattern, secret in secrets
         ]
         self._by_model: dict[str, Lane] = {}
         self._estimates = Estimates()
@@ -55,10 +54,6 @@ class Gate:
                 raise Blocked(str(missing))
             self._by_model[model] = lane
         return lane
-
-    def counts_tokens(self, lane: Lane) -> bool:
-        """Return whether calls have to say what they are likely to take."""
-        return lane.counts_tokens or lane.account.counts_tokens
 
     def admit(self, lane: Lane, model: str, call: Call, estimate: Estimate | None = None) -> Visit:
         """Return an ``async with`` for the time that a call is on the wire.

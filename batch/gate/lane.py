@@ -6,28 +6,32 @@ from collections.abc import Callable
 
 from batch.gate.account import Account
 from batch.gate.passage import Passage
-from batch.gate.settings import Limits
+from batch.gate.settings import GateSettings
 from batch.secret import Secret
 
 
 class Lane(Passage):
     """What calls of one key and one pattern of models share."""
 
-    __slots__ = ("account", "key_name", "name", "secret")
+    __slots__ = ("account", "key_name", "name", "needs_estimates", "secret")
 
     def __init__(
         self,
         pattern: str,
         secret: Secret,
         account: Account,
-        limits: Limits,
+        settings: GateSettings,
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(limits, limits.concurrency or account.slots.window.ceiling, clock)
+        limits = settings.of_key(pattern)
+        ceiling = limits.concurrency or account.slots.window.ceiling
+        super().__init__(limits, ceiling, clock, limits.rpm or settings.rpm or 0)
         self.name = pattern  # for our own use; messages name key and model
         self.secret = secret
         self.key_name = secret.name
         self.account = account
+        # Calls have to say what they are likely to take.
+        self.needs_estimates = self.counts_tokens or account.counts_tokens
 
     def reckon(self, seconds: float, difference: int | None) -> None:
         """Take note of a round trip too in the window: it tells of queues at the gateway.

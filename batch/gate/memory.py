@@ -155,6 +155,10 @@ class Held:
         self._came = 0
         self._amount = 0  # in all
 
+    def needs(self, sent: int, unknown: int) -> bool:
+        """Return whether there is anything to be taken: of most calls, there is not."""
+        return self._memory.needed(self._model, sent, unknown) > 0
+
     async def take(self, sent: int, unknown: int = 0) -> None:
         """Wait for the bytes of the payload and of the answer. Raises Halted.
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from batch.adapt.load import Load
+from batch.adapt.window import START
 from batch.errors import CallFailed
 from batch.gate.limit import Limit
 from batch.gate.pace import Pace
@@ -16,6 +17,9 @@ from batch.gate.waits import Door, Waiter
 
 SHORTEST_TRIP = 0.001  # seconds; less is as good as nothing
 SMOOTHING = 1 / 8  # part of each new round trip in the smoothed one
+# Where a rate is declared, of the side or of the other one that its calls pass, so many seconds'
+# worth of it may be on the wire before anything is known.
+START_SECONDS = 0.25
 
 
 class Fare(Waiter):
@@ -50,7 +54,9 @@ class Passage:
         "slots",
     )
 
-    def __init__(self, limits: Limits, ceiling: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Limits, ceiling: int, clock: Callable[[], float], rpm: float
+    ) -> None:
         self._clock = clock
         self._trip: float | None = None  # seconds, smoothed
         self._requests: Limit | None = None
@@ -58,7 +64,7 @@ class Passage:
         self._slot_door = Door()
         self._poll_door = Door()
         self.schedule = Schedule(clock)
-        self.load = Load(ceiling)
+        self.load = Load(ceiling, max(START, int(START_SECONDS * rpm / 60)))
         self.slots = Slots(self.load.window)
         self.pace = Pace(self.load, clock)
         if limits.rpm:

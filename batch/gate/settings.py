@@ -37,6 +37,11 @@ class GateSettings(Limits, frozen=True, kw_only=True):
         """Return how many calls may be on the wire to the account."""
         return self.concurrency or CONCURRENCY
 
+    @property
+    def declared_rpm(self) -> float:
+        """Return the requests a minute that are declared: the account's, or its keys' together."""
+        return self.rpm or sum(limits.rpm or 0 for limits in self.keys)
+
     def of_key(self, pattern: str) -> Limits:
         """Return the limits declared for a pattern, or none."""
         return next((limits for limits in self.keys if limits.match == pattern), Limits())

@@ -141,7 +141,7 @@ class Book:
     def record(self, results: Sequence[Result]) -> None:
         """Write results, or errors, of one unit of lines as one group. Does not wait."""
         # All of them first: a pack of which one cannot be written must not leave the others behind.
-        written = [self._written(one) for one in results]
+        written = list(map(self._written, results))
         for log, line in written:
             self._put(log, line)
         self._waiting += len(results)

@@ -8,6 +8,7 @@ Every field is described in docs/formats.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
@@ -20,6 +21,7 @@ from batch.usage import fields
 
 HEAD: Final = b'{"x_run":'
 AFTER_HEAD: Final = b',"id":"batch_req_'
+_AT: Final = len(HEAD)
 _BRACE: Final = ord("}")
 Count: TypeAlias = int | float | None
 Named: TypeAlias = dict[str, Count | str]
@@ -222,29 +224,24 @@ def decode_mark(line: bytes) -> Mark:
     raise ValueError("not a record")
 
 
-def decode_marks(data: bytes, stop: int) -> tuple[list[int], list[Mark]]:
-    """Return where the lines of records end, and the ``x_run`` of each, decoded in one go.
+def decode_marks(lines: Sequence[bytes]) -> list[Mark]:
+    """Return the ``x_run`` of each record, decoded in one go. Lines have their line breaks.
 
-    The records stand one after the other, up to ``stop``. Raises ValueError if one of them is not
-    exactly as it is written here: ``decode_mark`` looks more closely.
+    Raises ValueError if one of them is not exactly as it is written here: ``decode_mark`` looks
+    more closely.
     """
-    ends: list[int] = []
     heads: list[bytes] = []
-    begin, after = 0, len(HEAD)
-    while begin < stop:
-        cut = data.find(AFTER_HEAD, begin)
-        end = data.find(b"\n", cut)
-        if cut < 0 or data[end - 1] != _BRACE or not data.startswith(HEAD, begin):
+    for line in lines:
+        cut = line.find(AFTER_HEAD)
+        if cut < 0 or line[:_AT] != HEAD or line[-2] != _BRACE:
             raise ValueError("not a record")
-        heads.append(data[begin + after : cut])
-        ends.append(end)
-        begin = end + 1
+        heads.append(line[_AT:cut])
     # A head that was cut too short lacks its brace, and the comma and the next head do not fit; one
     # that was cut too long brings more than a mark.
     marks = _decode_marks(b"[%b]" % b",".join(heads))
-    if len(marks) != len(ends):
+    if len(marks) != len(heads):
         raise ValueError("not a record a line")
-    return ends, marks
+    return marks
 
 
 def decode_entry(line: bytes) -> Entry:

@@ -7,13 +7,15 @@ yet synced. Anything else is damage, which is refused: to guess would lose answe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 import orjson
 
 from batch.errors import BadData
-from batch.files import Files, lines_of
+from batch.files import Files
 from batch.ledger.entries import HEAD, Entry, Mark, decode_entry, decode_mark, decode_marks
 from batch.ledger.lines import Repeated
 
@@ -31,32 +33,24 @@ class Stretch(NamedTuple):
     """Lines that stand one after the other."""
 
     at: int  # offset in the file
-    data: bytes  # with what follows them in the same read
-    stop: int  # where they end in it
+    lines: list[bytes]  # with their line breaks
+    holed: bool  # there are zeros in them
     whole: bool = True  # each has its line break
 
-    def lines(self) -> list[bytes]:
-        """Return them, without the line breaks."""
-        if not self.whole:
-            return [self.data]
-        return lines_of(self.data[: self.stop])
+    def placed(self) -> Iterator[tuple[int, bytes]]:
+        """Yield them with their offsets in the file."""
+        return zip(accumulate(map(len, self.lines), initial=self.at), self.lines, strict=False)
 
 
 class Marked(NamedTuple):
     """Records that stand one after the other."""
 
-    at: int  # offset in the file
-    data: bytes
-    ends: list[int]  # of their lines in it, before the line breaks
+    stretch: Stretch  # where they are, and perhaps other lines after them
     marks: list[Mark]
 
     def begin(self, place: int) -> int:
         """Return the offset in the file of one of them, or of what follows the last."""
-        return self.at + (self.ends[place - 1] + 1 if place else 0)
-
-    def line(self, place: int) -> bytes:
-        """Return the bytes of one of them."""
-        return self.data[self.begin(place) - self.at : self.ends[place]]
+        return self.stretch.at + sum(map(len, self.stretch.lines[:place]))
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -82,34 +76,32 @@ def stretches(files: Files, path: str, offset: int, end: int) -> Iterator[Stretc
     held: list[bytes] = []
     left = end - offset
     for chunk in files.read(path, offset) if left > 0 else ():
-        held.append(chunk[:left])
+        first, *others = BytesIO(chunk[:left])
         left -= len(chunk)
-        if b"\n" in held[-1]:
-            data = b"".join(held)
-            stop = data.rfind(b"\n") + 1
-            yield Stretch(offset, data, stop)
-            held = [data[stop:]]
-            offset += stop
+        held.append(first)
+        if first.endswith(b"\n"):
+            lines = [b"".join(held), *others]
+            held = [] if lines[-1].endswith(b"\n") else [lines.pop()]
+            yield Stretch(offset, lines, holed=lines[0].find(0) >= 0 or chunk.find(0) >= 0)
+            offset += sum(map(len, lines))
         if left <= 0:
             break
     if rest := b"".join(held):
-        yield Stretch(offset, rest, len(rest), whole=False)
+        yield Stretch(offset, [rest], holed=True, whole=False)
 
 
 def numbered(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, bool]]:
     """Yield offset and bytes of each line before ``end``, and whether a line break ends it."""
     for stretch in stretches(files, path, offset, end):
-        at, whole = stretch.at, stretch.whole
-        for line in stretch.lines():
-            yield at, line, whole
-            at += len(line) + 1
+        for at, line in stretch.placed():
+            yield at, line.removesuffix(b"\n"), stretch.whole
 
 
 def records(files: Files, path: str, offset: int, end: int) -> Iterator[tuple[int, bytes, Mark]]:
     """Yield offset, bytes and mark of each result or error, up to the first line that is none."""
     for found in _marked(files, path, offset, end):
-        for place, mark in enumerate(found.marks):
-            yield found.begin(place), found.line(place), mark
+        for mark, (at, line) in zip(found.marks, found.stretch.placed(), strict=False):
+            yield at, line[:-1], mark
 
 
 def _marked(files: Files, path: str, offset: int, end: int) -> Iterator[Marked]:
@@ -121,7 +113,7 @@ def _marked(files: Files, path: str, offset: int, end: int) -> Iterator[Marked]:
         found = _looked_at(stretch, parsed)
         if found.marks:
             yield found
-        if found.begin(len(found.marks)) < stretch.at + stretch.stop:
+        if len(found.marks) < len(stretch.lines):
             return
 
 
@@ -143,36 +135,29 @@ def _looked_at(stretch: Stretch, parsed: int) -> Marked:
 
     Lines that begin at ``parsed`` or after it are parsed whole.
     """
-    at, data, stop, _ = stretch
     try:
-        ends, marks = _one_by_one(data, stop) if b"\0" in data else decode_marks(data, stop)
+        marks = _one_by_one(stretch.lines) if stretch.holed else decode_marks(stretch.lines)
     except ValueError:
-        ends, marks = _one_by_one(data, stop)
-    found = Marked(at, data, ends, marks)
-    if at + stop > parsed:
-        for place in range(len(marks)):
-            if found.begin(place) >= parsed and not _parses(found.line(place)):
-                return Marked(at, data, ends[:place], marks[:place])
+        marks = _one_by_one(stretch.lines)
+    found = Marked(stretch, marks)
+    if found.begin(len(marks)) > parsed:
+        for place, (begin, line) in enumerate(stretch.placed()):
+            if begin >= parsed and not _parses(line):
+                return Marked(stretch, marks[:place])
     return found
 
 
-def _one_by_one(data: bytes, stop: int) -> tuple[list[int], list[Mark]]:
-    """Return where lines end and what they say, up to the first that is no record."""
-    ends: list[int] = []
+def _one_by_one(lines: Sequence[bytes]) -> list[Mark]:
+    """Return what lines say, up to the first that is no record."""
     marks: list[Mark] = []
-    begin = 0
-    while begin < stop:
-        end = data.index(b"\n", begin)
-        line = data[begin:end]
-        if not line.endswith(b"}") or b"\0" in line:
+    for line in lines:
+        if not line.endswith(b"}\n") or b"\0" in line:
             break
         try:
             marks.append(decode_mark(line))
         except ValueError:
             break
-        ends.append(end)
-        begin = end + 1
-    return ends, marks
+    return marks
 
 
 def read_records(
@@ -212,8 +197,9 @@ def _own(marks: Sequence[Mark], run_id: str | None) -> int:
     """Return how many records are of a run, up to the first that is not."""
     if run_id is None:
         return len(marks)
-    own = [mark.run_id == run_id for mark in marks]
-    return len(marks) if False not in own else own.index(False)
+    if [mark.run_id for mark in marks].count(run_id) == len(marks):
+        return len(marks)
+    return [mark.run_id == run_id for mark in marks].index(False)
 
 
 def _units(marks: Sequence[Mark]) -> tuple[int, bool]:
@@ -271,7 +257,7 @@ def _note(
             f"{path}: line {again.ordinal} has two results (the second at byte {at}). {WAY_OUT}"
         ) from again
     except ValueError as wrong:
-        raise BadData(f"{path}: after byte {found.at}: {wrong}. {WAY_OUT}") from wrong
+        raise BadData(f"{path}: after byte {found.stretch.at}: {wrong}. {WAY_OUT}") from wrong
 
 
 def _judged(files: Files, end: LogEnd, decode: Callable[[bytes], Decoded]) -> LogEnd:

@@ -58,18 +58,17 @@ class Totals:
         _count(bucket, "num_model_requests", calls * len(usages))
         _count(bucket, COUNTS[source], len(usages))
         reported = [astuple(usage) for usage in usages if usage is not None]
-        columns = dict(zip(FIELDS, map(_told, zip(*reported, strict=True)), strict=False))
-        read, written = columns.get("input_tokens", ()), columns.get("output_tokens", ())
+        columns = dict(zip(FIELDS, zip(*reported, strict=True), strict=False))
+        known = {name: _count_all(bucket, name, values) for name, values in columns.items()}
+        read, written = known.get("input_tokens", ()), known.get("output_tokens", ())
         if not len(read) == len(written) == len(usages):
             unknown = len(usages) - sum(map(_known, reported))
             _count(bucket, "num_usage_unknown", calls * unknown)
-        for name, values in columns.items():
-            _count_all(bucket, name, values)
         if read:
             bucket[LONGEST] = max(bucket.get(LONGEST, 0), *read)
         if source == "billed" and reported:
             _count_all(bucket, "wasted_tokens", [0, *read, *written])
-            for name, values in columns.items():
+            for name, values in known.items():
                 _count_all(bucket, WASTED + name, values)
 
     def doubt(self, key: Key, calls: int) -> None:
@@ -117,16 +116,6 @@ class Totals:
         return named(whole)
 
 
-def _told(values: Values) -> Sequence[int | float]:
-    """Return those of a field's values that are known: most often all, or none."""
-    unknown = values.count(None)
-    if not unknown:
-        return cast("Sequence[int | float]", values)
-    if unknown == len(values):
-        return ()
-    return [value for value in values if value is not None]
-
-
 def _known(usage: Values) -> bool:
     """Return whether a usage was reported: of one side alone, what is summed is a floor."""
     read, written = usage[_READ], usage[_WRITTEN]
@@ -164,10 +153,22 @@ def _count(bucket: Sums, name: str, value: float) -> None:
     bucket[name] = total if type(total) is int else round(total, 3)
 
 
-def _count_all(bucket: Sums, name: str, values: Sequence[int | float]) -> None:
-    """Count values one after the other; whole numbers may be added up before that."""
-    if values and type(total := sum(values)) is int:
+def _count_all(bucket: Sums, name: str, values: Values) -> Sequence[int | float]:
+    """Count those values that are known, most often all or none, and return them.
+
+    One comes after the other; whole numbers may be added up before that.
+    """
+    if not values or (values[0] is None and values.count(None) == len(values)):
+        return ()
+    known = cast("Sequence[int | float]", values)
+    try:
+        total = sum(known)
+    except TypeError:  # to look for what is unknown takes longer than to add all up
+        known = [value for value in values if value is not None]
+        total = sum(known)
+    if type(total) is int:
         _count(bucket, name, total)
-        return
-    for value in values:
+        return known
+    for value in known:
         _count(bucket, name, value)
+    return known

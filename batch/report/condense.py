@@ -6,6 +6,7 @@ few hundred lines. So they are added column by column, and what is asked of each
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, tzinfo
 from functools import partial, reduce
@@ -46,6 +47,7 @@ class Condensed:
         names = {name.partition(":")[0] for name in by}
         self._parts: Final = [part for name, part in _PARTS.items() if name in names]
         self._times: Final = _Times(book, tz)
+        self._kinds: dict[Values, int] = {}  # which values are unknown → a number of its own
         self._sums: dict[Key, _Sum] = {}
         self._single: list[Bucket] = []
 
@@ -61,17 +63,13 @@ class Condensed:
             columns["max_input_tokens"], places = self._alike(buckets, times)
         wasted = _wasted(buckets) if any(columns["num_wasted"]) else [()] * len(buckets)
         parts = [map(part, buckets) for part in self._parts]
-        known = _unknown([columns[name] for name in _AMOUNTS])
+        known = self._known([columns[name] for name in _AMOUNTS])
         vain = map(_unknown_of, wasted) if any(wasted) else repeat(())
         asked = (times, columns["endpoint"], columns["tier"])
         keys = [*zip(*asked, known, vain, *parts, strict=False)]
-        alike: dict[Key, list[int]] = {}
+        alike: defaultdict[Key, list[int]] = defaultdict(list)
         for place in places:
-            key = keys[place]
-            if key in alike:
-                alike[key].append(place)
-            else:
-                alike[key] = [place]
+            alike[keys[place]].append(place)
         for key, those in alike.items():
             first = those[0]
             if key not in self._sums:
@@ -83,6 +81,18 @@ class Condensed:
         yield from self._single
         for one in self._sums.values():
             yield one.bucket()
+
+    def _known(self, columns: Sequence[Values]) -> Iterable[int]:
+        """Return for each row a number of what is known of it; without an end if all are alike.
+
+        It is a part of the key: to hash 14 truths for each row would take as long as to add it up.
+        """
+        kinds = [_all_unknown(column) for column in columns]
+        rows = [tuple(kinds)]
+        if None in kinds:
+            rows = [*map(_unknown_of, zip(*columns, strict=True))]
+        numbers = [self._kinds.setdefault(kind, len(self._kinds)) for kind in rows]
+        return numbers if None in kinds else repeat(numbers[0])
 
     def _alike(
         self, buckets: Sequence[Bucket], times: Sequence[_Time]
@@ -185,14 +195,6 @@ def _add(
 
 def _wasted(buckets: Iterable[Bucket]) -> list[Values]:
     return [astuple(one.wasted) if one.num_wasted else () for one in buckets]
-
-
-def _unknown(columns: Sequence[Values]) -> Iterable[Values]:
-    """Return for each row which of its values are unknown. It has no end if all rows are alike."""
-    kinds = [_all_unknown(column) for column in columns]
-    if None in kinds:
-        return map(_unknown_of, zip(*columns, strict=True))
-    return repeat(tuple(kinds))
 
 
 def _all_unknown(column: Values) -> bool | None:

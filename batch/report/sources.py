@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
@@ -12,7 +13,6 @@ import msgspec
 import orjson
 
 from batch.errors import NoInput
-from batch.files import lines_of
 from batch.ledger.paths import Paths, folder_of
 from batch.report.buckets import Bucket, decode, place_of
 from batch.wording import counted, shown
@@ -167,14 +167,14 @@ def _once(run: Sequence[Bucket]) -> Sequence[Bucket]:
 
 
 def _lines(path: str) -> list[bytes]:
-    with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(": this is too large for usage totals")
+    with open(path, "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size > LARGEST:
+            raise ValueError(": this is too large for usage totals")
+        data = file.readall()
     if data and not data.endswith(b"\n"):
         number = data.count(b"\n") + 1
         raise ValueError(f":{number}: the file ends in the middle of a line: a part of it is gone")
-    return list(filter(bytes.strip, lines_of(data)))
+    return list(filter(bytes.strip, BytesIO(data)))  # each with its line break
 
 
 def _from_logs(path: str, fresh: Fresh) -> Iterable[Mapping[str, Any]] | None:

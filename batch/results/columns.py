@@ -10,18 +10,25 @@ import msgspec
 import orjson
 
 from batch.errors import BadUsage
-from batch.results.record import Record
+from batch.ledger.entries import Counts
+from batch.results.record import Record, Told
 from batch.wording import shown, spelled
 
 # What the values of a column are: "value" is whatever the inputs have.
 Kind: TypeAlias = Literal["text", "int", "float", "bool", "value", "vector"]
+UNREPORTED: Final = Counts()
 INPUT: Final = "input_"  # before the name of an input's column that is also one of ours
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """What a row is made of: a record, one of its vectors, and the fields of its line."""
+    """What a row is made of: a record, one of its vectors, and the fields of its line.
+
+    What a record says of its line has a place of its own: most columns are of it.
+    """
 
     record: Record
+    told: Told
+    counts: Counts
     fields: Mapping[str, Any] = {}
     cost: float | None = None
     index: int | None = None
@@ -38,20 +45,20 @@ class Column(msgspec.Struct, frozen=True):
 
 
 def _usage(name: str) -> Callable[[Row], Any]:
-    return lambda row: getattr(row.record.x_run.counts, name, None)
+    return attrgetter(f"counts.{name}")
 
 
 def _told(name: str) -> Callable[[Row], Any]:
-    return attrgetter(f"record.x_run.{name}")
+    return attrgetter(f"told.{name}")
 
 
 def _label(row: Row) -> str | None:
-    value = (row.record.x_run.label or {}).get("value")
+    value = (row.told.label or {}).get("value")
     return None if value is None else spelled(value)
 
 
 def _files(row: Row) -> str | None:
-    return " ".join(one.path for one in row.record.x_run.files) or None
+    return " ".join(one.path for one in row.told.files) or None
 
 
 def _message(row: Row) -> str | None:
@@ -61,12 +68,12 @@ def _message(row: Row) -> str | None:
 _OWN: Final[tuple[Column, ...]] = (
     Column("custom_id", "text", attrgetter("record.custom_id")),
     Column("label", "text", _label),
-    Column("confidence", "float", lambda row: (row.record.x_run.label or {}).get("confidence")),
+    Column("confidence", "float", lambda row: (row.told.label or {}).get("confidence")),
     Column("text", "text", attrgetter("record.text")),
     Column("index", "int", attrgetter("index")),
     Column("embedding", "vector", attrgetter("vector")),
     Column("files", "text", _files),
-    Column("finish", "text", lambda row: row.record.x_run.finish or None),
+    Column("finish", "text", lambda row: row.told.finish or None),
     Column("model", "text", _told("model")),
     Column("input_tokens", "int", _usage("input_tokens")),
     Column("output_tokens", "int", _usage("output_tokens")),

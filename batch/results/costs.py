@@ -35,7 +35,7 @@ class Costs:
         told = record.x_run
         if told.class_ is not None or told.counts is None:
             return None
-        requests = 1 if told.pack is None or told.pack[0] == 0 else 0
+        requests = 0 if told.pack and told.pack[0] else 1
         return self._cost(told.model, hour_of(told.started_at), requests, told.counts)
 
     def _priced(self, model: str, hour: str, requests: int, counts: Counts) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -14,7 +14,16 @@ from batch.errors import BadUsage, CannotWrite
 from batch.files import OsFiles
 from batch.results.arrays import IDS, Npy
 from batch.results.beside import Beside
-from batch.results.columns import OF_ERRORS, OWN, Column, Kind, Row, chosen, rows_of
+from batch.results.columns import (
+    OF_ERRORS,
+    OWN,
+    UNREPORTED,
+    Column,
+    Kind,
+    Row,
+    chosen,
+    rows_of,
+)
 from batch.results.costs import Costs
 from batch.results.logs import Logs
 from batch.results.publish import GZIP, Target, refuse_target
@@ -33,6 +42,7 @@ SUFFIXES: Final[Mapping[str, Format]] = {
 _PEEKED: Final = 200  # results that tell which columns there are
 _AT_ONCE: Final = 200  # rows that are written together
 _UNZIPPED: Final = ("parquet", "npy")
+_NO_FIELDS: Final[Mapping[str, Any]] = {}
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -145,18 +155,20 @@ def rows(
     used = sources.beside if any(one.of_input for one in columns) else None
     by_vector = any(one.name in ("embedding", "index") for one in columns)
     by_vector = by_vector or wanted.format == "npy"
-    price = sources.costs.of if sources.costs else None
-    held: list[Row] = []
-    for record, fields in _records(sources.logs, used, wanted, done):
-        row = Row(record, fields, price(record) if price else None)
-        if by_vector:
-            held += rows_of(row)
-        else:
-            held.append(row)
-        if len(held) >= _AT_ONCE:
-            yield held
-            held = []
-    yield held
+    costs = sources.costs if any(one.name == "cost" for one in columns) else None
+    price = costs.of if costs else _unpriced
+    made: Iterator[Row] = (
+        Row(record, (told := record.x_run), told.counts or UNREPORTED, fields, price(record))
+        for record, fields in _records(sources.logs, used, wanted, done)
+    )
+    if by_vector:
+        made = chain.from_iterable(map(rows_of, made))
+    while some := list(islice(made, _AT_ONCE)):
+        yield some
+
+
+def _unpriced(_record: Record) -> None:
+    """Reckon nothing: no column shows it."""
 
 
 def _writer(wanted: Wanted, targets: Sequence[Target], columns: Sequence[Column]) -> Writer:
@@ -181,15 +193,13 @@ def _records(
     lines: Iterator[bytes]
     if wanted.in_order:
         lines = (line for _, line in logs.in_order(errors=wanted.errors))
+    elif wanted.errors:
+        lines = chain(logs.results(), logs.errors())
     else:
         lines = logs.results()
     for line in lines:
         done.records += 1
-        yield decode_record(line), {}
-    if wanted.errors and not wanted.in_order:
-        for line in logs.errors():
-            done.records += 1
-            yield decode_record(line), {}
+        yield decode_record(line), _NO_FIELDS
 
 
 def _joined(

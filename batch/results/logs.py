@@ -162,13 +162,13 @@ class Logs:
         return self.found.history.identity
 
     def results(self) -> Iterator[bytes]:
-        """Yield the results in the order in which they were finished.
+        """Yield the results, with their line breaks, in the order in which they were finished.
 
         Each was read as one when the run was opened, or by whom its checkpoint is from.
         """
         end = self._results.keep
         for stretch in stretches(self._files, self.paths.results, 0, end) if end else ():
-            yield from stretch.lines()
+            yield from stretch.lines
 
     def errors(self) -> Iterator[bytes]:
         """Yield the errors of lines that have no result, the last one of each."""

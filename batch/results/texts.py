@@ -35,21 +35,21 @@ class Jsonl:
 
     def __init__(self, target: Target, columns: Sequence[Column]) -> None:
         self._target = target
-        self._names = [one.name for one in columns]
-        self._getters = [one.get for one in columns]
+        self._getters = [(one.name, one.get) for one in columns]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write an object for each row, its columns in their order."""
-        option = orjson.OPT_APPEND_NEWLINE
-        columns = [map(get, rows) for get in self._getters]
-        objects = [
-            dict(zip(self._names, values, strict=True)) for values in zip(*columns, strict=True)
-        ]
+        option, named = orjson.OPT_APPEND_NEWLINE, self._getters
         try:
-            lines = [orjson.dumps(one, _plain, option) for one in objects]
+            lines = [
+                orjson.dumps({name: get(row) for name, get in named}, _plain, option)
+                for row in rows
+            ]
         except TypeError:  # a line of the inputs has a number of more than 64 bits
-            objects = [{name: _any_size(one[name]) for name in self._names} for one in objects]
-            lines = [orjson.dumps(one, _plain, option) for one in objects]
+            lines = [
+                orjson.dumps({name: _any_size(get(row)) for name, get in named}, _plain, option)
+                for row in rows
+            ]
         self._target.write(b"".join(lines))
 
     def finish(self) -> None:

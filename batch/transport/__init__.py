@@ -13,7 +13,7 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,10 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = "wenwen-batch"
 
 
+# Makes what folds an answer that comes as events; None if none of this call does.
+Folding: TypeAlias = Callable[[], Folder | None]
+
+
 def nobody(grew: int) -> None:
     """Take no note of bytes that come."""
 
@@ -51,16 +55,16 @@ class Transport(Protocol):
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:
         """Send one call once and return what came back, whatever its status.
 
-        ``folder`` folds the answer if it comes as events. ``grew`` is told how many bytes more are
-        held, as they come. ``leaves`` is called before the first byte of a request to the gateway
-        is handed to the system: until then nothing was sent, however the call ends. A key goes to
-        the gateway alone. Raises ``CallFailed``: ``BadFile`` and
+        ``folding`` is asked for a folder if the answer comes as events. ``grew`` is told how many
+        bytes more are held, as they come. ``leaves`` is called before the first byte of a request
+        to the gateway is handed to the system: until then nothing was sent, however the call ends.
+        A key goes to the gateway alone. Raises ``CallFailed``: ``BadFile`` and
         ``FileUnread`` for a file that the call names, ``Unreachable`` only if nothing was sent
         (``NoWay`` if nothing ever will be), ``Interrupted`` or ``TimedOut`` if the gateway may have
         begun to work, ``NotAnAnswer`` if the answer is too large, ``FileGone`` if a file is,

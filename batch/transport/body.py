@@ -64,7 +64,7 @@ async def fold(
 ) -> bytes:
     """Hand every event to the folder while they come, and return the folded body."""
     told = 0
-    pause = Pause(pauses, content)
+    pause: Pause | None = None
     events = Events()
     feed, take = events.feed, folder.feed
     begun = False
@@ -77,7 +77,10 @@ async def fold(
             if content.total_bytes > cap:
                 too_large(cap)
             told = _tell(grew, told, content.total_bytes)
+            if content.at_eof():
+                break
             if len(chunk) < MUCH:
+                pause = pause or Pause(pauses, content)
                 await pause.rest()
             chunk = await content.readany()
         for data in events.end():

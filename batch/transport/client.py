@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from batch.errors import CallFailed
 from batch.media import MediaFolder
 from batch.records import Call, Form, Reply, Saved, Spliced
 from batch.secret import Redactor, Secret
-from batch.transport import TransportSettings, nobody
+from batch.transport import Folding, TransportSettings, nobody
 from batch.transport.address import at_gateway, host_of, normalise_base_url
 from batch.transport.attach import Attachments
 from batch.transport.body import BLANK, EVENT_STARTS, Grew, fold, peek, read
@@ -32,7 +32,6 @@ from batch.transport.sessions import Leaves, Sessions
 from batch.transport.trust import Distrust, tls_context
 from batch.transport.tunnel import refused
 from batch.transport.web import Web
-from batch.wire import Folder
 
 # A file is saved as it is; a compressed one that is cut would pass unnoticed.
 AS_IT_IS: Final = (("Accept-Encoding", "identity"),)
@@ -99,21 +98,24 @@ class AioTransport:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Grew = nobody,
         leaves: Leaves = None,
     ) -> Reply:
         """Send one call once; see ``Transport``."""
         payload = call.payload
         data: Body
-        if isinstance(payload, (Form, Spliced)):
-            data = await self._attached(payload, grew)
-        else:
+        if payload is None or isinstance(payload, bytes):
             data = payload
+        else:
+            data = await self._attached(payload, grew)
         started_at, begun = self._now(), self._loop.time()
         try:
-            response = await self._answer(call, data, secret, leaves)
-            body, streamed = await self._take(response, call, folder, grew)
+            response = await self._asked(call, data, secret, leaves)
+            body: bytes | Saved | None = self._at_once(response, call)
+            streamed = False
+            if body is None:
+                body, streamed = await self._take(response, call, folding, grew)
         except FOREIGN as broken:
             # Without its cause: aiohttp's exceptions carry the request and with it the key.
             raise redact(await self._failure(broken, call), self._redactor) from None
@@ -141,15 +143,23 @@ class AioTransport:
             redact(failure, self._redactor)
             raise
 
-    async def _answer(self, call: Call, data: Body, secret: Secret | None, leaves: Leaves) -> Open:
-        """Send, and return the answer with its body unread."""
+    def _asked(
+        self, call: Call, data: Body, secret: Secret | None, leaves: Leaves
+    ) -> Awaitable[Open]:
+        """Return what sends, and comes to the answer with its body unread."""
+        if isinstance(data, bytes):
+            as_json = call.method == POST and call.expect != "file" and len(data) < LARGE
+            if as_json and self._straight:
+                ends = self._media_ends if call.media else self._text_ends
+                return self._posts.send(call, data, secret, ends, leaves)
+            data = json_payload(data)
+        return self._by_session(call, data, secret, leaves)
+
+    async def _by_session(
+        self, call: Call, data: Body, secret: Secret | None, leaves: Leaves
+    ) -> Open:
         as_file = call.expect == "file"
         slow = as_file or call.media
-        if isinstance(data, bytes):
-            if self._straight and not as_file and call.method == POST and len(data) < LARGE:
-                ends = self._media_ends if slow else self._text_ends
-                return await self._posts.send(call, data, secret, ends, leaves)
-            data = json_payload(data)
         timeout = self._media_time if slow else self._text_time
         asking = AS_IT_IS if as_file else ()
         if call.origin == "foreign":
@@ -177,15 +187,26 @@ class AioTransport:
             return await self._web.failure(broken, call.path)
         return await ours(broken, self._base, self._proxy, self._distrust)
 
+    def _at_once(self, response: Open, call: Call) -> bytes | None:
+        """Return a body of JSON that is here whole, as nearly all are: nobody waits for it."""
+        content, settings = response.content, self._settings
+        if not content.is_eof() or call.expect == "file":
+            return None
+        kind = response.headers.get("Content-Type", "").lower()
+        cap = settings.max_file if call.media else settings.max_body
+        if "json" not in kind or content.total_bytes > cap:
+            return None
+        return content.read_nowait()
+
     async def _take(
-        self, response: Open, call: Call, folder: Folder | None, grew: Grew
+        self, response: Open, call: Call, folding: Folding | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         """Read the body; also say whether it was folded from events."""
         incomplete = not response.content.is_eof()
         if incomplete:
             self._idle.watch(response)
         try:
-            return await self._body(response, call, folder, grew)
+            return await self._body(response, call, folding, grew)
         except RuntimeError:
             # That is what aiohttp raises if its parser gave up while nobody waited for more.
             if response.connection is None or not response.connection.closed:
@@ -198,7 +219,7 @@ class AioTransport:
                 response.close()
 
     async def _body(
-        self, response: Open, call: Call, folder: Folder | None, grew: Grew
+        self, response: Open, call: Call, folding: Folding | None, grew: Grew
     ) -> tuple[bytes | Saved, bool]:
         content, settings = response.content, self._settings
         as_file = call.expect == "file"
@@ -206,17 +227,17 @@ class AioTransport:
         kind = response.headers.get("Content-Type", "").lower()
         good = 200 <= response.status < 300 and not (as_file and response.status == PARTIAL)
         plain = "json" in kind or "text/html" in kind or not good
-        if as_file and plain:
-            return await read(content, settings.max_body, grew), False
-        if plain or (folder is None and not as_file):
-            return await read(content, cap, grew), False
         if as_file:
+            if plain:
+                return await read(content, settings.max_body, grew), False
             first = await content.readany()
             if not first or first.lstrip(BLANK).startswith(NO_FILE_STARTS):
                 return await read(content, settings.max_body, grew, first), False
             part = self._media.part(call.save_as)
             return await save(content, part, settings.max_file, first, kind), False
-        assert folder is not None
+        folder = None if plain or folding is None else folding()
+        if folder is None:
+            return await read(content, cap, grew), False
         head = b""
         if "text/event-stream" not in kind:
             head = await peek(content, cap)

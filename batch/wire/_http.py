@@ -90,7 +90,7 @@ def reported(document: Mapping[str, Any], unknown: Failure = NotAnAnswer) -> Cal
 
     ``unknown`` is the class of an error that no table knows: within a stream, a cut answer.
     """
-    if not _is_error(document):
+    if _TELLING.isdisjoint(document) or not _is_error(document):  # the first one nearly always
         return None
     said = _said(document)
     kind = classify(200, said)
@@ -129,8 +129,6 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def _is_error(document: Mapping[str, Any]) -> bool:
-    if _TELLING.isdisjoint(document):  # as nearly always
-        return False
     if document.get("error") or document.get("type") == "error":
         return True
     if "base_resp" in document and _base_resp(document):

@@ -43,10 +43,7 @@ def counts(told: Mapping[str, Any], inside: Iterable[str]) -> dict[str, Any]:
 
 def first_count(*several: int | None) -> int | None:
     """Return the first count that is not 0; 0 if one is 0; None if there is none."""
-    for found in several:
-        if found:
-            return found
-    return 0 if 0 in several else None
+    return next(filter(None, several), 0 if 0 in several else None)
 
 
 def milliseconds(seconds: object) -> int | None:

@@ -69,6 +69,8 @@ class Events:
 
     def end(self) -> list[bytes]:
         """Return the data of an event that the end of the stream left unfinished, if there is."""
+        if not self._held:
+            return []
         data = self._data(b"".join(self._held))
         self._held = []
         return [data] if data else []

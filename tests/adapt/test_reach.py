@@ -19,7 +19,7 @@ def test_nothing_is_known_of_a_gateway_before_it_has_answered() -> None:
 
     assert reach.most == 0
     assert not reach.beyond(5)
-    assert not reach.crowded
+    assert not reach.crowded(5)
 
 
 def test_a_rejection_beside_clearly_fewer_than_were_answered_is_not_of_their_number() -> None:
@@ -95,12 +95,25 @@ def varying(share: float, above: int, seed: int) -> Reach:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_where_calls_are_rejected_only_beside_more_than_usual_they_are_too_many(seed: int) -> None:
-    assert varying(share=1.0, above=112, seed=seed).crowded
+    assert varying(share=1.0, above=112, seed=seed).crowded(113)
+
+
+@pytest.mark.parametrize(("among", "crowded"), [(114, [False, True]), (117, [True, True])])
+def test_where_some_beside_clearly_more_were_answered_a_crowd_takes_more_to_tell(
+    among: int, crowded: list[bool]
+) -> None:
+    """Else a rate that climbs just when others come would be taken for a number."""
+    reach = after(*[90, 110] * 400, 130)
+
+    for _ in range(100):
+        reach.rejected(among)
+
+    assert [reach.crowded(112), reach.crowded(114)] == crowded
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_where_calls_are_rejected_beside_any_number_of_others_it_is_not_that(seed: int) -> None:
-    assert not varying(share=0.02, above=0, seed=seed).crowded
+    assert not varying(share=0.02, above=0, seed=seed).crowded(113)
 
 
 def test_one_rejection_far_above_what_is_usual_decides_nothing_alone() -> None:
@@ -108,4 +121,4 @@ def test_one_rejection_far_above_what_is_usual_decides_nothing_alone() -> None:
 
     reach.rejected(10_000)
 
-    assert not reach.crowded
+    assert not reach.crowded(10_000)

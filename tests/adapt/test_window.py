@@ -55,6 +55,15 @@ def test_it_never_starts_above_its_ceiling() -> None:
     assert Window(ceiling=3).limit == 3
 
 
+def test_after_an_outage_a_window_begins_with_few_however_many_it_began_with_before() -> None:
+    """A gateway that has just come up takes less than was declared of it, if anything."""
+    window = Window(ceiling=400, start=250)
+
+    window.restart()
+
+    assert window.limit == 8
+
+
 def test_it_does_not_grow_while_it_is_not_what_limits() -> None:
     window = Window(ceiling=64)
 

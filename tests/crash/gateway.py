@@ -33,9 +33,8 @@ from batch.records import (
     Wait,
 )
 from batch.secret import Secret
-from batch.transport import nobody
+from batch.transport import Folding, nobody
 from batch.usage import Meter, Usage
-from batch.wire import Folder
 from tests.crash.broken import Broken
 from tests.crash.known import Known
 from tests.toys.formats import Toy
@@ -174,7 +173,7 @@ class Gateway:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:

@@ -190,8 +190,8 @@ HARMFUL: Final = (
     Mutant(
         "a line without its line break counts",
         SCAN,
-        "        yield Stretch(offset, rest, len(rest), whole=False)\n",
-        '        yield Stretch(offset, rest + b"\\n", len(rest) + 1)\n',
+        "        yield Stretch(offset, [rest], holed=True, whole=False)\n",
+        '        yield Stretch(offset, [rest + b"\\n"], holed=True)\n',
     ),
     Mutant(
         "half a pack counts",
@@ -256,11 +256,11 @@ HARMFUL: Final = (
     Mutant(
         "what a task may cost is left to whoever goes on with it",
         "deliver.py",
-        "                means.purse.lost(unit.spent())\n        unit.state = None\n",
+        "                means.purse.lost(unit.spent())\n            unit.let_go()\n",
         """\
                 left = means.purse.at_risk * 0 if unit.state is not None else None
                 means.purse._settle(unit.spent(), left)
-        unit.state = None
+            unit.let_go()
 """,
     ),
     Mutant(

@@ -40,8 +40,8 @@ ANSWER = {
         "completion_tokens_details": {"reasoning_tokens": 0},
     },
 }
-CALLS_A_LINE = 206  # of ours, without reading it and without a network
-CALLS_TO_READ_A_LINE = 20
+CALLS_A_LINE = 190  # of ours, without reading it and without a network
+CALLS_TO_READ_A_LINE = 17
 CALLS_A_CHUNK = 2  # when each comes alone; together they need one
 
 

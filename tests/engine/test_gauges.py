@@ -20,8 +20,7 @@ from batch.pipeline import Backlog
 from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
 from batch.secret import Secret
-from batch.transport import nobody
-from batch.wire import Folder
+from batch.transport import Folding, nobody
 from tests.gate.world import clock, gate, send
 from tests.rig import Rig, json_reply, rows
 from tests.toys.formats import TaskToy, Toy
@@ -41,7 +40,7 @@ class Slow:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:
@@ -153,7 +152,7 @@ def test_tasks_that_are_waited_for_are_named(tmp_path: Path) -> None:
             self,
             call: Call,
             secret: Secret | None,
-            folder: Folder | None = None,
+            folding: Folding | None = None,
             grew: Callable[[int], None] = nobody,
             leaves: Callable[[], None] | None = None,
         ) -> Reply:

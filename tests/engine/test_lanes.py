@@ -16,8 +16,8 @@ from batch.inputs.settings import MAX_LINE_BYTES, InputSettings
 from batch.inputs.sources import open_inputs
 from batch.records import BadLine, Call, Reply, Row
 from batch.secret import Secret
-from batch.transport import nobody
-from batch.wire import Ask, Folder, Shaped
+from batch.transport import Folding, nobody
+from batch.wire import Ask, Shaped
 from tests.rig import Rig, json_reply
 from tests.toys.formats import Toy
 
@@ -45,7 +45,7 @@ class Clocked:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:

@@ -29,8 +29,7 @@ from batch.halt import Halt
 from batch.ledger.recover import recover
 from batch.records import Call, Reply, Request, Saved, Send, State, Step
 from batch.secret import Secret
-from batch.transport import nobody
-from batch.wire import Folder
+from batch.transport import Folding, nobody
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import TaskToy
 
@@ -108,7 +107,7 @@ class Hanging(Scripted):
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:

@@ -20,8 +20,8 @@ from batch.records import Call, Reply, Row
 from batch.retry import RetryPolicy
 from batch.secret import Secret
 from batch.session.ending import SILENT_SECONDS
-from batch.transport import nobody
-from batch.wire import Folder, formats
+from batch.transport import Folding, nobody
+from batch.wire import formats
 from tests.rig import EPOCH, Rig, Scripted, json_reply, rows
 
 CHAT: Final = "chat"
@@ -221,14 +221,14 @@ class Slow(Scripted):
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:
         assert isinstance(call.payload, bytes)
         if orjson.loads(call.payload)["model"] == SISTER:
             await asyncio.sleep(60)
-        return await super().send(call, secret, folder, grew, leaves)
+        return await super().send(call, secret, folding, grew, leaves)
 
 
 def test_a_closed_model_is_tried_again_in_a_run_that_goes_on(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_without_a_limit_of_tokens_nobody_needs_to_estimate_them(
     async def main() -> None:
         at = gate(**settings)
 
-        assert not at.counts_tokens(at.lane(MODEL))
+        assert not at.lane(MODEL).needs_estimates
 
     run(main())
 
@@ -211,7 +211,7 @@ def test_a_limit_of_tokens_on_either_side_wants_estimates(settings: dict[str, ob
     async def main() -> None:
         at = gate(**settings)
 
-        assert at.counts_tokens(at.lane(MODEL))
+        assert at.lane(MODEL).needs_estimates
 
     run(main())
 

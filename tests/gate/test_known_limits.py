@@ -295,3 +295,49 @@ def test_a_call_that_waited_for_its_tokens_does_not_leave_together_with_the_next
         assert clock() < 70
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys", "at_once"),
+    [
+        ({}, ["*"], 8),
+        ({"rpm": 12_000}, ["*"], 50),
+        ({"rpm": 12_000}, ["a", "b"], 50),
+        ({"keys": (KeyLimits(match="a", rpm=9_600), KeyLimits(match="b", rpm=2_400))}, "ab", 50),
+        ({"rpm": 120}, ["*"], 8),
+        ({"rpm": 60_000, "concurrency": 20}, ["*"], 20),
+    ],
+    ids=["nothing", "one key", "two keys", "limits of keys", "a slow limit", "few at once"],
+)
+def test_with_a_declared_rate_a_quarter_seconds_worth_may_go_before_the_first_answer(
+    settings: dict[str, Any], keys: Sequence[str], at_once: int
+) -> None:
+    """Else runs of less than a minute would lose a part of it to growing from a few."""
+
+    async def main() -> None:
+        # Given
+        at = gate(*keys, **{"concurrency": 400, **settings})
+
+        # When: far more calls want to go than may, and none is answered
+        async def silence() -> None:
+            await asyncio.sleep(1000)
+
+        models = cycle([MODEL] if "*" in keys else keys)
+        calls = [asyncio.create_task(send(at, silence, model=next(models))) for _ in range(200)]
+        await asyncio.sleep(10)
+
+        # Then
+        assert at.in_flight == at_once
+        for call in calls:
+            call.cancel()
+
+    run(main())
+
+
+def test_a_key_without_a_limit_of_its_own_begins_with_few_whatever_another_may() -> None:
+    limits = (KeyLimits(match="a", rpm=60_000),)
+    at = gate("a", "b", concurrency=400, keys=limits)
+
+    windows = [at.lane(key).slots.window.limit for key in "ab"]
+
+    assert windows == [250, 8]

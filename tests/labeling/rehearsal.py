@@ -19,8 +19,7 @@ from batch.mock.hours import Hours
 from batch.mock.ledger import Row as Served
 from batch.records import Call, Reply, Row
 from batch.secret import Secret
-from batch.transport import nobody
-from batch.wire import Folder
+from batch.transport import Folding, nobody
 from tests.rig import EPOCH
 
 TOKENS = ("input_tokens", "output_tokens")
@@ -66,7 +65,7 @@ class Rehearsal:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:

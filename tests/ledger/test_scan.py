@@ -229,6 +229,24 @@ def test_near_the_end_a_line_is_parsed_whole_and_before_that_looked_at_for_holes
     assert scanned(broken.replace(b'"said":', bytes(7)) + rest) == (0, [])
 
 
+def test_a_hole_is_seen_wherever_one_read_ends_and_the_next_begins():
+    # Given a record with a hole in its body, which was synced, and is too far from the end to be
+    # parsed whole
+    said = encode_result(answered(1, outcome=Answer(b'"%s"' % (b"x" * 90), None, "", None)), RUN, 0)
+    holed = said.replace(b"x" * 40, bytes(40), 1)
+    large = Answer(b'"%s"' % (b"x" * NEAR_END), None, "stop", None)
+    data = said + holed + encode_result(answered(2, outcome=large), RUN, 0)
+    data += encode_result(answered(3), RUN, len(said + holed))
+    hole = data.index(b"\0")
+
+    for chunk in range(hole - 10, len(said + holed) + 10, 5):
+        files = on_disk(data)
+        files.chunk = chunk
+        found = [at for at, _, _ in records(files, PATH, 0, len(data))]
+
+        assert found == [0], chunk
+
+
 def test_what_may_not_have_been_synced_is_parsed_whole_however_far_from_the_end_it_begins():
     # Given a group that is larger than what is parsed whole in any case
     def log(synced, count=12):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from batch.errors import NoInput
-from batch.report.sources import read_all
+from batch.report.sources import LARGEST, read_all
 from tests.report.kit import START, row, write
 
 
@@ -117,6 +117,17 @@ def test_a_torn_or_foreign_file_is_left_out_as_a_whole_and_named(tmp_path, data,
     assert (found.files, requests(found)) == (1, 1)
     assert str(found.skipped[0]).startswith(f"{bad}{why}")
     assert good.exists()
+
+
+def test_a_file_that_is_too_large_for_totals_is_named_and_not_read(tmp_path):
+    path = tmp_path / "usage.jsonl"
+    path.touch()
+    os.truncate(path, LARGEST + 1)  # a hole: it takes no room
+
+    found = read(path)
+
+    assert [str(one) for one in found.skipped] == [f"{path}: this is too large for usage totals"]
+    assert not found.buckets
 
 
 def test_a_good_beginning_of_a_torn_file_does_not_count(tmp_path):

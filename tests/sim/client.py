@@ -40,6 +40,8 @@ LONGEST_DRAIN = 3 * 3600.0
 class NoJournal:
     """A journal of which nothing is ever read."""
 
+    behind = False
+
     def note(self, entry: Entry) -> None:
         pass
 

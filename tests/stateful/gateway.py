@@ -19,7 +19,7 @@ from batch.errors import Interrupted, TimedOut, Unreachable
 from batch.media import MediaFolder
 from batch.records import Call, Reply
 from batch.secret import Secret
-from batch.transport import nobody
+from batch.transport import Folding, nobody
 from batch.wire import Folder
 
 ROUND_TRIP: Final = 0.01
@@ -138,7 +138,7 @@ class Gateway:
         self,
         call: Call,
         secret: Secret | None,
-        folder: Folder | None = None,
+        folding: Folding | None = None,
         grew: Callable[[int], None] = nobody,
         leaves: Callable[[], None] | None = None,
     ) -> Reply:
@@ -149,13 +149,13 @@ class Gateway:
             leaves()
         self.calls += 1
         if call.kind == "submit":
-            return await self._submitted(call, folder)
+            return await self._submitted(call, folding)
         await asyncio.sleep(ROUND_TRIP)
         if call.kind == "fetch":
             return await self._fetched(call)
         return self._polled(call)
 
-    async def _submitted(self, call: Call, folder: Folder | None) -> Reply:
+    async def _submitted(self, call: Call, folding: Folding | None) -> Reply:
         name = self.drawn.popleft() if self.drawn else "answered"
         deed = DEEDS[name]
         assert isinstance(call.payload, bytes)
@@ -177,9 +177,9 @@ class Gateway:
             kind, code = deed.error
             error = {"message": f"this call is {name}", "type": kind, "code": code}
             return Reply(deed.status, JSON | dict(deed.headers), orjson.dumps({"error": error}))
-        return self._answer(row, call, folder)
+        return self._answer(row, call, folding)
 
-    def _answer(self, row: Row, call: Call, folder: Folder | None) -> Reply:
+    def _answer(self, row: Row, call: Call, folding: Folding | None) -> Reply:
         if row.film:
             return self._begun(row)
         if "images" in call.path:
@@ -187,6 +187,7 @@ class Gateway:
         elif "embeddings" in call.path:
             body = _vectors(row, call)
         elif call.expect == "events":
+            folder = folding() if folding is not None else None
             assert folder is not None
             return _streamed(row, folder)
         else:

@@ -242,12 +242,12 @@ def test_a_stream_is_folded_or_the_right_failure(
         ):
             folder = Joined()
             if isinstance(expected, tuple):
-                reply = await network.send(ASK, KEY, folder)
+                reply = await network.send(ASK, KEY, lambda: folder)
                 assert (reply.status, reply.body) == expected
                 assert reply.streamed == (reply.body == folder.body())
             else:
                 with pytest.raises(CallFailed) as failure:
-                    await network.send(ASK, KEY, folder)
+                    await network.send(ASK, KEY, lambda: folder)
                 assert type(failure.value) is expected
 
     run(main(), loop)
@@ -281,7 +281,7 @@ def test_an_answer_that_goes_on_outlives_the_idle_time() -> None:
             transport(server.url, idle_seconds=0.05, total_seconds=0.3) as network,
         ):
             with pytest.raises(TimedOut, match="no whole answer"):
-                await network.send(ASK, KEY, Joined())
+                await network.send(ASK, KEY, Joined)
 
     run(main())
 
@@ -300,7 +300,7 @@ def test_a_stream_whose_framing_breaks_midway_ends_before_the_idle_time() -> Non
             transport(server.url, idle_seconds=1.0, total_seconds=60) as network,
         ):
             with pytest.raises(Interrupted, match="cut"):
-                await network.send(ASK, KEY, Begins())
+                await network.send(ASK, KEY, Begins)
 
     run(main())
 
@@ -445,17 +445,17 @@ BOMB = bomb()
 
 
 @pytest.mark.parametrize(
-    ("script", "folder"),
+    ("script", "folding"),
     [
         ((READ, http(BOMB, ZIPPED, JSON)), None),
         ((READ, head(CHUNKED), Forever(chunk(b"x" * 65_536))), None),
-        ((READ, head(CHUNKED, EVENTS), Forever(chunk(b"x" * 65_536))), Joined()),
-        ((READ, http(BOMB, ZIPPED, EVENTS)), Joined()),
+        ((READ, head(CHUNKED, EVENTS), Forever(chunk(b"x" * 65_536))), Joined),
+        ((READ, http(BOMB, ZIPPED, EVENTS)), Joined),
     ],
     ids=["gzip bomb", "endless", "endless event", "gzip bomb as events"],
 )
 def test_a_body_without_end_is_given_up_in_bounded_memory(
-    script: Script, folder: Joined | None
+    script: Script, folding: type[Joined] | None
 ) -> None:
     async def main() -> None:
         async with (
@@ -465,7 +465,7 @@ def test_a_body_without_end_is_given_up_in_bounded_memory(
             tracemalloc.start()
             try:
                 with pytest.raises(NotAnAnswer, match="2,097,152 bytes"):
-                    await network.send(ASK, KEY, folder)
+                    await network.send(ASK, KEY, folding)
                 assert tracemalloc.get_traced_memory()[1] < 8 * MIB
             finally:
                 tracemalloc.stop()

@@ -55,6 +55,18 @@ async def apart(stream: Stream, chunks: int = 200) -> None:
         stream.feed_data(EVENT)
 
 
+def test_a_stream_that_is_there_whole_is_read_once_and_nobody_rests() -> None:
+    async def feed(stream: Stream) -> None:
+        for _ in range(20):
+            stream.feed_data(EVENT)
+        stream.feed_eof()
+
+    found = Read(feed)
+
+    assert (found.events, found.reads) == (20, 1)
+    assert found.after < SECONDS / 10
+
+
 def test_chunks_that_come_one_by_one_are_read_ten_times_a_second() -> None:
     async def feed(stream: Stream) -> None:
         await apart(stream)

@@ -392,7 +392,7 @@ def test_a_call_that_is_open_when_the_transport_is_closed_ends(begun: bytes, loo
         async with RawServer((READ, begun, HOLD)) as server:
             async with transport(server.url, idle_seconds=0.2) as network:
                 folder = Joined()
-                call = asyncio.create_task(network.send(ASK, KEY, folder))
+                call = asyncio.create_task(network.send(ASK, KEY, lambda: folder))
                 while not (folder.events if begun else server.got):
                     await asyncio.sleep(0)
             with pytest.raises(CallFailed):
@@ -408,7 +408,7 @@ def test_a_loop_in_debug_mode_has_nothing_to_say() -> None:
         async with RawServer(script) as server, transport(server.url) as network:
             await network.send(ASK, KEY)
             folder = Joined()
-            call = asyncio.create_task(network.send(ASK, KEY, folder))
+            call = asyncio.create_task(network.send(ASK, KEY, lambda: folder))
             while not folder.events:
                 await asyncio.sleep(0)
             call.cancel()

@@ -82,7 +82,7 @@ def test_a_long_answer_comes_whole_and_is_told_of_while_it_comes(
     async def main() -> None:
         grown: list[int] = []
         async with RawServer((READ, answer)) as server, transport(server.url) as network:
-            reply = await network.send(ASK, KEY, Joined(), grown.append)
+            reply = await network.send(ASK, KEY, Joined, grown.append)
 
         assert reply.body == body
         assert len(body) - LIGHT < sum(grown) <= len(answer)
@@ -95,7 +95,7 @@ def test_of_a_short_answer_nothing_is_told() -> None:
     async def main() -> None:
         grown: list[int] = []
         async with RawServer((READ, http(b"{}"))) as server, transport(server.url) as network:
-            await network.send(ASK, KEY, Joined(), grown.append)
+            await network.send(ASK, KEY, Joined, grown.append)
 
         assert grown == []
 
@@ -209,6 +209,31 @@ def test_a_reply_says_when_it_was_asked_and_how_long_it_took() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(b"{}", "Content-Type: application/json"),
+        http(b"<p>", "Content-Type: text/html"),
+        http(b"data: 1\n\n", "Content-Type: text/event-stream", status="500 No"),
+    ],
+    ids=["JSON", "page", "failure"],
+)
+def test_no_folder_is_made_for_an_answer_that_is_no_stream(answer: bytes) -> None:
+    made: list[Joined] = []
+
+    def folding() -> Joined:
+        made.append(Joined())
+        return made[-1]
+
+    async def main() -> None:
+        async with RawServer((READ, answer)) as server, transport(server.url) as network:
+            assert not (await network.send(ASK, KEY, folding)).streamed
+
+    run(main())
+
+    assert made == []
+
+
 def test_a_key_that_the_gateway_echoes_is_removed() -> None:
     async def main() -> None:
         echo = VALUE.encode()
@@ -219,7 +244,7 @@ def test_a_key_that_the_gateway_echoes_is_removed() -> None:
         )
         async with RawServer(script) as server, transport(server.url) as network:
             reply = await network.send(ASK, KEY)
-            folded = await network.send(ASK, KEY, Joined())
+            folded = await network.send(ASK, KEY, Joined)
             with pytest.raises(Interrupted) as failure:
                 await network.send(ASK, KEY)
 
@@ -244,7 +269,7 @@ def test_a_failure_that_a_folder_finds_ends_the_call_without_the_key() -> None:
         begun = http(events, "Content-Type: text/event-stream", length=999)
         async with RawServer((READ, begun, HOLD)) as server, transport(server.url) as network:
             with pytest.raises(Overloaded) as failure:
-                await network.send(ASK, KEY, Finds())
+                await network.send(ASK, KEY, Finds)
             await server.left.wait()
 
         assert str(failure.value) == failure.value.message == f"busy, says {MASK}"
@@ -267,7 +292,7 @@ def test_a_failure_within_an_answer_that_has_begun_does_not_precede_the_work(
         begun = http(b"data: 1\n\n" * events, "Content-Type: text/event-stream")
         async with RawServer((READ, begun)) as server, transport(server.url) as network:
             with pytest.raises(Throttled) as failure:
-                await network.send(ASK, KEY, Finds())
+                await network.send(ASK, KEY, Finds)
 
         assert failure.value.precedes_work is precedes
 
@@ -283,7 +308,7 @@ def test_a_bug_is_no_failure_of_the_call() -> None:
         begun = http(b"data: 1\n\n", "Content-Type: text/event-stream", length=999)
         async with RawServer((READ, begun, HOLD)) as server, transport(server.url) as network:
             with pytest.raises(KeyError):
-                await network.send(ASK, KEY, Buggy())
+                await network.send(ASK, KEY, Buggy)
 
     run(main())
 
@@ -295,7 +320,7 @@ def test_a_bug_is_no_failure_of_the_call() -> None:
 def test_a_cancelled_call_hangs_up(begun: bytes, loop: str) -> None:
     async def main() -> None:
         async with RawServer((READ, begun, HOLD)) as server, transport(server.url) as network:
-            call = asyncio.create_task(network.send(ASK, KEY, Joined()))
+            call = asyncio.create_task(network.send(ASK, KEY, Joined))
             while not server.got:
                 await asyncio.sleep(0)
             call.cancel()

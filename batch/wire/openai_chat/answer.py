@@ -43,7 +43,7 @@ def read_answer(request: Request, reply: Reply) -> tuple[Answer, Sequence[Sequen
     body = one_line(raw(reply))
     media = Found(request, document, body)
     # Pictures are counted too: some gateways bill by them, also those of an answer that is cut.
-    usage = read_usage(document.get("usage"), _searches(request, document, body))
+    usage = read_usage(document.get("usage"), _searches(request, document))
     usage = at_tier(with_images(usage, media.images), document.get("service_tier"))
     if flaw := _flaw(document.get("choices")):
         raise no_answer(reply, *flaw, usage)
@@ -72,19 +72,16 @@ def _without(makes: Makes, message: dict[str, Any]) -> str:
     return f"the answer holds no {makes}" + (f", only the text: {said}" if said else "")
 
 
-def _searches(request: Request, document: Mapping[str, Any], body: bytes) -> int:
+def _searches(request: Request, document: Mapping[str, Any]) -> int:
     """Return 1 for an answer that the web was searched for, as far as that shows; else 0."""
     # The last one is Zhipu's list of what it found.
     if searches_itself(request.model) or document.get("web_search"):
         return 1
-    if body.find(b'"url_citation"') < 0:  # nearly always, and quickly seen
-        return 0
-    cited = (
-        as_dict(one).get("type") == "url_citation"
-        for choice in as_list(document.get("choices"))
-        for one in as_list(as_dict(as_dict(choice).get("message")).get("annotations"))
-    )
-    return int(any(cited))
+    for choice in as_list(document.get("choices")):
+        noted = as_dict(as_dict(choice).get("message")).get("annotations")
+        if noted and any(as_dict(one).get("type") == "url_citation" for one in as_list(noted)):
+            return 1
+    return 0
 
 
 def _flaw(choices: Any) -> tuple[type[CallFailed], str] | None:

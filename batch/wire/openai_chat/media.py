@@ -41,7 +41,7 @@ class Found:
     def __init__(self, request: Request, document: Mapping[str, Any], body: bytes) -> None:
         self.made = request.makes == "text"  # what was asked for is there
         holds = not self.made or may_hold_media(body)
-        if holds or (body.find(b'"audio"') >= 0 and _speaks(document)):
+        if holds or _speaks(document):
             self._look(request, document, only_listen=not holds)
 
     def _look(self, request: Request, document: Mapping[str, Any], only_listen: bool) -> None:
@@ -72,8 +72,10 @@ class Found:
 
 
 def _speaks(document: Mapping[str, Any]) -> bool:
-    choices = as_list(document.get("choices"))
-    return any(message_of(one).get("audio") for one in choices if isinstance(one, dict))
+    for choice in as_list(document.get("choices")):
+        if isinstance(choice, dict) and message_of(choice).get("audio"):
+            return True
+    return False
 
 
 def messages(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
