@@ -125,9 +125,11 @@ def _program() -> str:
 
 
 def _write(path: str, text: str) -> None:
+    folder = os.path.dirname(path) or "."
     try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise CannotWrite(f"cannot write {path}: {error.strerror}") from error
+        why = f"{folder} is a file" if os.path.isfile(folder) else error.strerror
+        raise CannotWrite(f"cannot write {path}: {why}") from error

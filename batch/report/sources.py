@@ -119,8 +119,8 @@ def _find(paths: Iterable[str]) -> Iterator[str]:
             yield path
         else:
             raise NoInput(
-                f"{path}: there is no such file. Name the output of a run, a {NAME}, or a folder "
-                "that holds some"
+                f"{path or repr(path)}: there is no such file. Name the output of a run, a {NAME}, "
+                "or a folder that holds some"
             )
 
 

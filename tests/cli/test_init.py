@@ -80,3 +80,15 @@ def test_a_folder_that_cannot_be_written_is_73(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     assert init("label", tmp_path / "file" / "below") == 73
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+
+    assert init(next(iter(KINDS)), taken) == 73
+
+    assert f"{taken} is a file" in capsys.readouterr().err
+    assert taken.read_text() == "mine"
