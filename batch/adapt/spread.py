@@ -21,7 +21,7 @@ SEEN: Final = 2  # of the last even rejections, about so many are in the mean of
 NEXT: Final[dict[Phase, tuple[int, Phase]]] = {
     "even": (3, "trial"),
     "trial": (3, "spread"),
-    "shallow": (50, "even"),
+    "shallow": (100, "even"),
 }
 
 
