@@ -131,5 +131,5 @@ def _write(path: str, text: str) -> None:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        why = f"{folder} is a file" if os.path.isfile(folder) else error.strerror
+        why = f"{folder} is a file. Name a folder" if os.path.isfile(folder) else error.strerror
         raise CannotWrite(f"cannot write {path}: {why}") from error

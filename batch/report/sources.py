@@ -168,6 +168,7 @@ def _once(run: Sequence[Bucket]) -> Sequence[Bucket]:
 
 def _lines(path: str) -> list[bytes]:
     with open(path, "rb", buffering=0) as file:
+        # Asked first: to read up to a limit has all the memory up to it made ready.
         if os.fstat(file.fileno()).st_size > LARGEST:
             raise ValueError(": this is too large for usage totals")
         data = file.readall()

@@ -158,6 +158,7 @@ class AioTransport:
     async def _by_session(
         self, call: Call, data: Body, secret: Secret | None, leaves: Leaves
     ) -> Open:
+        """Send through aiohttp's session, and return the answer with its body unread."""
         as_file = call.expect == "file"
         slow = as_file or call.media
         timeout = self._media_time if slow else self._text_time
