@@ -152,7 +152,7 @@ class Joined:
         self.purse = purse
         self.halt.listen(purse.halt)
         flow = Flow(
-            workers=min(settings.limits.at_most, plan.todo),  # an idle one still takes memory
+            at_once=gate.at_once,
             lane_of=lambda model: gate.lane(model).name,
             lanes=likely_keys([pattern for pattern, _ in way.keys], plan.opened.models, settings),
             spill=waiting,

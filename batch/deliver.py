@@ -20,6 +20,7 @@ import msgspec
 from batch import weights
 from batch.errors import Blocked, CallFailed, Halted, OutcomeUnknown, Refused, TaskLate
 from batch.gate.lane import Lane
+from batch.ledger.entries import Entry
 from batch.ledger.state import Open
 from batch.means import Means
 from batch.records import Answer, Call, Done, Reply, Request, Result, Row, Send, State, Step, Wait
@@ -74,7 +75,7 @@ class Deliver:
         if asked > 1 and len(rows) > 1:
             raise TypeError("a script asks a pack once: its usage could not be divided otherwise")
         for code, usage in rejected_usage(verdict, last, asked):
-            await means.journal.keep(unit.billed(asked - 1, usage, code))
+            await self._kept(rows[0].model, unit.billed(asked - 1, usage, code))
         return unit.judged(verdict, last, asked, unit.ended_at(means.clock(), means.now()))
 
     async def _verdict(
@@ -94,7 +95,8 @@ class Deliver:
                     answers.append(on_record[len(answers)])
                     continue
                 if len(answers) > len(on_record):
-                    await means.journal.keep(unit.answered_part(len(answers) - 1, answers[-1]))
+                    part = unit.answered_part(len(answers) - 1, answers[-1])
+                    await self._kept(request.model, part)
                     means.purse.saved(unit.rows[0].ordinal)
                 unit.kept = len(answers)
                 answers.append(await self._ask(unit, request))
@@ -102,6 +104,11 @@ class Deliver:
         if len(answers) > len(on_record):
             return step, answers
         return await self._verdict(unit, on_record[: len(answers) - 1])
+
+    async def _kept(self, model: str, entry: Entry) -> None:
+        """Put on record what was paid. Nobody needs a slot for that: another one may have it."""
+        with self._means.resting(self._means.gate.lane(model).name):
+            await self._means.journal.keep(entry)
 
     async def _ask(self, unit: Unit, request: Request) -> Answer:
         """Have one request answered: follow it through its format's steps.
@@ -301,7 +308,8 @@ class Deliver:
             return
         journal, once = self._means.journal, call.repeat == "once"
         if failure.usage is not None:
-            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+            billed = unit.billed(request.part, failure.usage, failure.code)
+            await self._kept(request.model, billed)
             self._means.purse.saved(unit.rows[0].ordinal)
         elif failure.doubtful or leaves_doubt(failure, once=once):
             unit.maybe_billed += 1
@@ -330,6 +338,7 @@ class Deliver:
             once=submit and call.repeat == "once",
             safe=not submit,
             counts=submit and answered and gate.down_for(now) is None,
+            trip=gate.answer_seconds or 0.0,
             hopeless=gate.hopeless(lane, model, failure),
         )
 

@@ -81,8 +81,18 @@ class Gauges:
 
     @property
     def waiting_for(self) -> Holdup | None:
-        """Return what the first call waits for that has to wait, or None."""
-        return self._memory.waiting_for() or self._gate.waiting_for()
+        """Return what the first call waits for that has to wait, or None.
+
+        For lines that are not in the gate yet it is a window, as a key takes only as many of them
+        as may go. A ceiling holds up a run that is as it should be.
+        """
+        if waits := self._memory.waiting_for() or self._gate.waiting_for():
+            return waits
+        if not self._pipeline.unsent:
+            return None
+        holdups = self._gate.holdups()
+        full = (holdups.account, *holdups.lanes.values())
+        return next((why for why in full if why is not None and why.kind != "ceiling"), None)
 
     @property
     def bottleneck(self) -> Bottleneck | None:

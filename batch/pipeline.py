@@ -43,7 +43,7 @@ class Records(Protocol):
 class Flow(msgspec.Struct, frozen=True):
     """How wide the pipeline is, and what its lines need."""
 
-    workers: int  # per lane
+    at_once: Callable[[str], int]  # how many calls of a lane may be on the wire now
     lane_of: Callable[[str], str]  # model → name of the lane; raises Blocked
     lanes: Collection[str]  # those that are likely to have lines
     spill: Spill  # where lines wait of lanes that are slower than others
@@ -59,7 +59,7 @@ class Backlog(msgspec.Struct, frozen=True):
     begun: Mapping[str, int]  # read and not ended, those in work among them
     unsent: bool  # lines are left that no worker has taken
     exhausted: bool  # the inputs are read to their end
-    resting: int  # units that wait for their task, or before they are asked again
+    resting: int  # units that wait for their task, or before they are asked again, or for the disk
 
 
 class Pipeline:
@@ -78,7 +78,7 @@ class Pipeline:
         self._halt = halt
         self._say = say
         self._refused: Refusal | None = None  # what the inputs said, if no more can be had of them
-        self._pool = Pool(flow.workers, self._work)
+        self._pool = Pool(flow.at_once, self._work)
         self._feed: Feed
         self._deliver: Deliver
         self._in_hand: Counter[str] = Counter()  # lines that workers have taken, by lane
@@ -95,13 +95,14 @@ class Pipeline:
         pool.join(self._read_ahead())
         halted = asyncio.ensure_future(self._halt.wait())
         over = asyncio.ensure_future(pool.over.wait())
+        watching = asyncio.ensure_future(pool.keep_up())
         try:
             await asyncio.wait({over, halted}, return_when=asyncio.FIRST_COMPLETED)
             if halted.done() and pool.tasks:
                 await self._drain()
         finally:
-            over.cancel()
-            halted.cancel()
+            for one in (over, halted, watching):
+                one.cancel()
             await pool.stop()
         self.blocked += feed.blocked
         if broken := pool.failure or self._refused:
@@ -111,6 +112,11 @@ class Pipeline:
         """While one of a lane's units rests in this, another one is worked on in its place."""
         return self._pool.resting(lane)
 
+    @property
+    def unsent(self) -> bool:
+        """Return whether lines are left that no worker has taken."""
+        return not self._feed.exhausted or any(self._feed.waiting().values())
+
     def backlog(self) -> Backlog:
         """Return where the lines are."""
         waiting = self._feed.waiting()
@@ -118,7 +124,7 @@ class Pipeline:
         return Backlog(
             ended=dict(self._ended),
             begun={lane: waiting.get(lane, 0) + self._in_hand[lane] for lane in lanes},
-            unsent=not self._feed.exhausted or any(waiting.values()),
+            unsent=self.unsent,
             exhausted=self._feed.exhausted,
             resting=self._pool.at_rest,
         )
@@ -144,13 +150,15 @@ class Pipeline:
     async def _work(self, lane: str) -> None:
         """Take one unit after the other, and deliver it."""
         feed, in_hand = self._feed, self._in_hand
-        while self._halt.reason is None and not self._pool.surplus(lane):
+        while self._halt.reason is None and (beyond := self._pool.beyond(lane)) <= 0:
             unit = feed.at_hand(lane) or await self._had(feed.take(lane))
             if feed.bad:
                 await self._record_bad()
             if unit is None:
                 return
             if unit.rows:
+                if beyond < 0:
+                    self._pool.call_in(lane)
                 in_hand[lane] += len(unit.rows)
                 if unit.weight:
                     self._flow.memory.carry(unit.weight)
@@ -159,6 +167,10 @@ class Pipeline:
                     self._flow.memory.put_down(unit.weight)
                     feed.end(lane, unit)
                 in_hand[lane] -= len(unit.rows)
+                # What answers need done is other code than what sends the next lines: many of the
+                # one in a row, then many of the other, and a processor's caches hold each of them.
+                # And of a key that is closed no line waits for anything.
+                await asyncio.sleep(0)
 
     async def _deliver_unit(self, lane: str, rows: Sequence[Row]) -> None:
         """Deliver and record. A refused pack is halved until the line to blame stands alone."""

@@ -1,4 +1,4 @@
-"""The workers of each lane.
+"""The workers of each lane: as many as may have a call on the wire, so that few queue for that.
 
 While a unit rests between two tries, another worker takes the next one, so that resting holds
 nothing.
@@ -11,14 +11,20 @@ import contextlib
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
+LOOK_SECONDS: Final = 1.0  # between two looks at lanes whose own workers are all busy
 RESTING_AT_ONCE: Final = 2000  # units that rest while others work in their place, per lane
 
 
 class Pool:
-    """The workers: so many for each lane that there are always enough that do not rest."""
+    """The workers: so many for each lane that there are always enough that do not rest.
 
-    def __init__(self, workers: int, work: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        self._wanted = workers
+    ``at_once`` says how many of a lane's calls may be on the wire now.
+    """
+
+    def __init__(
+        self, at_once: Callable[[str], int], work: Callable[[str], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._at_once = at_once
         self._work = work
         self._resting: dict[str, int] = {}
         self._running: dict[str, int] = {}
@@ -27,21 +33,35 @@ class Pool:
         self.over = asyncio.Event()
 
     def start(self, lane: str) -> None:
-        """Bring a lane to life."""
-        for _ in range(self._wanted):
+        """Bring a lane to life: its first worker calls in the others."""
+        self._spawn(lane)
+
+    def call_in(self, lane: str) -> None:
+        """Bring in one more worker, if there are too few: for whoever has just found work."""
+        if self.beyond(lane) < 0:
             self._spawn(lane)
 
-    def surplus(self, lane: str) -> bool:
-        """Return whether a lane has more workers than it needs."""
-        more = self._running[lane] - self._wanted
-        return more > 0 and more > min(self._resting.get(lane, 0), RESTING_AT_ONCE)
+    def beyond(self, lane: str) -> int:
+        """Return how many workers a lane has beyond those it needs: below 0, that it lacks."""
+        needed = self._at_once(lane) + min(self._resting.get(lane, 0), RESTING_AT_ONCE)
+        return self._running[lane] - needed
+
+    async def keep_up(self) -> None:
+        """Call in who is lacking where no worker of a lane has ended a unit to see it.
+
+        Others' answers may widen what they share, and a line is set aside in the midst of its way.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for lane, running in list(self._running.items()):
+                if running:
+                    self.call_in(lane)
 
     @contextlib.contextmanager
     def resting(self, lane: str) -> Iterator[None]:
         """While a worker rests in this, another one works in its place."""
         self._resting[lane] = self._resting.get(lane, 0) + 1
-        if self._resting[lane] <= RESTING_AT_ONCE:
-            self._spawn(lane)
+        self.call_in(lane)
         try:
             yield
         finally:

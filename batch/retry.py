@@ -38,6 +38,7 @@ from batch.errors import (
 )
 
 Closing: TypeAlias = Literal["model", "key", "account"]
+GO_BEHIND: Final = 4  # round trips in which those who were rejected with a line go before it
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -72,6 +73,8 @@ class Case(msgspec.Struct, frozen=True):
     # answered: by the account, or by the model if it is the model that is in trouble. Only then is
     # the attempt the line's own, so that a gateway which is down for an hour fails no line.
     counts: bool = True
+    # Seconds that an answer takes lately; 0 if that is not known.
+    trip: float = 0.0
     # The gate has seen enough: the account is empty and not only reserved up by calls on the wire,
     # or the model was tried in vain.
     hopeless: bool = False
@@ -107,6 +110,7 @@ class Rule(msgspec.Struct, frozen=True):
     # The gate's schedule holds all such lines, also for as long as a server asks. A line waits by
     # itself only if it fails again and again while others are answered.
     held: bool = False
+    in_trips: bool = False  # the span of the first wait is of several round trips at the least
     least: float = 0.0
     initial: float | None = None
     most: float | None = None
@@ -120,16 +124,18 @@ class Rule(msgspec.Struct, frozen=True):
         """Return how many repeats this failure gets."""
         return self.repeats if self.only in (None, failure.status) else 0
 
-    def wait(self, policy: RetryPolicy, done: int, chance: float) -> float:
+    def wait(self, policy: RetryPolicy, done: int, case: Case) -> float:
         """Return the wait before the next repeat: full jitter over a doubling span."""
         if self.at_once and not done:
             return 0.0
         initial = policy.wait_initial if self.initial is None else self.initial
+        if self.in_trips:
+            initial = max(initial, GO_BEHIND * case.trip)
         most = policy.wait_max if self.most is None else self.most
         # The exponent is bounded: a line may be held up thousands of times by others' trouble.
         step = min(done - self.at_once, 64)
         span = min(most, initial * policy.wait_exp_base**step)
-        return self.least + chance * max(0.0, span - self.least)
+        return self.least + case.chance * max(0.0, span - self.least)
 
 
 # A timeout, reset, 504 or 524, a cut answer, and any failure after an answer has begun, share one
@@ -147,9 +153,10 @@ TABLE: Final[Mapping[type[CallFailed], Rule]] = {
     FileUnread: Rule("file_unread", repeats=3, initial=2.0, budgeted=False),
     # To fetch costs nothing, and a page is often that of a host which is busy. Or it is for good.
     FilePage: Rule("file_page", repeats=2, initial=2.0, budgeted=False),
-    # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little. In
-    # the second in which a limit is found out, a line would else be unlucky six times.
-    Throttled: Rule("throttled", at_once=True, held=True, budgeted=False),
+    # Everybody under the limit waits on the gate's one schedule; 429s cost the gateway little. A
+    # line that is rejected again lets others go first: in the second in which a limit is found out,
+    # and where hardly one may go at once, it would else be unlucky six times.
+    Throttled: Rule("throttled", at_once=True, in_trips=True, held=True, budgeted=False),
     # The vendor sheds load and says so: come back late, and not all together.
     Overloaded: Rule("overloaded", least=5.0, initial=10.0, most=60.0),
     ServerTrouble: Rule("server_trouble"),
@@ -205,7 +212,7 @@ def judge(policy: RetryPolicy, failure: CallFailed, past: Past, case: Case) -> A
     if spent and case.counts and rule.closes != "account":
         return End(failure)
     past.repeats[rule.name] = done + (case.counts or not rule.held)
-    wait = rule.wait(policy, done, case.chance)
+    wait = rule.wait(policy, done, case)
     if not rule.held:
         asked = failure.retry_after or 0.0
         # A poll costs the gateway little: it is not put off for as long as work is.

@@ -189,7 +189,7 @@ class Rig:
             begun.setdefault(one.ordinal, Open(attempts=one.attempts))
         spill = Spill(files, self.paths.cache, self.sources, self.parse, at_once)
         flow = Flow(
-            workers=self.concurrency,
+            at_once=gate.at_once,
             lane_of=lambda model: gate.lane(model).name,
             lanes=[pattern for pattern, _ in self.keys],
             spill=spill,

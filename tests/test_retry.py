@@ -273,6 +273,15 @@ def test_a_line_that_is_rejected_with_everybody_waits_for_the_gate_alone() -> No
     assert verdicts == [Again(0.0, budgeted=False)] * 50
 
 
+def test_a_line_that_is_rejected_again_lets_others_go_before_it() -> None:
+    throttled = errors.Throttled("t")
+
+    assert course(throttled, trip=0.01) == course(throttled)
+    assert course(throttled, trip=2.0) == "0 8 16 32 60 60 60 60 60 60 ..."
+    # Of nothing else does it say anything how long an answer takes.
+    assert course(errors.ChannelTrouble("c"), trip=2.0) == course(errors.ChannelTrouble("c"))
+
+
 def test_a_line_that_waits_for_hours_behind_a_low_limit_does_not_end_for_it() -> None:
     late = Case(chance=0, elapsed=10_000)
 

@@ -104,7 +104,7 @@ class Queueing:
     def _is_longer(self, mean: float, error: float) -> bool:
         """Compare a mean with the measure, which a shorter mean corrects."""
         base = self._base
-        self.slower = base is not None and mean > SLOWER * base
+        self.slower = base is not None and mean - base > max((SLOWER - 1) * base, SURE * error)
         if base is None or mean < base:
             self._base = mean if base is None else base + SHORTER * (mean - base)
             return False

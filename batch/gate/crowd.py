@@ -138,7 +138,7 @@ class Queuer(Fare):
         """
         while True:
             held = self._held()
-            tries = held is not None and await held.passed(self)
+            tries = held is not None and await self._let_by(held)
             if await door.enter(self):
                 if tries or not self._held():
                     return True
@@ -147,6 +147,14 @@ class Queuer(Fare):
                 return False
             else:
                 self.give_back()  # a pause has begun meanwhile
+
+    async def _let_by(self, trial: Trial) -> bool:
+        """Wait until the model is in trouble no more; True for the call that is to try it."""
+        self.lane.aside += 1
+        try:
+            return await trial.passed(self)
+        finally:
+            self.lane.aside -= 1
 
     def passes(self) -> Door | None:
         """Take what is missing if it is free, and if no rate and no trial wants a turn."""

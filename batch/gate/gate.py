@@ -40,6 +40,7 @@ class Gate:
         self._lanes = [
             Lane(pattern, secret, self._account, settings, clock) for pattern, secret in secrets
         ]
+        self._by_name = {lane.name: lane for lane in reversed(self._lanes)}  # the first counts
         self._by_model: dict[str, Lane] = {}
         self._estimates = Estimates()
 
@@ -54,6 +55,17 @@ class Gate:
                 raise Blocked(str(missing))
             self._by_model[model] = lane
         return lane
+
+    def at_once(self, name: str) -> int:
+        """Return how many calls of the lane of this name may be on the wire, as found out so far.
+
+        Those of models in trouble, which wait for what comes of another call, are beside them, up
+        to the ceiling.
+        """
+        lane = self._by_name[name]
+        window = lane.slots.window
+        allowed = min(window.limit, lane.account.slots.window.limit)
+        return min(allowed + lane.aside, window.ceiling)
 
     def admit(self, lane: Lane, model: str, call: Call, estimate: Estimate | None = None) -> Visit:
         """Return an ``async with`` for the time that a call is on the wire.
@@ -210,9 +222,14 @@ class Gate:
         return self._account.breakers.records
 
     def waiting_for(self) -> Holdup | None:
-        """Return what holds calls up, or None."""
+        """Return what holds calls up that are in the gate, or None."""
         return self._crowd.reason()
 
     def holdups(self) -> Holdups:
-        """Return what holds calls up, told apart by whose it is."""
-        return self._crowd.holdups()
+        """Return what holds calls up, or would hold up one more, told apart by whose it is."""
+        found = self._crowd.holdups()
+        held = {
+            name: found.lanes.get(name) or lane.slots.full() for name, lane in self._by_name.items()
+        }
+        lanes = {name: why for name, why in held.items() if why is not None}
+        return Holdups(found.account or self._account.slots.full(), lanes)

@@ -13,7 +13,7 @@ from batch.secret import Secret
 class Lane(Passage):
     """What calls of one key and one pattern of models share."""
 
-    __slots__ = ("account", "key_name", "name", "needs_estimates", "secret")
+    __slots__ = ("account", "aside", "key_name", "name", "needs_estimates", "secret")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Lane(Passage):
         self.secret = secret
         self.key_name = secret.name
         self.account = account
+        # Calls that wait for what comes of another one's try: they need workers and no slots.
+        self.aside = 0
         # Calls have to say what they are likely to take.
         self.needs_estimates = self.counts_tokens or account.counts_tokens
 

@@ -29,10 +29,13 @@ class Slots:
 
     async def freed(self, waiter: Waiter) -> None:
         """Wait until there is a slot."""
-        while not self.free():
-            await self._bell.wait(waiter, self._why())
+        while why := self.full():
+            await self._bell.wait(waiter, why)
 
-    def _why(self) -> Holdup:
+    def full(self) -> Holdup | None:
+        """Return what a call has to wait for, if there is no slot."""
+        if self.free():
+            return None
         limit = self.window.limit
         kind: Held = "ceiling" if limit >= self.window.ceiling else "window"
         return Holdup(kind, f"window of {limit}")

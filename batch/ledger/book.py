@@ -30,6 +30,7 @@ from batch.ledger.writer import Offload, Writer
 from batch.records import Answer, Result
 
 JOURNAL, RESULTS, ERRORS = range(3)
+REPLIES: Final = frozenset({"part", "billed"})  # entries for what was paid, as results are
 CHECKPOINT_SECONDS: Final = 5.0
 PROBE_BYTES: Final = 64 << 10  # about a group of answers
 MOST_BYTES: Final = 64 << 20  # of records that wait for their commit, if nothing is said
@@ -152,6 +153,7 @@ class Book:
 
     async def keep(self, entry: Entry) -> None:
         """Write a journal entry and return when it is on stable storage."""
+        self._waiting += entry.kind in REPLIES
         await asyncio.shield(self._put(JOURNAL, self._encode(entry)))
 
     @property
@@ -234,8 +236,9 @@ class Book:
         """Take safe lines into the history by the same way that a resume reads them."""
         self._bytes -= sum(map(len, lines))
         if log == JOURNAL:
-            for line in lines:
-                self.history.note_entry(decode_entry(line))
+            for entry in map(decode_entry, lines):
+                self.history.note_entry(entry)
+                self._waiting -= entry.kind in REPLIES
             return
         marks = [decode_mark(line) for line in lines]
         note = self.history.note_results if log == RESULTS else self.history.note_errors

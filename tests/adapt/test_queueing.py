@@ -239,3 +239,17 @@ def test_answers_that_are_as_quick_as_before_are_not_slow_any_more() -> None:
     client.answers(300)
 
     assert not client.queueing.slower
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_answers_of_differing_length_are_seldom_taken_for_slow(seed: int) -> None:
+    client = Client(8, steady(SECONDS))
+    chance = random.Random(seed)
+    client.seconds = lambda _: SECONDS * chance.lognormvariate(0, 0.8)
+    slow = 0
+
+    for _ in range(200):
+        client.answers(64)
+        slow += client.queueing.slower
+
+    assert slow <= 0.1 * 200

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
 # What is looked at before a mutant counts as surviving: stories in which much happens.
-SEEDS, IMAGES = (3, 9, 0, 1), 1_000
+SEEDS, IMAGES = (3, 9, 0, 1, 31), 1_000
 CAUGHT, SURVIVED = 1, 0  # exit codes
 
 
@@ -184,8 +184,8 @@ HARMFUL: Final = (
     Mutant(
         "an acknowledged entry is counted twice",
         BOOK,
-        "                self.history.note_entry(decode_entry(line))\n",
-        "                self.history.note_entry(decode_entry(line))\n" * 2,
+        "                self.history.note_entry(entry)\n",
+        "                self.history.note_entry(entry)\n" * 2,
     ),
     Mutant(
         "a line without its line break counts",
@@ -303,9 +303,8 @@ HARMFUL: Final = (
     Mutant(
         "what a failed attempt cost is put on record some time later",
         "deliver.py",
-        "await journal.keep(unit.billed(request.part, failure.usage, failure.code))",
-        "asyncio.get_running_loop().call_later(3, journal.note, "
-        "unit.billed(request.part, failure.usage, failure.code))",
+        "await self._kept(request.model, billed)",
+        "asyncio.get_running_loop().call_later(3, journal.note, billed)",
     ),
     Mutant(
         "what an answer cost is put into the journal too",

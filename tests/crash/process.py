@@ -236,7 +236,7 @@ class Process:
         spill = Spill(self._files, paths.cache, (), _unread, _read)
         script = self._story.script
         flow = Flow(
-            workers=AT_ONCE,
+            at_once=gate.at_once,
             lane_of=lambda model: gate.lane(model).name,
             lanes=["*"],
             spill=spill,

@@ -40,7 +40,7 @@ ANSWER = {
         "completion_tokens_details": {"reasoning_tokens": 0},
     },
 }
-CALLS_A_LINE = 190  # of ours, without reading it and without a network
+CALLS_A_LINE = 183  # of ours, without reading it and without a network
 CALLS_TO_READ_A_LINE = 17
 CALLS_A_CHUNK = 2  # when each comes alone; together they need one
 
@@ -71,6 +71,10 @@ def test_a_line_takes_few_calls_and_no_task_of_its_own(
     assert 100 < line("ours") <= CALLS_A_LINE
     assert line("create_task") == pytest.approx(0, abs=0.05)
     assert line("call_later") <= 1.1  # the one of the transport that stands for a network
+
+
+def test_no_line_queues_at_the_gate_for_a_slot(session: Callable[[int], Scripted]) -> None:
+    assert for_each(session)("queue") == 0
 
 
 def test_an_answer_is_parsed_once(session: Callable[[int], Scripted]) -> None:

@@ -21,7 +21,6 @@ from batch.errors import (
 )
 from batch.halt import Halt
 from batch.pipeline import DRAIN_SECONDS
-from batch.pool import Pool
 from batch.records import Call, Reply
 from tests.rig import Crashed, Rig, Scripted, json_reply, rows
 from tests.toys.formats import Toy
@@ -340,25 +339,3 @@ def test_lines_that_wait_for_the_retry_budget_do_not_hold_up_fresh_ones(tmp_path
     rig.session(rows(300, "toy"), Scripted(reply_to))
 
     assert sorted(done)[200] < 5
-
-
-def test_workers_that_become_too_many_leave_one_by_one_and_never_all(tmp_path: Path) -> None:
-    async def main() -> int:
-        gate = asyncio.Event()
-
-        async def work(lane: str) -> None:
-            await gate.wait()
-            while not pool.surplus(lane):
-                await asyncio.sleep(1)
-
-        pool = Pool(8, work)
-        pool.start("*")
-        with pool.resting("*"):
-            pass
-        gate.set()
-        await asyncio.sleep(0.5)
-        left = len(pool.tasks)
-        await pool.stop()
-        return left
-
-    assert run(main()) == 8

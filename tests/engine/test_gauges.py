@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from batch.bottleneck import Bottleneck
-from batch.errors import Throttled, Unreachable
+from batch.errors import Overloaded, Throttled, Unreachable
 from batch.gate.memory import Memory
 from batch.gate.settings import KeyLimits
 from batch.gauges import Count, Gauges
@@ -48,6 +48,21 @@ class Slow:
         self._refuse(asyncio.get_running_loop().time())
         await asyncio.sleep(self._seconds)
         return GOOD
+
+
+class Crowded(Slow):
+    """A gateway that turns away whoever is one too many at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(0.2)
+        self._places = asyncio.Semaphore(most)
+
+    async def send(self, *of: Any, **more: Any) -> Reply:
+        """Answer after a while, or not at all."""
+        if self._places.locked():
+            raise Overloaded("too many at once", status=503)
+        async with self._places:
+            return await super().send(*of, **more)
 
 
 def watched(folder: Path, concurrency: int = 8, **settings: object) -> Rig:
@@ -101,6 +116,15 @@ def test_the_gateways_limit_is_named(tmp_path: Path) -> None:
 
     assert most(rig).kind == "gateway"
     assert most(rig).share > 0.5
+
+
+def test_as_many_calls_as_are_good_for_the_gateway_are_named(tmp_path: Path) -> None:
+    rig = watched(tmp_path, concurrency=64)
+
+    rig.session(rows(2000, "toy"), Crowded(10))
+
+    assert most(rig).kind == "window"
+    assert most(rig).share > 0.75
 
 
 def test_a_ceiling_is_named_with_what_an_answer_takes(tmp_path: Path) -> None:

@@ -217,6 +217,30 @@ def test_large_replies_wait_for_those_before_them_though_they_are_few():
     run(main())
 
 
+def test_paid_answers_in_the_journal_wait_for_their_commit_like_results():
+    async def main():
+        book = Book(disk(), PATHS, RUN, limit=3)
+        book.begin(None, {})
+        book.open(at_once)
+
+        kept = asyncio.ensure_future(book.keep(billed(1)))
+        book.note(entry("task", 2, state={"id": "t"}))  # not an answer
+        await asyncio.sleep(0)
+        book.record([answered(3)])
+        assert not book.behind
+        book.record([answered(4)])
+        assert book.behind
+        await kept
+        await book.room()
+
+        assert not book.behind
+        await book.emptied()
+        await book.close(compact=False)
+        book.release()
+
+    run(main())
+
+
 @pytest.mark.parametrize("operation", ["write", "sync"])
 @pytest.mark.parametrize("path", [PATHS.journal, PATHS.results, PATHS.errors])
 def test_after_the_first_disk_error_nothing_is_taken_or_acknowledged(operation, path):

@@ -85,7 +85,8 @@ class Client:
         self._models = [model_of(n) for n in range(scenario.lanes)]
         keys = [(model, Secret(f"KEY_{model}", f"sk-{model}")) for model in self._models]
         self.gate = WatchedGate(settings(scenario), keys, self._clock)
-        self._pool = Pool(scenario.ceiling, self._work)
+        self._pool = Pool(self.gate.at_once, self._work)
+        self._closed: set[str] = set()  # lanes whose key is dead
         self._lines = 0
         self._ending = False
         self._deliver = Deliver(
@@ -142,13 +143,15 @@ class Client:
 
     async def _work(self, name: str) -> None:
         lane = self._models.index(name)
-        while not (self._ending or self._pool.surplus(name)):
+        while not (self._ending or name in self._closed or self._pool.beyond(name) > 0):
+            self._pool.call_in(name)
             line = self._next_line(lane)
             began = self._clock()
             try:
                 outcome = await self._deliver([line])
             except Blocked:
                 self._record(line.ordinal, "blocked", 0, began)
+                self._closed.add(name)
                 return
             assert not isinstance(outcome, Halves)
             fault, attempts = outcome[0].outcome, outcome[0].timing.attempts

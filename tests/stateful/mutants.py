@@ -77,16 +77,16 @@ MUTANTS: Final[Sequence[Mutant]] = (
     Mutant(
         "a paid failure is billed twice",
         "deliver.py",
-        """            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+        """            await self._kept(request.model, billed)
 """,
-        """            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
-            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+        """            await self._kept(request.model, billed)
+            await self._kept(request.model, billed)
 """,
     ),
     Mutant(
         "a paid failure is not billed",
         "deliver.py",
-        """            await journal.keep(unit.billed(request.part, failure.usage, failure.code))
+        """            await self._kept(request.model, billed)
 """,
         "",
     ),

@@ -150,7 +150,7 @@ class Session(Joined):
         self.purse = purse = self.caps.purse(self.book, self.begun_at, self.ending.stop)
         self.halt.listen(purse.halt)
         flow = Flow(
-            workers=min(settings.limits.at_most, plan.todo),
+            at_once=gate.at_once,
             lane_of=lambda model: gate.lane(model).name,
             lanes=likely_keys([pattern for pattern, _ in way.keys], plan.opened.models, settings),
             spill=waiting,
