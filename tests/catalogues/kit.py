@@ -215,6 +215,8 @@ class Gateway(RawServer):
                     self._survived = max(self._survived, self._told.get(got.line, 0))
                     self._told[got.line] = self._gone
                     self._release()
+                elif self._over:
+                    self._release()
         except (OSError, asyncio.IncompleteReadError):
             pass  # the other side may go at any time: that is what many scripts wait for
         finally:
