@@ -21,7 +21,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     retries: int
     in_flight: int
     tasks: int  # submitted and waited for: they hold nothing
-    waiting_for: str | None  # what a call waits for at this moment, for people
+    waiting_for: str | None  # what a call, or a line that may not go yet, waits for, for people
     seconds: float  # since this process began
     rate: float | None = None  # lines a second, lately
     seconds_left: float | None = None
